@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The simulated machine. One VMM is one machine with its memory, TLB, page tables and processes.
+ *
+ * THREADS. A VMM belongs to one thread at a time: no two threads may be inside functions on the
+ * same VMM, VMMTrace or VMMGenerator at once. Different ones share nothing and may be used from
+ * different threads freely. The tables (options, policies, counters, names of errors) are
+ * constant and may be read from any thread.
+ *
+ * DETERMINISM. The same references, configuration and version give the same counters and the
+ * same report, byte for byte, on every machine and for every engine; only the fields that
+ * measure wall-clock time differ, and VMM_REPORT_NO_TIMING writes 0 there.
+ */
+#ifndef VMM_SIM_H
+#define VMM_SIM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config.h"
+#include "error.h"
+#include "event.h"
+#include "stats.h"
+#include "trace.h"
+#include "types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct VMM VMM;
+
+/*
+ * Memory for the simulator's own data. zalloc returns zeroed memory; resize keeps the first
+ * min(old, new) bytes (what lies beyond is undefined); both may return NULL. All three get `user`.
+ */
+typedef struct VMMAllocator {
+    void *(*zalloc)(void *user, size_t size);
+    void *(*resize)(void *user, void *block, size_t old_size, size_t new_size);
+    void (*release)(void *user, void *block, size_t size);
+    void *user;
+} VMMAllocator;
+
+/*
+ * vmm_create() makes a machine, or returns NULL. vmm_create_with() does the same, says why not
+ * (VMM_E_CONFIG, VMM_E_USAGE, VMM_E_NO_MEMORY; `error` may be NULL or has VMM_ERROR_TEXT_BYTES)
+ * and takes the memory from `allocator` (NULL: the C library). The configuration is copied.
+ */
+VMM_API VMM *vmm_create(const VMMConfig *config);
+VMM_API int vmm_create_with(const VMMConfig *config, const VMMAllocator *allocator, VMM **vmm,
+                            char *error);
+/* Accepts NULL. */
+VMM_API void vmm_destroy(VMM *vmm);
+
+/* ---- One reference -------------------------------------------------------------------------- */
+
+/*
+ * One byte at `addr` is read or written by process `pid`; an unknown pid is created. True if the
+ * reference succeeded; false if the address is invalid or the machine cannot go on
+ * (vmm_last_error() tells which).
+ */
+VMM_API bool vmm_access(VMM *vmm, uint32_t pid, uint64_t addr, bool is_write);
+
+/* What a reference met. For one that crosses pages: of its last page. */
+typedef struct VMMOutcome {
+    uint32_t tlb_hit;
+    uint32_t walk_reads;
+    VMMFaultClass fault; /* VMM_FAULT_NONE: no fault */
+    uint32_t frame;      /* VMM_NO_FRAME: the page is in no frame */
+} VMMOutcome;
+
+/* As vmm_access(), and fills *outcome. VMM_OK or a VMMError. */
+VMM_API int vmm_access_outcome(VMM *vmm, const VMMRef *ref, VMMOutcome *outcome);
+
+/* ---- Many references: the data plane -------------------------------------------------------- */
+
+/*
+ * Simulates `count` references in order. VMM_OK; VMM_E_OUT_OF_MEMORY when swap is full (the
+ * machine then stands right after the reference that failed and accepts no more);
+ * VMM_E_NEEDS_FUTURE for OPT and UNOPT, which only vmm_run() can serve; VMM_E_NO_MEMORY,
+ * VMM_E_LIMIT. Invalid addresses are counted, not errors.
+ */
+VMM_API int vmm_feed(VMM *vmm, const VMMRef *refs, size_t count);
+
+/* How far a run has come. */
+typedef struct VMMProgress {
+    uint64_t references;  /* delivered by the trace so far */
+    uint64_t bytes_read;  /* of the trace file */
+    uint64_t bytes_total; /* 0: not known */
+    uint32_t pass;        /* 1, or 2 when the future had to be collected first */
+    uint32_t passes;
+} VMMProgress;
+
+/* Returns 0 to go on, else the run ends with VMM_E_STOPPED and readable statistics. */
+typedef int VMMProgressCallback(void *user, const VMMProgress *progress);
+
+/*
+ * Feeds a whole trace to `count` fresh machines at once: it is decoded once, pages are numbered
+ * once, and each machine simulates every batch in turn. The machines must agree in page-size,
+ * pt-type's address width, vspace and refs (else VMM_E_CONFIG). A machine that runs out of memory
+ * stops alone and is told by its vmm_last_error(); the run then returns VMM_E_OUT_OF_MEMORY at
+ * its end. Stops after max-accesses references. `progress` may be NULL. OPT and UNOPT make a
+ * first pass over the trace and keep 8 bytes a page reference in unnamed files in $TMPDIR.
+ */
+VMM_API int vmm_run(VMM *const *vmms, size_t count, VMMTrace *trace,
+                    VMMProgressCallback *progress, void *user);
+
+/* vmm_run() for one machine, without progress. */
+VMM_API int vmm_run_trace(VMM *vmm, VMMTrace *trace);
+
+/* ---- Control plane -------------------------------------------------------------------------- */
+
+/* Creates a process before its first reference; succeeds if it exists. */
+VMM_API int vmm_add_process(VMM *vmm, uint32_t pid);
+
+/* Applies one event. VMM_E_USAGE: unknown type, process or misaligned range. */
+VMM_API int vmm_apply(VMM *vmm, const VMMEvent *event);
+
+/* ---- Results -------------------------------------------------------------------------------- */
+
+/* The code and the sentence of the last failure of this machine; VMM_OK and "" if none. */
+VMM_API int vmm_last_error(const VMM *vmm);
+VMM_API const char *vmm_error_text(const VMM *vmm);
+
+/* Fills *stats; stats->struct_size must be set by the caller. */
+VMM_API int vmm_stats(const VMM *vmm, VMMStats *stats);
+
+/* Simulated stall time over references, in ns; 0 before the first reference. */
+VMM_API double vmm_average_access_time_ns(const VMM *vmm);
+
+/* The processes in the order of their first reference; VMM_E_USAGE past the last. */
+VMM_API size_t vmm_process_count(const VMM *vmm);
+VMM_API int vmm_process_stats(const VMM *vmm, size_t index, VMMProcessStats *stats);
+
+/* The statistics of process `pid`: VMM_OK, or VMM_E_USAGE if there is no such process. */
+VMM_API int vmm_get_process(const VMM *vmm, uint32_t pid, VMMProcessStats *stats);
+
+/* The configuration of a machine, with what was derived (frames, initial) filled in. */
+VMM_API const VMMConfig *vmm_configuration(const VMM *vmm);
+
+/*
+ * Watches every page reference from now on (NULL: stop watching). A watched machine runs in the
+ * generic engine; its numbers are the same.
+ */
+VMM_API void vmm_observe(VMM *vmm, VMMObserver *observer, void *user);
+
+/*
+ * The pages in memory of the global pool, in the order in which the policy would give them up if
+ * it knew nothing more, next victim first, where the policy has such an order (else by frame).
+ * Fills up to `capacity` pairs; returns how many there are.
+ */
+typedef struct VMMResident {
+    uint32_t pid;
+    uint32_t frame;
+    uint64_t vpn;
+    uint32_t dirty;
+    uint32_t reserved;
+} VMMResident;
+VMM_API size_t vmm_resident_pages(VMM *vmm, VMMResident *pages, size_t capacity);
+
+/* ---- Tables --------------------------------------------------------------------------------- */
+
+/* What a policy must be told of the references. */
+typedef enum VMMPolicyNeeds {
+    VMM_NEEDS_NOTHING,         /* faults alone */
+    VMM_NEEDS_ACCESSED_BIT,    /* the accessed bits of its frames */
+    VMM_NEEDS_EVERY_REFERENCE, /* each reference, in order */
+    VMM_NEEDS_FUTURE           /* the references to come */
+} VMMPolicyNeeds;
+
+/* "nothing", "accessed bit", "every reference", "the future". */
+VMM_API const char *vmm_policy_needs_text(VMMPolicyNeeds needs);
+
+typedef struct VMMPolicyParameter {
+    const char *name; /* NULL ends a list */
+    uint64_t default_value, min, max;
+    const char *help;
+} VMMPolicyParameter;
+
+typedef struct VMMPolicyInfo {
+    const char *name;    /* "clock" */
+    const char *label;   /* as reports call it: "Clock" */
+    const char *summary; /* one line */
+    const char *source;  /* paper or book */
+    VMMPolicyNeeds needs;
+    const VMMPolicyParameter *parameters; /* NULL: none */
+} VMMPolicyInfo;
+
+/* NULL past the last. */
+VMM_API const VMMPolicyInfo *vmm_policy_at(size_t index);
+
+typedef struct VMMPageTableInfo {
+    const char *name;    /* "FOUR_LEVEL" */
+    const char *label;   /* "Four-level" */
+    const char *summary; /* one line */
+    uint32_t levels;
+    uint32_t address_bits; /* of the virtual addresses it translates */
+} VMMPageTableInfo;
+
+/* NULL past the last. */
+VMM_API const VMMPageTableInfo *vmm_page_table_at(size_t index);
+
+/* "0.1.0", and what the build can do: "zlib lzma zstd". */
+VMM_API const char *vmm_version(void);
+VMM_API const char *vmm_build_features(void);
+
+/* Writes the configuration to standard output: the one function of the library that prints. */
+VMM_API void vmm_config_print(const VMMConfig *config);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

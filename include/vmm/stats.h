@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a machine counted. docs/reference/counting.md says exactly when each counter moves.
+ */
+#ifndef VMM_STATS_H
+#define VMM_STATS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "error.h"
+#include "types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* All counters of a machine. Set struct_size before a call; the library fills at most that. */
+typedef struct VMMStats {
+    uint64_t struct_size;
+#define X(name, unit, text) uint64_t name;
+#include "counters.def"
+#undef X
+    uint64_t faults[VMM_FAULT_CLASS_COUNT]; /* by VMMFaultClass; they sum to page_faults */
+} VMMStats;
+
+/* The counters of one process. */
+typedef struct VMMProcessStats {
+    uint64_t struct_size;
+    uint64_t pid;
+    uint64_t accesses, reads, writes, fetches;
+    uint64_t page_references, tlb_hits, tlb_misses;
+    uint64_t page_faults, major_faults, minor_faults, misses;
+    uint64_t page_table_bytes;
+} VMMProcessStats;
+
+/* A counter's name, unit and meaning, for programs that show all of them. */
+typedef struct VMMStatInfo {
+    const char *name;
+    const char *unit;
+    const char *help;
+    size_t offset; /* of its uint64_t in VMMStats */
+} VMMStatInfo;
+
+/* Every counter, then every fault class as "fault_<class>". at() is NULL at and past count(). */
+VMM_API size_t vmm_stat_count(void);
+VMM_API const VMMStatInfo *vmm_stat_at(size_t index);
+
+/* A fault class's name ("swap_in"), meaning, and whether it is major. NULL, 0 past the last. */
+VMM_API const char *vmm_fault_class_name(int fault_class);
+VMM_API const char *vmm_fault_class_help(int fault_class);
+VMM_API int vmm_fault_class_is_major(int fault_class);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

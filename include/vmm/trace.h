@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Traces: streams of memory references from files, pipes and generators.
+ *
+ * A trace is read in batches and in constant memory, whatever its length. Compressed input
+ * (gzip, xz, zstd, as far as the build has the libraries) is recognised by its first bytes and
+ * unpacked on the way. A VMMTrace belongs to one thread at a time.
+ */
+#ifndef VMM_TRACE_H
+#define VMM_TRACE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "error.h"
+#include "types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct VMMTrace VMMTrace;
+
+/* How to read. Zeroed memory with struct_size set means all defaults. */
+typedef struct VMMTraceOptions {
+    uint32_t struct_size;
+    uint32_t skip_bad_records; /* 1: go on past bad records and damage, and count them */
+    uint64_t page_size;        /* bytes; what one number of a page list stands for; 0: 4096 */
+    const char *format;        /* a format's name; NULL or "auto": find out from the content */
+} VMMTraceOptions;
+
+/* What is known of a trace; valid at any time, final once vmm_trace_read() has returned 0. */
+typedef struct VMMTraceInfo {
+    uint32_t struct_size;
+    uint32_t marks_writes;     /* 1: the format tells reads from writes */
+    const char *path;          /* as given to open; "-" for standard input */
+    const char *format;        /* "native", "lackey", ... */
+    const char *compression;   /* "none", "gzip", "xz", "zstd" */
+    uint64_t bytes_read;       /* of the file, compressed if it is */
+    uint64_t bytes_total;      /* of the file; 0 if not known (a pipe) */
+    uint64_t references;       /* delivered */
+    uint64_t bad_records;      /* left out with skip_bad_records */
+    uint64_t ignored_records;  /* well-formed records that are no references (din labels 3 to 5) */
+    uint64_t damaged_bytes;    /* decoded input that damage made unreadable, as far as known */
+    uint64_t fingerprint;      /* of all references delivered, in order; independent of format
+                                  and compression */
+} VMMTraceInfo;
+
+/*
+ * Opens a trace. path "-" is standard input. On success *trace is to be closed by the caller; on
+ * failure *trace is NULL and `error` (may be NULL; VMM_ERROR_TEXT_BYTES) holds the sentence.
+ * VMM_E_OPEN, VMM_E_READ, VMM_E_EMPTY, VMM_E_UNKNOWN_FORMAT, VMM_E_UNSUPPORTED, VMM_E_USAGE,
+ * VMM_E_DAMAGED, VMM_E_NO_MEMORY.
+ */
+VMM_API int vmm_trace_open(const char *path, const VMMTraceOptions *options, VMMTrace **trace,
+                           char *error);
+
+/*
+ * Reads up to `capacity` references. Returns how many (0 at the end of the trace) or a negative
+ * VMMError; vmm_trace_error_text() then has the sentence with file and line. References read
+ * before a bad record are delivered first; the error comes with the next call.
+ */
+VMM_API long vmm_trace_read(VMMTrace *trace, VMMRef *refs, size_t capacity);
+
+/*
+ * Back to the first reference. A file is read again. Input that cannot be repeated (a pipe) can
+ * be rewound only if vmm_trace_keep() was called before the first read, which copies what is
+ * read to an unnamed temporary file in $TMPDIR.
+ */
+VMM_API int vmm_trace_keep(VMMTrace *trace);
+VMM_API int vmm_trace_rewind(VMMTrace *trace);
+
+VMM_API void vmm_trace_info(const VMMTrace *trace, VMMTraceInfo *info);
+VMM_API const char *vmm_trace_error_text(const VMMTrace *trace);
+
+/* Accepts NULL. */
+VMM_API void vmm_trace_close(VMMTrace *trace);
+
+/* The formats that can be read: name and one line of description; NULL past the last. */
+VMM_API const char *vmm_trace_format_name(size_t index);
+VMM_API const char *vmm_trace_format_help(size_t index);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a VMM is inside: one machine and the stream that feeds it. */
+#ifndef VMM_API_HANDLE_H
+#define VMM_API_HANDLE_H
+
+#include "../../include/vmm/sim.h"
+#include "../engine/stream.h"
+#include "../mm/machine.h"
+
+struct VMM {
+    VMMConfig config; /* as given, with derived values filled in */
+    Machine machine;
+    Stream *stream;   /* NULL before the first reference; shared by the machines of one run */
+    Error error;      /* the last failure */
+    int error_code;
+};
+
+/* Notes a failure in the handle and returns its code. */
+int handle_fail(VMM *vmm, int code);
+
+/*
+ * Gives the machine a stream: `stream`, which it shares from now on, or one of its own with
+ * batches of `capacity` page references if that is NULL.
+ */
+int handle_attach(VMM *vmm, Stream *stream, size_t capacity, uint64_t horizon);
+
+#endif

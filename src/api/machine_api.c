@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The exported functions on one machine: making it, feeding it, events, statistics. */
+#include <stdio.h>
+#include <string.h>
+
+#include "../config/settings.h"
+#include "../engine/engine.h"
+#include "handle.h"
+
+/* Page references in a batch of a machine that is fed by hand or runs alone: fits in the L2. */
+enum { FEED_BATCH = 4096 };
+
+int handle_fail(VMM *vmm, int code) {
+    vmm->error_code = code;
+    return code;
+}
+
+static int create_checked(const VMMConfig *config, const Memory *memory, VMM **created,
+                          Error *error) {
+    int status = settings_check(config, error);
+    if (status != VMM_OK) {
+        return status;
+    }
+    VMM *vmm = memory_zalloc(memory, 1, sizeof *vmm);
+    if (vmm == NULL) {
+        return error_no_memory(error, sizeof *vmm, "a machine");
+    }
+    vmm->config = *config;
+    status = machine_init(&vmm->machine, settings_of(config), memory, error);
+    if (status != VMM_OK) {
+        memory_free(memory, vmm, 1, sizeof *vmm);
+        return status;
+    }
+    settings_edit(&vmm->config)->frames = settings_frames(settings_of(config));
+    *created = vmm;
+    return VMM_OK;
+}
+
+int vmm_create_with(const VMMConfig *config, const VMMAllocator *allocator, VMM **vmm,
+                    char *error_text) {
+    Error error = {0};
+    if (vmm == NULL) {
+        return VMM_E_USAGE;
+    }
+    *vmm = NULL;
+    int status = create_checked(config, allocator != NULL ? allocator : &memory_default, vmm,
+                                &error);
+    if (status != VMM_OK) {
+        error_publish(&error, error_text);
+    }
+    return status;
+}
+
+VMM *vmm_create(const VMMConfig *config) {
+    VMM *vmm;
+    vmm_create_with(config, NULL, &vmm, NULL);
+    return vmm;
+}
+
+void vmm_destroy(VMM *vmm) {
+    if (vmm == NULL) {
+        return;
+    }
+    Memory memory = vmm->machine.memory;
+    machine_free(&vmm->machine);
+    stream_release(vmm->stream);
+    memory_free(&memory, vmm, 1, sizeof *vmm);
+}
+
+int handle_attach(VMM *vmm, Stream *stream, size_t capacity, uint64_t horizon) {
+    Machine *machine = &vmm->machine;
+    int status = VMM_OK;
+    if (stream != NULL) {
+        stream->users++;
+    } else {
+        status = stream_create(&machine->settings, machine->table_type->info.address_bits,
+                               &machine->memory, capacity, &stream, &vmm->error);
+    }
+    if (status == VMM_OK) {
+        vmm->stream = stream;
+        status = machine_attach(machine, &stream->directory, horizon, &vmm->error);
+    }
+    if (status == VMM_OK && machine->observer != NULL) {
+        status = stream_watch(stream, &vmm->error);
+    }
+    return status == VMM_OK ? VMM_OK : handle_fail(vmm, status);
+}
+
+/* A stream for references that come by hand. */
+static int prepare_feed(VMM *vmm) {
+    if (vmm->error_code == VMM_E_OUT_OF_MEMORY || vmm->machine.status != VMM_OK) {
+        return vmm->error_code;
+    }
+    if (vmm->machine.policy.type->info.needs == VMM_NEEDS_FUTURE) {
+        error_set(&vmm->error, VMM_E_NEEDS_FUTURE,
+                  "the policy %s needs the references to come: run a whole trace with vmm_run()",
+                  vmm->machine.policy.type->info.name);
+        return handle_fail(vmm, VMM_E_NEEDS_FUTURE);
+    }
+    return vmm->stream != NULL ? VMM_OK : handle_attach(vmm, NULL, FEED_BATCH, 0);
+}
+
+/* Whether all references have an operation that exists. */
+static bool ops_are_valid(const VMMRef *refs, size_t count) {
+    bool valid = true;
+    for (size_t i = 0; i < count; i++) {
+        valid &= refs[i].op < VMM_OP_COUNT;
+    }
+    return valid;
+}
+
+static int consume(VMM *vmm) {
+    int status = engine_consume(&vmm->machine, &vmm->stream->batch);
+    if (status != VMM_OK) {
+        vmm->error = vmm->machine.error;
+        return handle_fail(vmm, status);
+    }
+    return VMM_OK;
+}
+
+int vmm_feed(VMM *vmm, const VMMRef *refs, size_t count) {
+    int status = prepare_feed(vmm);
+    if (status == VMM_OK && !ops_are_valid(refs, count)) {
+        error_set(&vmm->error, VMM_E_USAGE, "vmm_feed: a reference has an unknown operation");
+        status = handle_fail(vmm, VMM_E_USAGE);
+    }
+    while (status == VMM_OK && count > 0 && !stream_is_done(vmm->stream)) {
+        size_t taken;
+        stream_next_batch(vmm->stream);
+        status = stream_add(vmm->stream, refs, count, &taken, &vmm->error);
+        status = status == VMM_OK ? consume(vmm) : handle_fail(vmm, status);
+        refs += taken;
+        count -= taken;
+    }
+    return status;
+}
+
+bool vmm_access(VMM *vmm, uint32_t pid, uint64_t addr, bool is_write) {
+    VMMRef ref = {.addr = addr, .pid = pid, .size = 1,
+                  .op = is_write ? VMM_OP_WRITE : VMM_OP_READ};
+    vmm->machine.fault = VMM_FAULT_NONE;
+    if (vmm_feed(vmm, &ref, 1) != VMM_OK) {
+        return false;
+    }
+    if (vmm->machine.fault == VMM_FAULT_invalid) {
+        error_set(&vmm->error, VMM_E_INVALID_ADDRESS,
+                  "address 0x%llx of process %u is beyond the address space",
+                  (unsigned long long)addr, pid);
+        handle_fail(vmm, VMM_E_INVALID_ADDRESS);
+        return false;
+    }
+    return true;
+}
+
+static void take_outcome(void *user, const VMMStep *step) {
+    *(VMMOutcome *)user = (VMMOutcome){step->tlb_hit, step->walk_reads, step->fault, step->frame};
+}
+
+int vmm_access_outcome(VMM *vmm, const VMMRef *ref, VMMOutcome *outcome) {
+    Machine *machine = &vmm->machine;
+    VMMObserver *observer = machine->observer;
+    void *user = machine->observer_user;
+    *outcome = (VMMOutcome){.fault = VMM_FAULT_NONE, .frame = VMM_NO_FRAME};
+    vmm_observe(vmm, take_outcome, outcome);
+    int status = vmm_feed(vmm, ref, 1);
+    machine->observer = observer;
+    machine->observer_user = user;
+    return status;
+}
+
+void vmm_observe(VMM *vmm, VMMObserver *observer, void *user) {
+    vmm->machine.observer = observer;
+    vmm->machine.observer_user = user;
+    if (observer != NULL && vmm->stream != NULL &&
+        stream_watch(vmm->stream, &vmm->error) != VMM_OK) {
+        vmm->machine.observer = NULL;
+        handle_fail(vmm, VMM_E_NO_MEMORY);
+    }
+}
+
+int vmm_add_process(VMM *vmm, uint32_t pid) {
+    int status = prepare_feed(vmm);
+    if (status != VMM_OK) {
+        return status;
+    }
+    if (directory_space(&vmm->stream->directory, pid, &vmm->error) == DIRECTORY_NO_SPACE) {
+        return handle_fail(vmm, vmm->error.code);
+    }
+    status = machine_reserve(&vmm->machine, &vmm->error);
+    vmm->machine.seen_spaces = vmm->machine.process_count;
+    return status == VMM_OK ? VMM_OK : handle_fail(vmm, status);
+}
+
+/* Discards the pages of a range: by number, or if the range is larger than memory, by search. */
+static void unmap_range(Machine *machine, uint32_t space, uint64_t first, uint64_t count) {
+    const Directory *directory = machine->directory;
+    if (count < machine->pages) {
+        for (uint64_t vpn = first; vpn < first + count; vpn++) {
+            uint32_t page = directory_find(directory, space, vpn);
+            if (page != DIRECTORY_NO_PAGE) {
+                machine_discard(machine, page);
+            }
+        }
+        return;
+    }
+    for (uint32_t page = 1; page < machine->pages; page++) {
+        if (directory_space_of(directory, page) == space &&
+            directory_vpn(directory, page) - first < count) {
+            machine_discard(machine, page);
+        }
+    }
+}
+
+static int apply_unmap(VMM *vmm, const VMMEvent *event, uint32_t space) {
+    const Settings *settings = &vmm->machine.settings;
+    uint64_t limit = UINT64_C(1) << vmm->machine.table_type->info.address_bits;
+    if (event->start % settings->page_size != 0 || event->length % settings->page_size != 0 ||
+        event->length == 0 || event->start >= limit || event->length > limit - event->start) {
+        return error_set(&vmm->error, VMM_E_USAGE,
+                         "unmap of 0x%llx bytes at 0x%llx: expected whole pages of %llu bytes "
+                         "inside the address space",
+                         (unsigned long long)event->length, (unsigned long long)event->start,
+                         (unsigned long long)settings->page_size);
+    }
+    unsigned shift = settings_page_shift(settings);
+    unmap_range(&vmm->machine, space, event->start >> shift, event->length >> shift);
+    return VMM_OK;
+}
+
+int vmm_apply(VMM *vmm, const VMMEvent *event) {
+    uint32_t space = vmm->stream == NULL
+                         ? DIRECTORY_NO_SPACE
+                         : directory_find_space(&vmm->stream->directory, event->pid);
+    int status;
+    if (space == DIRECTORY_NO_SPACE || space >= vmm->machine.process_count) {
+        status = error_set(&vmm->error, VMM_E_USAGE, "there is no process %u", event->pid);
+    } else if (event->type == VMM_EVENT_UNMAP) {
+        status = apply_unmap(vmm, event, space);
+    } else if (event->type == VMM_EVENT_EXIT) {
+        status = machine_exit(&vmm->machine, space, &vmm->error);
+    } else {
+        status = error_set(&vmm->error, VMM_E_USAGE, "there is no event of type %u", event->type);
+    }
+    return status == VMM_OK ? VMM_OK : handle_fail(vmm, status);
+}
+
+int vmm_last_error(const VMM *vmm) {
+    return vmm->error_code;
+}
+
+const char *vmm_error_text(const VMM *vmm) {
+    return vmm->error.text;
+}
+
+const VMMConfig *vmm_configuration(const VMM *vmm) {
+    return &vmm->config;
+}
+
+int vmm_stats(const VMM *vmm, VMMStats *stats) {
+    if (stats == NULL || stats->struct_size < sizeof stats->struct_size) {
+        return VMM_E_USAGE;
+    }
+    VMMStats all;
+    machine_stats(&vmm->machine, &all);
+    all.filtered = vmm->stream != NULL ? vmm->stream->filtered : 0;
+    size_t size = stats->struct_size < sizeof all ? (size_t)stats->struct_size : sizeof all;
+    all.struct_size = size;
+    memcpy(stats, &all, size);
+    return VMM_OK;
+}
+
+double vmm_average_access_time_ns(const VMM *vmm) {
+    VMMStats stats;
+    machine_stats(&vmm->machine, &stats);
+    return stats.accesses == 0 ? 0.0
+                               : (double)stats.stall_time_ps / (double)stats.accesses / 1000.0;
+}
+
+size_t vmm_process_count(const VMM *vmm) {
+    return vmm->machine.seen_spaces;
+}
+
+int vmm_process_stats(const VMM *vmm, size_t index, VMMProcessStats *stats) {
+    if (index >= vmm->machine.seen_spaces || stats == NULL ||
+        stats->struct_size < sizeof stats->struct_size) {
+        return VMM_E_USAGE;
+    }
+    const Process *process = &vmm->machine.processes[index];
+    VMMProcessStats all = {
+        .pid = vmm->stream->directory.pids[index],
+        .reads = process->count[VMM_OP_READ],
+        .writes = process->count[VMM_OP_WRITE],
+        .fetches = process->count[VMM_OP_FETCH],
+        .page_references = process->page_references,
+        .tlb_misses = process->tlb_misses,
+        .tlb_hits = process->page_references - process->tlb_misses,
+        .misses = process->misses,
+        .page_table_bytes = process->table.bytes,
+    };
+    all.accesses = all.reads + all.writes + all.fetches;
+    for (int class = 0; class < VMM_FAULT_CLASS_COUNT; class++) {
+        all.page_faults += process->faults[class];
+        all.major_faults += vmm_fault_class_is_major(class) ? process->faults[class] : 0;
+    }
+    all.minor_faults = all.page_faults - all.major_faults;
+    size_t size = stats->struct_size < sizeof all ? (size_t)stats->struct_size : sizeof all;
+    all.struct_size = size;
+    memcpy(stats, &all, size);
+    return VMM_OK;
+}
+
+int vmm_get_process(const VMM *vmm, uint32_t pid, VMMProcessStats *stats) {
+    if (vmm->stream == NULL) {
+        return VMM_E_USAGE;
+    }
+    uint32_t space = directory_find_space(&vmm->stream->directory, pid);
+    return space == DIRECTORY_NO_SPACE ? VMM_E_USAGE : vmm_process_stats(vmm, space, stats);
+}
+
+/* All frames that hold a page, in the policy's order or by number. */
+static uint32_t list_frames(Pool *pool, uint32_t *frames) {
+    const PolicyType *type = pool->policy->type;
+    if (type->order != NULL) {
+        return type->order(pool->policy, frames);
+    }
+    uint32_t count = 0;
+    for (uint32_t frame = 0; frame < pool->unused; frame++) {
+        if (pool->page[frame] != DIRECTORY_NO_PAGE) {
+            frames[count++] = frame;
+        }
+    }
+    return count;
+}
+
+size_t vmm_resident_pages(VMM *vmm, VMMResident *pages, size_t capacity) {
+    Machine *machine = &vmm->machine;
+    if (machine->pool_count == 0) {
+        return 0;
+    }
+    Pool *pool = machine->pools[0];
+    uint32_t *frames = memory_zalloc(&machine->memory, pool->unused, sizeof *frames);
+    if (frames == NULL) {
+        return 0;
+    }
+    uint32_t count = list_frames(pool, frames);
+    for (uint32_t i = 0; i < count && i < capacity; i++) {
+        uint32_t page = pool->page[frames[i]];
+        pages[i] = (VMMResident){
+            .pid = machine->directory->pids[directory_space_of(machine->directory, page)],
+            .frame = frames[i],
+            .vpn = directory_vpn(machine->directory, page),
+            .dirty = pool->dirty[frames[i]],
+        };
+    }
+    memory_free(&machine->memory, frames, pool->unused, sizeof *frames);
+    return count;
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The exported functions that run whole traces. */
+#include "../engine/run.h"
+
+#include <string.h>
+
+#include "handle.h"
+
+/* Page references in a batch: small for one machine, so that batch and machine share the caches;
+   large for several, so that each has its own state in the caches for a while. */
+enum { RUN_BATCH_ALONE = 4096, RUN_BATCH_SHARED = 1 << 18 };
+
+static bool needs_future(VMM *const *vmms, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (vmms[i]->machine.policy.type->info.needs == VMM_NEEDS_FUTURE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether two machines can be fed by one stream. */
+static bool streams_agree(const Machine *a, const Machine *b) {
+    return a->settings.page_size == b->settings.page_size &&
+           a->settings.vspace == b->settings.vspace && a->settings.refs == b->settings.refs &&
+           a->settings.max_accesses == b->settings.max_accesses &&
+           a->table_type->info.address_bits == b->table_type->info.address_bits;
+}
+
+static int check_machines(VMM *const *vmms, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (vmms[i]->stream != NULL) {
+            error_set(&vmms[i]->error, VMM_E_USAGE, "vmm_run: a machine was used before");
+            return handle_fail(vmms[i], VMM_E_USAGE);
+        }
+        if (!streams_agree(&vmms[0]->machine, &vmms[i]->machine)) {
+            error_set(&vmms[i]->error, VMM_E_CONFIG,
+                      "machines of one run must agree in page-size, vspace, refs, max-accesses and "
+                      "the address width of their page tables");
+            return handle_fail(vmms[i], VMM_E_CONFIG);
+        }
+    }
+    return VMM_OK;
+}
+
+/* What a page holds before its first write, if the configuration leaves it to the trace. */
+static void settle_initial(VMM *vmm, const VMMTrace *trace) {
+    Settings *settings = settings_edit(&vmm->config);
+    if (settings->initial == INITIAL_AUTO) {
+        VMMTraceInfo info = {.struct_size = sizeof info};
+        vmm_trace_info(trace, &info);
+        settings->initial = info.marks_writes != 0 ? INITIAL_ZERO : INITIAL_STORE;
+        vmm->machine.store_backed = settings->initial == INITIAL_STORE;
+    }
+}
+
+/* The first pass, with a stream that is thrown away. */
+static int collect(VMM *vmm, VMMTrace *trace, RunWatch *watch, Outlook *outlook) {
+    const Machine *machine = &vmm->machine;
+    Stream *stream;
+    int status = stream_create(&machine->settings, machine->table_type->info.address_bits,
+                               &machine->memory, RUN_BATCH_ALONE, &stream, &vmm->error);
+    if (status != VMM_OK) {
+        return status;
+    }
+    status = vmm_trace_keep(trace);
+    if (status != VMM_OK) {
+        error_set(&vmm->error, status, "%s", vmm_trace_error_text(trace));
+    } else {
+        status = run_collect_outlook(stream, trace, watch, outlook, &vmm->error);
+    }
+    stream_release(stream);
+    if (status == VMM_OK) {
+        status = vmm_trace_rewind(trace);
+        if (status != VMM_OK) {
+            error_set(&vmm->error, status, "%s", vmm_trace_error_text(trace));
+        }
+    }
+    watch->next_call = 0;
+    watch->progress.pass++;
+    return status;
+}
+
+static int attach_all(VMM *const *vmms, size_t count, VMMTrace *trace, uint64_t horizon) {
+    size_t capacity = count > 1 ? RUN_BATCH_SHARED : RUN_BATCH_ALONE;
+    int status = VMM_OK;
+    for (size_t i = 0; status == VMM_OK && i < count; i++) {
+        settle_initial(vmms[i], trace);
+        status = handle_attach(vmms[i], vmms[0]->stream, capacity, horizon);
+    }
+    return status;
+}
+
+/* What the machines themselves say after a run: the first failure. */
+static int gather(VMM *const *vmms, size_t count) {
+    int status = VMM_OK;
+    for (size_t i = 0; i < count; i++) {
+        if (vmms[i]->machine.status != VMM_OK) {
+            vmms[i]->error = vmms[i]->machine.error;
+            handle_fail(vmms[i], vmms[i]->machine.status);
+            status = status == VMM_OK ? vmms[i]->machine.status : status;
+        }
+    }
+    return status;
+}
+
+/* All machines tell of a failure that is not theirs. */
+static int fail_all(VMM *const *vmms, size_t count, int status) {
+    Error error = vmms[0]->error;
+    for (size_t i = 0; i < count; i++) {
+        vmms[i]->error = error;
+        handle_fail(vmms[i], status);
+    }
+    return status;
+}
+
+int vmm_run(VMM *const *vmms, size_t count, VMMTrace *trace, VMMProgressCallback *progress,
+            void *user) {
+    if (vmms == NULL || count == 0 || trace == NULL) {
+        return VMM_E_USAGE;
+    }
+    int status = check_machines(vmms, count);
+    if (status != VMM_OK) {
+        return status;
+    }
+    bool future = needs_future(vmms, count);
+    RunWatch watch = {progress, user, {.pass = 1, .passes = future ? 2 : 1}, 0};
+    Outlook outlook = {.file = -1};
+    if (future) {
+        status = collect(vmms[0], trace, &watch, &outlook);
+    }
+    if (status == VMM_OK) {
+        status = attach_all(vmms, count, trace, outlook.count);
+    }
+    if (status == VMM_OK) {
+        Machine *machines[count];
+        for (size_t i = 0; i < count; i++) {
+            machines[i] = &vmms[i]->machine;
+        }
+        status = run_simulate(machines, count, vmms[0]->stream, &outlook, trace, &watch,
+                              &vmms[0]->error);
+    }
+    run_free_outlook(&outlook);
+    return status != VMM_OK ? fail_all(vmms, count, status) : gather(vmms, count);
+}
+
+int vmm_run_trace(VMM *vmm, VMMTrace *trace) {
+    return vmm_run(&vmm, 1, trace, NULL, NULL);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the code asks of the compiler beyond C17, in one place. gcc and clang understand it all. */
+#ifndef VMM_BASE_COMPILER_H
+#define VMM_BASE_COMPILER_H
+
+#define VMM_LIKELY(x) __builtin_expect(!!(x), 1)
+#define VMM_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define VMM_ALWAYS_INLINE static inline __attribute__((always_inline))
+#define VMM_NOINLINE __attribute__((noinline))
+#define VMM_COLD __attribute__((noinline, cold))
+#define VMM_PRINTF(format_index, first_arg) __attribute__((format(printf, format_index, first_arg)))
+#define VMM_UNUSED __attribute__((unused))
+#define VMM_PREFETCH(address) __builtin_prefetch(address)
+
+/* Array length, for arrays only. */
+#define VMM_COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+/* A check of the checking build (-DVMM_CHECKING): an invariant, too dear for the release. */
+#include <assert.h>
+#ifdef VMM_CHECKING
+#define VMM_CHECK(condition) assert(condition)
+#else
+#define VMM_CHECK(condition) ((void)0)
+#endif
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Unnamed temporary files, read and written at offsets or mapped as an array. */
+#include "spill.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static const char *spill_folder(void) {
+    const char *folder = getenv("TMPDIR");
+    return folder != NULL && *folder != '\0' ? folder : "/tmp";
+}
+
+int spill_open(Error *error) {
+    char path[4096];
+    int file = -1;
+    if (snprintf(path, sizeof path, "%s/vmm-XXXXXX", spill_folder()) < (int)sizeof path) {
+        file = mkostemp(path, O_CLOEXEC);
+    } else {
+        errno = ENAMETOOLONG;
+    }
+    if (file < 0) {
+        error_set(error, VMM_E_OPEN,
+                  "cannot make a temporary file in %.200s: %s; set TMPDIR to a folder with room",
+                  spill_folder(), strerror(errno));
+        return -1;
+    }
+    unlink(path);
+    return file;
+}
+
+int spill_write(int file, uint64_t offset, const void *data, size_t size, Error *error) {
+    const char *at = data;
+    while (size > 0) {
+        ssize_t done = pwrite(file, at, size, (off_t)offset);
+        if (done < 0 && errno == EINTR) {
+            continue;
+        }
+        if (done <= 0) {
+            return error_set(error, VMM_E_WRITE,
+                             "cannot write a temporary file in %.200s: %s; set TMPDIR to a folder "
+                             "with room",
+                             spill_folder(), strerror(done < 0 ? errno : ENOSPC));
+        }
+        at += done;
+        offset += (uint64_t)done;
+        size -= (size_t)done;
+    }
+    return VMM_OK;
+}
+
+int spill_read(int file, uint64_t offset, void *data, size_t size, Error *error) {
+    char *at = data;
+    while (size > 0) {
+        ssize_t done = pread(file, at, size, (off_t)offset);
+        if (done < 0 && errno == EINTR) {
+            continue;
+        }
+        if (done <= 0) {
+            return error_set(error, VMM_E_READ, "cannot read back a temporary file in %.200s: %s",
+                             spill_folder(), done < 0 ? strerror(errno) : "it ends early");
+        }
+        at += done;
+        offset += (uint64_t)done;
+        size -= (size_t)done;
+    }
+    return VMM_OK;
+}
+
+void *spill_map(uint64_t bytes, Error *error) {
+    int file = spill_open(error);
+    if (file < 0) {
+        return NULL;
+    }
+    int status = posix_fallocate(file, 0, (off_t)bytes);
+    void *array = MAP_FAILED;
+    if (status == 0) {
+        array = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+        status = array == MAP_FAILED ? errno : 0;
+    }
+    close(file);
+    if (array == MAP_FAILED) {
+        error_set(error, VMM_E_WRITE,
+                  "cannot keep %llu bytes in a temporary file in %.200s: %s; set TMPDIR to a "
+                  "folder with room",
+                  (unsigned long long)bytes, spill_folder(), strerror(status));
+        return NULL;
+    }
+    return array;
+}
+
+void spill_unmap(void *array, uint64_t bytes) {
+    if (array != NULL) {
+        munmap(array, bytes);
+    }
+}

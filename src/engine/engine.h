@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The engines: loops that take a batch of page references through a machine.
+ *
+ * generic.c is the readable one and defines the numbers; it also serves observers. specialised.c
+ * stamps the same steps once for each policy with everything known at compile time inlined. Both
+ * call the machine for all that is not a TLB hit, and give the same counters, bit for bit.
+ */
+#ifndef VMM_ENGINE_ENGINE_H
+#define VMM_ENGINE_ENGINE_H
+
+#include "../mm/machine.h"
+#include "stream.h"
+
+/* Machines of up to this many pages are checked after every page reference (checking builds). */
+#define ENGINE_CHECK_PAGES 64
+
+/*
+ * Simulates page references [from, to) of a batch, all of one pool. Returns `to`, or the index of
+ * the page reference at which the machine had to stop.
+ */
+typedef size_t EngineLoop(Machine *machine, Pool *pool, const Batch *batch, size_t from, size_t to);
+
+EngineLoop engine_generic;
+
+/* The specialised loop of a policy. */
+EngineLoop *engine_specialised(const PolicyType *type);
+
+/*
+ * Takes a whole batch through a machine: runs, switches of address space, ticks, counts. VMM_OK
+ * or the machine's status; a machine that stopped has counted up to the reference that stopped it.
+ */
+int engine_consume(Machine *machine, const Batch *batch);
+
+/* For policies that need the future: tells the policy of this reference and the next one. */
+static inline void engine_tell_future(Policy *policy, const Batch *batch, size_t i) {
+    policy->now = batch->first + i;
+    policy->next_use = batch->next[i] == 0 ? POLICY_NEVER : policy->now + batch->next[i];
+}
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The generic engine: one page reference after the other, step by step. This file is the
+ * specification of what the specialised loops do.
+ */
+#include "engine.h"
+
+/* Shows the page reference that was just simulated to the observer. */
+static void generic_show(Machine *machine, const Pool *pool, const Batch *batch, size_t i,
+                         bool tlb_hit, uint32_t frame) {
+    uint32_t page = batch->page[i];
+    const VMMRef *ref = &batch->origin[i];
+    machine->batch_references += (batch->op[i] & OP_CONTINUED) == 0;
+    VMMStep step = {
+        .index = machine->references + machine->batch_references,
+        .ref = *ref,
+        .vpn = page != DIRECTORY_NO_PAGE ? directory_vpn(machine->directory, page)
+                                         : ref->addr >> settings_page_shift(&machine->settings),
+        .tlb_hit = tlb_hit,
+        .walk_reads = tlb_hit ? 0 : machine->walk_read_count,
+        .fault = tlb_hit ? VMM_FAULT_NONE : machine->fault,
+        .frame = frame,
+        .used_frames = pool_resident(pool),
+        .eviction_count = machine->eviction_count,
+        .evictions = machine->evictions,
+    };
+    machine->observer(machine->observer_user, &step);
+}
+
+/*
+ * Looks the page up: in the TLB, else by walk and fault. Returns the frame, or MACHINE_NO_FRAME if
+ * the machine must stop. *resident: the page was in memory before.
+ */
+static uint32_t generic_translate(Machine *machine, Pool *pool, uint32_t page, bool write,
+                                  bool *tlb_hit, bool *resident) {
+    Tlb *tlb = &machine->tlb;
+    uint32_t entry = tlb->entries == 0 ? UINT32_MAX : tlb_lookup(tlb, page);
+    VMM_CHECK(tlb->entries == 0 || entry == tlb_search(tlb, page));
+    *tlb_hit = entry != UINT32_MAX;
+    if (*tlb_hit) {
+        tlb_touch(tlb, entry);
+        tlb->written[entry] |= write;
+        *resident = true;
+        return tlb->frame[entry];
+    }
+    uint32_t frame = machine_miss(machine, pool, page, write);
+    *resident = machine->fault == VMM_FAULT_NONE;
+    return frame;
+}
+
+/* One page reference. False: the machine must stop. */
+static bool generic_reference(Machine *machine, Pool *pool, const Batch *batch, size_t i) {
+    Policy *policy = pool->policy;
+    bool write = (batch->op[i] & OP_MASK) == VMM_OP_WRITE;
+    bool tlb_hit;
+    bool resident;
+    machine->eviction_count = 0;
+    if (policy->type->info.needs == VMM_NEEDS_FUTURE) {
+        engine_tell_future(policy, batch, i);
+    }
+    uint32_t page = batch->page[i];
+    uint32_t frame = generic_translate(machine, pool, page, write, &tlb_hit, &resident);
+    if (frame == MACHINE_NO_FRAME) {
+        return false;
+    }
+    if (resident && policy->type->touch != NULL && (machine->touch_on_hit || !tlb_hit)) {
+        policy->type->touch(policy, frame);
+    }
+    if (resident && write) {
+        machine_write(machine, pool, page, frame);
+    }
+    if (policy->parting_count != 0 && !machine_part(machine, pool)) {
+        return false;
+    }
+    if (machine->observer != NULL) {
+        generic_show(machine, pool, batch, i, tlb_hit, machine->frame_of[page]);
+    }
+    return machine->status == VMM_OK;
+}
+
+size_t engine_generic(Machine *machine, Pool *pool, const Batch *batch, size_t from, size_t to) {
+    for (size_t i = from; i < to; i++) {
+        if (batch->page[i] == DIRECTORY_NO_PAGE) {
+            machine_invalid(machine, batch->invalid[machine->invalid_seen++]);
+            if (machine->observer != NULL) {
+                machine->eviction_count = 0;
+                generic_show(machine, pool, batch, i, false, MACHINE_NO_FRAME);
+            }
+        } else if (!generic_reference(machine, pool, batch, i)) {
+            return i;
+        }
+        VMM_CHECK(machine->pages > ENGINE_CHECK_PAGES || machine_is_valid(machine));
+    }
+    return to;
+}

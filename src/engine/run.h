@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A whole trace through any number of machines: decoded once, interned once, simulated batch by
+ * batch by each.
+ *
+ * Policies that need the future (OPT) make a first pass necessary. It writes the page ids of the
+ * run to a temporary file; a walk back through that file, block by block, then replaces each id by
+ * the distance to the page's next reference, 4 bytes a page reference. The second pass reads the
+ * distances along. Memory does not depend on the length of the trace.
+ */
+#ifndef VMM_ENGINE_RUN_H
+#define VMM_ENGINE_RUN_H
+
+#include "../../include/vmm/sim.h"
+#include "engine.h"
+
+/* Distances to the next reference of the same page, for all page references of a run. */
+typedef struct Outlook {
+    int file;       /* uint32_t in order, 0: never again; -1: not collected */
+    uint64_t count; /* page references */
+} Outlook;
+
+/* Who is told how far a run has come. */
+typedef struct RunWatch {
+    VMMProgressCallback *callback; /* may be NULL */
+    void *user;
+    VMMProgress progress;
+    uint64_t next_call; /* references at which to call again */
+} RunWatch;
+
+/*
+ * The first pass: reads the trace to its end through a stream of its own, which it is given fresh.
+ * VMM_OK, or an error of the trace, of the temporary file or of memory.
+ */
+int run_collect_outlook(Stream *stream, VMMTrace *trace, RunWatch *watch, Outlook *outlook,
+                        Error *error);
+void run_free_outlook(Outlook *outlook);
+
+/*
+ * The pass that simulates. All machines are attached to the stream's directory. Returns the status
+ * of the trace or of the watch; a machine that stops keeps its own status, and the run ends early
+ * when none is left.
+ */
+int run_simulate(Machine *const *machines, size_t count, Stream *stream, const Outlook *outlook,
+                 VMMTrace *trace, RunWatch *watch, Error *error);
+
+#endif

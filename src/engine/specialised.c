@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The specialised engine: the steps of generic.c, stamped once for each policy and each way a TLB
+ * notes a hit, with all of that known at compile time.
+ *
+ * The policies are included here, so a policy's hooks are static functions of this file and its
+ * PolicyType a visible constant: the compiler calls through it without a pointer and inlines what
+ * is hot. A TLB hit is then about a dozen instructions:
+ *
+ *     entry = slot_of[page]      one load; a page not in the TLB has 0
+ *     note the hit               one or two stores
+ *     frame = tlb.frame[entry]   one load, from an array the size of the TLB
+ *     the policy's touch         none (FIFO), one store (Clock), two (LRU)
+ *     first write through this entry?    one load and compare
+ *
+ * Misses leave the loop through machine_miss(), which is the same for both engines.
+ */
+#include "../mm/policy/policies.def"
+#include "engine.h"
+
+#define VMM_EACH_LIST VMM_POLICIES
+#define VMM_EACH_PATH(name) ../mm/policy/name.c
+#include "../base/include_each.h"
+
+/* A page reference that is no TLB hit. False: the machine must stop. */
+VMM_ALWAYS_INLINE bool specialised_miss(Machine *machine, Pool *pool, const Batch *batch,
+                                        uint32_t page, bool write, const PolicyType *type) {
+    if (VMM_UNLIKELY(page == DIRECTORY_NO_PAGE)) {
+        machine_invalid(machine, batch->invalid[machine->invalid_seen++]);
+        return true;
+    }
+    uint32_t frame = machine_miss(machine, pool, page, write);
+    if (VMM_UNLIKELY(frame == MACHINE_NO_FRAME)) {
+        return false;
+    }
+    if (machine->fault == VMM_FAULT_NONE) {
+        if (type->touch != NULL) {
+            type->touch(pool->policy, frame);
+        }
+        if (write) {
+            machine_write(machine, pool, page, frame);
+        }
+    }
+    if (pool->policy->parting_count != 0 && !machine_part(machine, pool)) {
+        return false;
+    }
+    return machine->status == VMM_OK;
+}
+
+/* The loop. `type` and `note` are constants wherever it is stamped. */
+VMM_ALWAYS_INLINE size_t specialised_loop(Machine *machine, Pool *pool, const Batch *batch,
+                                          size_t from, size_t to, const PolicyType *type,
+                                          TlbNote note) {
+    Tlb *tlb = &machine->tlb;
+    Policy *policy = pool->policy;
+    const uint32_t *pages = batch->page;
+    const uint8_t *ops = batch->op;
+    const uint16_t *slot_of = tlb->slot_of;
+    bool touch_on_hit = type->touch != NULL && machine->touch_on_hit;
+    for (size_t i = from; i < to; i++) {
+        uint32_t page = pages[i];
+        bool write = (ops[i] & OP_WRITE_BIT) != 0;
+        uint32_t slot = slot_of[page];
+        if (type->info.needs == VMM_NEEDS_FUTURE) {
+            engine_tell_future(policy, batch, i);
+        }
+        if (VMM_UNLIKELY(slot == 0)) {
+            if (!specialised_miss(machine, pool, batch, page, write, type)) {
+                return i;
+            }
+            continue;
+        }
+        uint32_t entry = slot - 1;
+        tlb_touch_as(tlb, entry, note);
+        if (touch_on_hit) {
+            type->touch(policy, tlb->frame[entry]);
+        }
+        if (VMM_UNLIKELY(write > tlb->written[entry])) {
+            tlb->written[entry] = 1;
+            machine_write(machine, pool, page, tlb->frame[entry]);
+        }
+        if (type->parts_on_touch && policy->parting_count != 0 && !machine_part(machine, pool)) {
+            return i;
+        }
+    }
+    return to;
+}
+
+/* The same without a TLB: every page reference walks. */
+VMM_ALWAYS_INLINE size_t specialised_loop_without_tlb(Machine *machine, Pool *pool,
+                                                      const Batch *batch, size_t from, size_t to,
+                                                      const PolicyType *type) {
+    for (size_t i = from; i < to; i++) {
+        bool write = (batch->op[i] & OP_WRITE_BIT) != 0;
+        if (type->info.needs == VMM_NEEDS_FUTURE) {
+            engine_tell_future(pool->policy, batch, i);
+        }
+        if (!specialised_miss(machine, pool, batch, batch->page[i], write, type)) {
+            return i;
+        }
+    }
+    return to;
+}
+
+#define X(name)                                                                                  \
+    static size_t specialised_##name(Machine *machine, Pool *pool, const Batch *batch,           \
+                                     size_t from, size_t to) {                                   \
+        const PolicyType *type = &name##_policy;                                                 \
+        if (machine->tlb.entries == 0) {                                                         \
+            return specialised_loop_without_tlb(machine, pool, batch, from, to, type);           \
+        }                                                                                        \
+        switch (machine->tlb.note) {                                                             \
+        case TLB_NOTE_ORDER:                                                                     \
+            return specialised_loop(machine, pool, batch, from, to, type, TLB_NOTE_ORDER);       \
+        case TLB_NOTE_STAMP:                                                                     \
+            return specialised_loop(machine, pool, batch, from, to, type, TLB_NOTE_STAMP);       \
+        case TLB_NOTE_COUNT:                                                                     \
+            return specialised_loop(machine, pool, batch, from, to, type, TLB_NOTE_COUNT);       \
+        default:                                                                                 \
+            return specialised_loop(machine, pool, batch, from, to, type, TLB_NOTE_NOTHING);     \
+        }                                                                                        \
+    }
+VMM_POLICIES(X)
+#undef X
+
+static const struct {
+    const PolicyType *type;
+    EngineLoop *loop;
+} specialised_policies[] = {
+#define X(name) {&name##_policy, specialised_##name},
+    VMM_POLICIES(X)
+#undef X
+};
+
+const PolicyType *policy_at(size_t index) {
+    return index < VMM_COUNT_OF(specialised_policies) ? specialised_policies[index].type : NULL;
+}
+
+EngineLoop *engine_specialised(const PolicyType *type) {
+    size_t i = 0;
+    while (specialised_policies[i].type != type) {
+        i++;
+    }
+    return specialised_policies[i].loop;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Counters times costs. */
+#include "cost.h"
+
+static uint64_t cost_saturated(unsigned __int128 picoseconds) {
+    return picoseconds > UINT64_MAX ? UINT64_MAX : (uint64_t)picoseconds;
+}
+
+static unsigned __int128 cost_of(uint64_t events, uint64_t picoseconds) {
+    return (unsigned __int128)events * picoseconds;
+}
+
+void cost_fill(VMMStats *stats, const Settings *settings) {
+    bool stalls = settings->swap_write == SWAP_WRITE_STALL;
+    unsigned __int128 writes = cost_of(stats->swap_outs, settings->cost_swap_write);
+    unsigned __int128 stall = cost_of(stats->accesses, settings->cost_memory);
+    stall += cost_of(stats->page_references, settings->tlb != 0 ? settings->cost_tlb : 0);
+    stall += cost_of(stats->walk_reads, settings->cost_walk_read);
+    stall += cost_of(stats->page_faults, settings->cost_fault);
+    stall += cost_of(stats->faults[VMM_FAULT_zero_fill], settings->cost_zero_fill);
+    stall += cost_of(stats->faults[VMM_FAULT_file_read], settings->cost_store_read);
+    stall += cost_of(stats->swap_ins, settings->cost_swap_read);
+    stats->stall_time_ps = cost_saturated(stalls ? stall + writes : stall);
+    stats->background_time_ps = cost_saturated(stalls ? 0 : writes);
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Growth of the directory's tables, and the numbering of address spaces. */
+#include "directory.h"
+
+#include <string.h>
+
+#include "../base/rng.h"
+
+enum { DIRECTORY_FIRST_BITS = 10, DIRECTORY_FIRST_SPACE_BITS = 6 };
+
+int directory_init(Directory *directory, const Memory *memory, unsigned vpn_bits, Error *error) {
+    *directory = (Directory){.memory = memory, .vpn_bits = vpn_bits, .count = 1};
+    directory->space_limit = UINT64_C(1) << (64 - vpn_bits < 31 ? 64 - vpn_bits : 31);
+    directory->table_bits = DIRECTORY_FIRST_BITS;
+    directory->space_bits = DIRECTORY_FIRST_SPACE_BITS;
+    directory->places = memory_zalloc(memory, (size_t)1 << directory->table_bits,
+                                      sizeof *directory->places);
+    directory->spaces = memory_zalloc(memory, (size_t)1 << directory->space_bits,
+                                      sizeof *directory->spaces);
+    if (directory->places == NULL || directory->spaces == NULL) {
+        return error_no_memory(error, sizeof(uint32_t) << DIRECTORY_FIRST_BITS, "the page table");
+    }
+    return VMM_OK;
+}
+
+void directory_free(Directory *directory) {
+    const Memory *memory = directory->memory;
+    if (memory == NULL) {
+        return;
+    }
+    memory_free(memory, directory->keys, directory->capacity, sizeof *directory->keys);
+    memory_free(memory, directory->places, (size_t)1 << directory->table_bits,
+                sizeof *directory->places);
+    memory_free(memory, directory->pids, directory->space_capacity, sizeof *directory->pids);
+    memory_free(memory, directory->spaces, (size_t)1 << directory->space_bits,
+                sizeof *directory->spaces);
+}
+
+/* The place of a pid in the table of spaces: its own, or the empty one where it would be. */
+static uint64_t directory_space_place(const Directory *directory, uint32_t pid) {
+    uint64_t mask = (UINT64_C(1) << directory->space_bits) - 1;
+    uint64_t place = rng_mix(pid) & mask;
+    while (directory->spaces[place] != 0 &&
+           directory->pids[directory->spaces[place] - 1] != pid) {
+        place = (place + 1) & mask;
+    }
+    return place;
+}
+
+uint32_t directory_find_space(const Directory *directory, uint32_t pid) {
+    return directory->spaces[directory_space_place(directory, pid)] - 1;
+}
+
+static bool directory_grow_spaces(Directory *directory) {
+    uint32_t capacity = directory->space_capacity * 2 + 8;
+    uint32_t *pids = memory_grow(directory->memory, directory->pids, directory->space_capacity,
+                                 capacity, sizeof *pids);
+    if (pids == NULL) {
+        return false;
+    }
+    directory->pids = pids;
+    directory->space_capacity = capacity;
+    size_t old_places = (size_t)1 << directory->space_bits;
+    if (capacity <= old_places / 2) {
+        return true;
+    }
+    unsigned bits = directory->space_bits + 2;
+    uint32_t *table = memory_zalloc(directory->memory, (size_t)1 << bits, sizeof *table);
+    if (table == NULL) {
+        return false;
+    }
+    memory_free(directory->memory, directory->spaces, old_places, sizeof *table);
+    directory->spaces = table;
+    directory->space_bits = bits;
+    for (uint32_t space = 0; space < directory->space_count; space++) {
+        table[directory_space_place(directory, pids[space])] = space + 1;
+    }
+    return true;
+}
+
+uint32_t directory_space(Directory *directory, uint32_t pid, Error *error) {
+    uint32_t known = directory_find_space(directory, pid);
+    if (known != DIRECTORY_NO_SPACE) {
+        return known;
+    }
+    if (directory->space_count >= directory->space_limit) {
+        error_set(error, VMM_E_LIMIT, "more than %llu processes cannot be told apart",
+                  (unsigned long long)directory->space_limit);
+        return DIRECTORY_NO_SPACE;
+    }
+    if (directory->space_count == directory->space_capacity && !directory_grow_spaces(directory)) {
+        error_no_memory(error, (size_t)directory->space_capacity * 16, "the table of processes");
+        return DIRECTORY_NO_SPACE;
+    }
+    uint32_t space = directory->space_count++;
+    uint64_t place = directory_space_place(directory, pid);
+    directory->pids[space] = pid;
+    directory->spaces[place] = space + 1;
+    return space;
+}
+
+uint32_t directory_find(const Directory *directory, uint32_t space, uint64_t vpn) {
+    uint64_t key = directory_key(directory, space, vpn);
+    uint64_t mask = (UINT64_C(1) << directory->table_bits) - 1;
+    uint64_t place = directory_place(directory, key);
+    while (directory->places[place] != DIRECTORY_NO_PAGE &&
+           directory->keys[directory->places[place]] != key) {
+        place = (place + 1) & mask;
+    }
+    return directory->places[place];
+}
+
+/* A table of 2^bits places for all pages known. */
+static int directory_rehash(Directory *directory, unsigned bits, Error *error) {
+    uint32_t *table = memory_zalloc(directory->memory, (size_t)1 << bits, sizeof *table);
+    if (table == NULL) {
+        return error_no_memory(error, sizeof *table << bits, "the table of pages");
+    }
+    memory_free(directory->memory, directory->places, (size_t)1 << directory->table_bits,
+                sizeof *table);
+    directory->places = table;
+    directory->table_bits = bits;
+    uint64_t mask = (UINT64_C(1) << bits) - 1;
+    for (uint32_t id = 1; id < directory->count; id++) {
+        uint64_t place = directory_place(directory, directory->keys[id]);
+        while (table[place] != DIRECTORY_NO_PAGE) {
+            place = (place + 1) & mask;
+        }
+        table[place] = id;
+    }
+    return VMM_OK;
+}
+
+int directory_reserve(Directory *directory, uint32_t more, Error *error) {
+    uint64_t wanted = (uint64_t)directory->count + more;
+    if (wanted > UINT32_MAX - 1) {
+        return error_set(error, VMM_E_LIMIT,
+                         "the trace references more than %u different pages; a larger page-size "
+                         "makes them fewer",
+                         UINT32_MAX - 2);
+    }
+    if (wanted > directory->capacity) {
+        uint64_t capacity = wanted + wanted / 2;
+        capacity = capacity < UINT32_MAX ? capacity : UINT32_MAX;
+        uint64_t *keys = memory_grow(directory->memory, directory->keys, directory->capacity,
+                                     (size_t)capacity, sizeof *keys);
+        if (keys == NULL) {
+            return error_no_memory(error, (size_t)capacity * sizeof *keys, "the table of pages");
+        }
+        keys[DIRECTORY_NO_PAGE] = UINT64_MAX;
+        directory->keys = keys;
+        directory->capacity = (uint32_t)capacity;
+    }
+    unsigned bits = directory->table_bits;
+    while (wanted > UINT64_C(1) << (bits - 1)) {
+        bits++;
+    }
+    return bits == directory->table_bits ? VMM_OK : directory_rehash(directory, bits, error);
+}

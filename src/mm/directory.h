@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The directory: every (address space, virtual page) that was ever referenced gets a dense number,
+ * its page id, once; everything that is hot afterwards is an array indexed by it.
+ *
+ *     pid ──► space 0, 1, 2 ...          in order of first reference
+ *     (space, VPN) ──► key = space << vpn_bits | VPN ──► id 1, 2, 3 ...
+ *
+ * Id 0 is no page: it stands for references that can have none (beyond the address limit). The
+ * hash table holds ids only, four bytes a place, at most half full; a candidate is proved by its
+ * key. The lowest two bits of the VPN stay together in the table, so that neighbouring pages lie
+ * in one cache line. A directory is filled by one stream of references and shared, read only, by
+ * all machines that simulate it.
+ */
+#ifndef VMM_MM_DIRECTORY_H
+#define VMM_MM_DIRECTORY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../base/compiler.h"
+#include "../base/error.h"
+#include "../base/memory.h"
+
+#define DIRECTORY_NO_PAGE 0u
+#define DIRECTORY_NO_SPACE UINT32_MAX
+
+typedef struct Directory {
+    const Memory *memory;
+    uint64_t *keys;    /* by page id */
+    uint32_t *places;  /* hash table of page ids; 0: empty */
+    uint32_t *pids;    /* by space */
+    uint32_t *spaces;  /* hash table of space + 1; 0: empty */
+    uint32_t count;    /* page ids given out, id 0 included */
+    uint32_t capacity; /* of keys */
+    uint32_t space_count;
+    uint32_t space_capacity;
+    uint64_t space_limit; /* spaces that fit a key */
+    unsigned table_bits;  /* log2 of the places */
+    unsigned space_bits;  /* log2 of the hash table of spaces */
+    unsigned vpn_bits;
+} Directory;
+
+int directory_init(Directory *directory, const Memory *memory, unsigned vpn_bits, Error *error);
+void directory_free(Directory *directory);
+
+/* The space of process `pid`, made at its first use; DIRECTORY_NO_SPACE with *error if it cannot. */
+uint32_t directory_space(Directory *directory, uint32_t pid, Error *error);
+
+/* The space of a known process, or DIRECTORY_NO_SPACE. */
+uint32_t directory_find_space(const Directory *directory, uint32_t pid);
+
+/* The id of a page that is known, or DIRECTORY_NO_PAGE. */
+uint32_t directory_find(const Directory *directory, uint32_t space, uint64_t vpn);
+
+/* Room for `more` new pages, so that directory_intern() cannot fail. VMM_OK or an error. */
+int directory_reserve(Directory *directory, uint32_t more, Error *error);
+
+static inline uint64_t directory_key(const Directory *directory, uint32_t space, uint64_t vpn) {
+    return (uint64_t)space << directory->vpn_bits | vpn;
+}
+
+static inline uint64_t directory_vpn(const Directory *directory, uint32_t id) {
+    return directory->keys[id] & ((UINT64_C(1) << directory->vpn_bits) - 1);
+}
+
+static inline uint32_t directory_space_of(const Directory *directory, uint32_t id) {
+    return (uint32_t)(directory->keys[id] >> directory->vpn_bits);
+}
+
+/* Where the search for a key begins: four neighbouring pages have four neighbouring places. */
+static inline uint64_t directory_place(const Directory *directory, uint64_t key) {
+    uint64_t group = (key >> 2) * 0x9E3779B97F4A7C15u >> (64 - directory->table_bits);
+    return (group & ~UINT64_C(3)) | (key & 3);
+}
+
+/* The id of a key; a new one if it has none (see directory_reserve). */
+static inline uint32_t directory_intern(Directory *directory, uint64_t key) {
+    uint64_t mask = (UINT64_C(1) << directory->table_bits) - 1;
+    for (uint64_t place = directory_place(directory, key);; place = (place + 1) & mask) {
+        uint32_t id = directory->places[place];
+        if (VMM_LIKELY(id != DIRECTORY_NO_PAGE && directory->keys[id] == key)) {
+            return id;
+        }
+        if (id == DIRECTORY_NO_PAGE) {
+            id = directory->count++;
+            directory->keys[id] = key;
+            directory->places[place] = id;
+            return id;
+        }
+    }
+}
+
+#endif

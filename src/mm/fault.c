@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What happens when a page reference misses the TLB: walk, fault, eviction, load, and the events
+ * by which pages are given up. The counting rules are those of docs/reference/counting.md.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "machine.h"
+
+static void machine_stop(Machine *machine, int status, const char *sentence) {
+    machine->status = error_set(&machine->error, status, "%s", sentence);
+}
+
+static uint32_t machine_walk(Machine *machine, const Process *process, uint32_t page) {
+    uint32_t reads = machine->table_type->mapped_reads;
+    if (reads == 0 || (machine->state[page] & PAGE_MAPPED) == 0) {
+        reads = machine->table_type->walk(&process->table, directory_vpn(machine->directory, page));
+    }
+    return reads;
+}
+
+/* Tells an observer of a page that leaves. */
+static void machine_note_eviction(Machine *machine, const Pool *pool, uint32_t frame) {
+    if (machine->eviction_count == MACHINE_MAX_EVICTIONS) {
+        return;
+    }
+    uint32_t page = pool->page[frame];
+    const Policy *policy = pool->policy;
+    VMMEviction *eviction = &machine->evictions[machine->eviction_count++];
+    *eviction = (VMMEviction){
+        .pid = machine->directory->pids[directory_space_of(machine->directory, page)],
+        .frame = frame,
+        .vpn = directory_vpn(machine->directory, page),
+        .swap_slot = pool->dirty[frame] != 0 ? machine->slot_of[page] : VMM_NO_SLOT,
+        .dirty = pool->dirty[frame],
+    };
+    if (policy->type->why != NULL) {
+        policy->type->why(policy, frame, eviction->why, sizeof eviction->why);
+    }
+}
+
+/* Takes the page out of `frame`, saving it if it must be. False: swap is full, nothing is done. */
+static bool machine_evict(Machine *machine, Pool *pool, uint32_t frame) {
+    uint32_t page = pool->page[frame];
+    if (pool->dirty[frame] != 0) {
+        uint32_t slot = swap_take(&machine->swap);
+        if (slot == SWAP_NO_SLOT) {
+            machine->oom_events++;
+            machine_stop(machine, VMM_E_OUT_OF_MEMORY,
+                         "out of memory in the simulated machine: a written page must leave, and "
+                         "swap is full; give more swap or memory");
+            return false;
+        }
+        machine->slot_of[page] = slot;
+        machine->swap_outs++;
+    } else {
+        machine->clean_evictions++;
+    }
+    if (machine->observer != NULL) {
+        machine_note_eviction(machine, pool, frame);
+    }
+    if (pool->policy->type->remove != NULL) {
+        pool->policy->type->remove(pool->policy, frame);
+    }
+    machine->frame_of[page] = MACHINE_NO_FRAME;
+    tlb_invalidate(&machine->tlb, page);
+    machine->replacements++;
+    return true;
+}
+
+/* A frame for a new page: a free one, or the victim's. */
+static uint32_t machine_find_frame(Machine *machine, Pool *pool) {
+    int status = VMM_OK;
+    uint32_t frame = pool_take_frame(pool, &machine->memory, &status);
+    if (frame != POOL_NO_FRAME) {
+        return frame;
+    }
+    if (status != VMM_OK) {
+        machine_stop(machine, status, "out of memory for the frames of the simulated machine");
+        return MACHINE_NO_FRAME;
+    }
+    frame = pool->policy->type->victim(pool->policy);
+    VMM_CHECK(frame < pool->unused && pool->page[frame] != DIRECTORY_NO_PAGE);
+    return machine_evict(machine, pool, frame) ? frame : MACHINE_NO_FRAME;
+}
+
+static VMMFaultClass machine_classify(Machine *machine, uint32_t page) {
+    if (machine->slot_of[page] != SWAP_NO_SLOT) {
+        machine->swap_ins++;
+        return VMM_FAULT_swap_in;
+    }
+    return machine->store_backed ? VMM_FAULT_file_read : VMM_FAULT_zero_fill;
+}
+
+/* The copy in swap is no longer that of the page. */
+static void machine_free_slot(Machine *machine, uint32_t page) {
+    if (machine->slot_of[page] == SWAP_NO_SLOT) {
+        return;
+    }
+    if (!swap_give_back(&machine->swap, &machine->memory, machine->slot_of[page])) {
+        machine_stop(machine, VMM_E_NO_MEMORY, "out of memory for the list of free swap slots");
+    }
+    machine->slot_of[page] = SWAP_NO_SLOT;
+}
+
+static uint32_t machine_fault(Machine *machine, Process *process, Pool *pool, uint32_t page,
+                              bool write) {
+    machine->fault = machine_classify(machine, page);
+    process->faults[machine->fault]++;
+    process->misses++;
+    uint32_t frame = machine_find_frame(machine, pool);
+    if (frame == MACHINE_NO_FRAME) {
+        return MACHINE_NO_FRAME;
+    }
+    if ((machine->state[page] & PAGE_MAPPED) == 0) {
+        uint64_t vpn = directory_vpn(machine->directory, page);
+        if (!process->table.type->map(&process->table, vpn, page)) {
+            machine_stop(machine, VMM_E_NO_MEMORY, "out of memory for the modelled page tables");
+            return MACHINE_NO_FRAME;
+        }
+        machine->state[page] |= PAGE_MAPPED;
+    }
+    pool->page[frame] = page;
+    pool->dirty[frame] = write;
+    machine->frame_of[page] = frame;
+    if (write) {
+        machine_free_slot(machine, page);
+    }
+    if (pool->policy->type->insert != NULL) {
+        pool->policy->type->insert(pool->policy, frame);
+    }
+    return frame;
+}
+
+uint32_t machine_miss(Machine *machine, Pool *pool, uint32_t page, bool write) {
+    Process *process = &machine->processes[directory_space_of(machine->directory, page)];
+    process->tlb_misses++;
+    machine->fault = VMM_FAULT_NONE;
+    machine->walk_read_count = machine_walk(machine, process, page);
+    machine->walk_reads += machine->walk_read_count;
+    uint32_t frame = machine->frame_of[page];
+    if (frame == MACHINE_NO_FRAME) {
+        frame = machine_fault(machine, process, pool, page, write);
+    }
+    if (frame != MACHINE_NO_FRAME && machine->tlb.entries != 0) {
+        tlb_fill(&machine->tlb, page, frame, write);
+    }
+    return frame;
+}
+
+void machine_invalid(Machine *machine, uint32_t space) {
+    Process *process = &machine->processes[space];
+    process->tlb_misses++;
+    process->faults[VMM_FAULT_invalid]++;
+    machine->fault = VMM_FAULT_invalid;
+    machine->walk_read_count = 0;
+}
+
+void machine_write(Machine *machine, Pool *pool, uint32_t page, uint32_t frame) {
+    if (pool->dirty[frame] != 0) {
+        return;
+    }
+    pool->dirty[frame] = 1;
+    machine_free_slot(machine, page);
+    if (pool->policy->type->dirtied != NULL) {
+        pool->policy->type->dirtied(pool->policy, frame);
+    }
+}
+
+bool machine_part(Machine *machine, Pool *pool) {
+    Policy *policy = pool->policy;
+    for (uint32_t i = 0; i < policy->parting_count; i++) {
+        if (!machine_evict(machine, pool, policy->parting[i])) {
+            return false;
+        }
+        pool_give_back(pool, policy->parting[i]);
+    }
+    policy->parting_count = 0;
+    return true;
+}
+
+void machine_discard(Machine *machine, uint32_t page) {
+    uint32_t space = directory_space_of(machine->directory, page);
+    uint32_t frame = machine->frame_of[page];
+    if (frame != MACHINE_NO_FRAME) {
+        Pool *pool = machine_pool(machine, space);
+        if (pool->policy->type->remove != NULL) {
+            pool->policy->type->remove(pool->policy, frame);
+        }
+        pool_give_back(pool, frame);
+        machine->frame_of[page] = MACHINE_NO_FRAME;
+        tlb_invalidate(&machine->tlb, page);
+    }
+    machine_free_slot(machine, page);
+    if ((machine->state[page] & PAGE_MAPPED) != 0) {
+        PageTable *table = &machine->processes[space].table;
+        table->type->unmap(table, directory_vpn(machine->directory, page));
+        machine->state[page] = 0;
+    }
+}
+
+int machine_exit(Machine *machine, uint32_t space, Error *error) {
+    for (uint32_t page = 1; page < machine->pages; page++) {
+        if (directory_space_of(machine->directory, page) == space) {
+            machine_discard(machine, page);
+        }
+    }
+    PageTable *table = &machine->processes[space].table;
+    table->type->destroy(table);
+    *table = (PageTable){.type = machine->table_type,
+                         .memory = &machine->memory,
+                         .vpn_bits = machine->directory->vpn_bits};
+    if (!machine->table_type->create(table)) {
+        return error_no_memory(error, sizeof *table, "a page table");
+    }
+    return VMM_OK;
+}

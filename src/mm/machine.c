@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Setting up a machine, growing it with the pages and processes that appear, and its statistics. */
+#include "machine.h"
+
+#include <string.h>
+
+#include "cost.h"
+
+int machine_init(Machine *machine, const Settings *settings, const Memory *memory, Error *error) {
+    *machine = (Machine){.memory = *memory, .settings = *settings};
+    machine->last_space = DIRECTORY_NO_SPACE;
+    machine->fault = VMM_FAULT_NONE;
+    machine->table_type = pagetable_parse(settings->page_table, error);
+    if (machine->table_type == NULL) {
+        return error->code;
+    }
+    int status = policy_parse(settings->policy, &machine->policy, error);
+    if (status != VMM_OK) {
+        return status;
+    }
+    VMMPolicyNeeds needs = machine->policy.type->info.needs;
+    machine->touch_on_hit = needs == VMM_NEEDS_EVERY_REFERENCE ||
+                            needs == VMM_NEEDS_FUTURE ||
+                            (needs == VMM_NEEDS_ACCESSED_BIT &&
+                             settings->accessed_bit == ACCESSED_EVERY_REFERENCE);
+    machine->store_backed = settings->initial == INITIAL_STORE;
+    swap_init(&machine->swap, settings_swap_slots(settings));
+    return VMM_OK;
+}
+
+void machine_free(Machine *machine) {
+    const Memory *memory = &machine->memory;
+    for (uint32_t i = 0; i < machine->pool_count; i++) {
+        pool_free(machine->pools[i], memory);
+        memory_free(memory, machine->pools[i], 1, sizeof(Pool));
+    }
+    memory_free(memory, machine->pools, machine->pool_capacity, sizeof *machine->pools);
+    for (uint32_t i = 0; i < machine->process_count; i++) {
+        PageTable *table = &machine->processes[i].table;
+        if (table->type != NULL) {
+            table->type->destroy(table);
+        }
+    }
+    memory_free(memory, machine->processes, machine->process_capacity, sizeof(Process));
+    memory_free(memory, machine->frame_of, machine->page_capacity, sizeof *machine->frame_of);
+    memory_free(memory, machine->slot_of, machine->page_capacity, sizeof *machine->slot_of);
+    memory_free(memory, machine->state, machine->page_capacity, sizeof *machine->state);
+    tlb_free(&machine->tlb);
+    swap_free(&machine->swap, memory);
+}
+
+static int machine_add_pool(Machine *machine, Error *error) {
+    const Settings *settings = &machine->settings;
+    if (machine->pool_count == machine->pool_capacity) {
+        uint32_t capacity = machine->pool_capacity * 2 + 1;
+        Pool **pools = memory_grow(&machine->memory, machine->pools, machine->pool_capacity,
+                                   capacity, sizeof *pools);
+        if (pools == NULL) {
+            return error_no_memory(error, capacity * sizeof *pools, "pools of frames");
+        }
+        machine->pools = pools;
+        machine->pool_capacity = capacity;
+    }
+    Pool *pool = memory_zalloc(&machine->memory, 1, sizeof *pool);
+    if (pool == NULL) {
+        return error_no_memory(error, sizeof *pool, "a pool of frames");
+    }
+    bool flushes = settings->young_flush != 0 && settings->accessed_bit == ACCESSED_TLB_FILL;
+    Policy base = {.memory = &machine->memory,
+                   .capacity = (uint32_t)settings_frames(settings),
+                   .seed = settings->seed + machine->pool_count,
+                   .horizon = machine->horizon};
+    machine->pools[machine->pool_count++] = pool;
+    return pool_init(pool, &machine->policy, &base, flushes ? &machine->tlb : NULL, error);
+}
+
+int machine_attach(Machine *machine, const Directory *directory, uint64_t horizon, Error *error) {
+    machine->directory = directory;
+    machine->horizon = horizon;
+    int status = tlb_init(&machine->tlb, &machine->memory, directory, &machine->settings, error);
+    if (status == VMM_OK && machine->settings.scope == SCOPE_GLOBAL) {
+        status = machine_add_pool(machine, error);
+    }
+    return status != VMM_OK ? status : machine_reserve(machine, error);
+}
+
+static bool machine_grow_pages(Machine *machine, uint64_t capacity) {
+    const Memory *memory = &machine->memory;
+    size_t old = machine->page_capacity;
+    uint32_t *frame_of = memory_grow(memory, machine->frame_of, old, (size_t)capacity,
+                                     sizeof *frame_of);
+    machine->frame_of = frame_of != NULL ? frame_of : machine->frame_of;
+    uint32_t *slot_of = memory_grow(memory, machine->slot_of, old, (size_t)capacity,
+                                    sizeof *slot_of);
+    machine->slot_of = slot_of != NULL ? slot_of : machine->slot_of;
+    uint8_t *state = memory_grow(memory, machine->state, old, (size_t)capacity, sizeof *state);
+    machine->state = state != NULL ? state : machine->state;
+    if (frame_of == NULL || slot_of == NULL || state == NULL) {
+        return false;
+    }
+    machine->page_capacity = (uint32_t)capacity;
+    return true;
+}
+
+static int machine_reserve_pages(Machine *machine, uint32_t pages, Error *error) {
+    if (pages > machine->page_capacity) {
+        uint64_t capacity = (uint64_t)pages + pages / 2;
+        capacity = capacity < UINT32_MAX ? capacity : UINT32_MAX;
+        if (!machine_grow_pages(machine, capacity)) {
+            return error_no_memory(error, (size_t)capacity * 9, "the pages of the machine");
+        }
+    }
+    for (uint32_t page = machine->pages; page < pages; page++) {
+        machine->frame_of[page] = MACHINE_NO_FRAME;
+        machine->slot_of[page] = SWAP_NO_SLOT;
+        machine->state[page] = 0;
+    }
+    machine->pages = pages;
+    return machine->tlb.entries == 0 ? VMM_OK : tlb_reserve(&machine->tlb, pages, error);
+}
+
+static int machine_add_process(Machine *machine, Error *error) {
+    if (machine->process_count == machine->process_capacity) {
+        uint32_t capacity = machine->process_capacity * 2 + 4;
+        Process *processes = memory_grow(&machine->memory, machine->processes,
+                                         machine->process_capacity, capacity, sizeof *processes);
+        if (processes == NULL) {
+            return error_no_memory(error, capacity * sizeof *processes, "processes");
+        }
+        machine->processes = processes;
+        machine->process_capacity = capacity;
+    }
+    Process *process = &machine->processes[machine->process_count++];
+    *process = (Process){0};
+    process->table = (PageTable){.type = machine->table_type,
+                                 .memory = &machine->memory,
+                                 .vpn_bits = machine->directory->vpn_bits};
+    if (!machine->table_type->create(&process->table)) {
+        return error_no_memory(error, sizeof(Process), "a page table");
+    }
+    return machine->settings.scope == SCOPE_PROCESS ? machine_add_pool(machine, error) : VMM_OK;
+}
+
+int machine_reserve(Machine *machine, Error *error) {
+    const Directory *directory = machine->directory;
+    int status = VMM_OK;
+    if (directory->count > machine->pages) {
+        status = machine_reserve_pages(machine, directory->count, error);
+    }
+    while (status == VMM_OK && machine->process_count < directory->space_count) {
+        status = machine_add_process(machine, error);
+    }
+    return status;
+}
+
+static void machine_sum_processes(const Machine *machine, VMMStats *stats) {
+    for (uint32_t i = 0; i < machine->seen_spaces; i++) {
+        const Process *process = &machine->processes[i];
+        stats->reads += process->count[VMM_OP_READ];
+        stats->writes += process->count[VMM_OP_WRITE];
+        stats->fetches += process->count[VMM_OP_FETCH];
+        stats->page_references += process->page_references;
+        stats->tlb_misses += process->tlb_misses;
+        stats->misses += process->misses;
+        stats->page_tables += process->table.tables;
+        stats->page_table_bytes += process->table.bytes;
+        for (int class = 0; class < VMM_FAULT_CLASS_COUNT; class++) {
+            stats->faults[class] += process->faults[class];
+            stats->page_faults += process->faults[class];
+            stats->major_faults += vmm_fault_class_is_major(class) ? process->faults[class] : 0;
+        }
+    }
+}
+
+static void machine_sum_pools(const Machine *machine, VMMStats *stats) {
+    for (uint32_t i = 0; i < machine->pool_count; i++) {
+        stats->frames += machine->pools[i]->capacity;
+        stats->frames_used += pool_resident(machine->pools[i]);
+    }
+}
+
+void machine_stats(const Machine *machine, VMMStats *stats) {
+    *stats = (VMMStats){.struct_size = sizeof *stats};
+    machine_sum_processes(machine, stats);
+    machine_sum_pools(machine, stats);
+    stats->accesses = stats->reads + stats->writes + stats->fetches;
+    stats->tlb_hits = stats->page_references - stats->tlb_misses;
+    stats->minor_faults = stats->page_faults - stats->major_faults;
+    stats->walks = stats->tlb_misses;
+    stats->walk_reads = machine->walk_reads;
+    stats->context_switches = machine->context_switches;
+    stats->tlb_evictions = machine->tlb.evictions;
+    stats->tlb_writebacks = machine->tlb.writebacks;
+    stats->tlb_invalidations = machine->tlb.invalidations;
+    stats->tlb_flushes = machine->tlb.flushes;
+    stats->replacements = machine->replacements;
+    stats->clean_evictions = machine->clean_evictions;
+    stats->swap_ins = machine->swap_ins;
+    stats->swap_outs = machine->swap_outs;
+    stats->swap_slots_used = machine->swap.used;
+    stats->swap_slots_peak = machine->swap.peak;
+    stats->oom_events = machine->oom_events;
+    stats->distinct_pages = machine->seen_pages > 0 ? machine->seen_pages - 1 : 0;
+    stats->processes = machine->seen_spaces;
+    cost_fill(stats, &machine->settings);
+}
+
+bool machine_is_valid(const Machine *machine) {
+    uint64_t resident = 0;
+    uint64_t slots = 0;
+    for (uint32_t page = 1; page < machine->pages; page++) {
+        slots += machine->slot_of[page] != SWAP_NO_SLOT;
+        uint32_t frame = machine->frame_of[page];
+        if (frame == MACHINE_NO_FRAME) {
+            if (machine->tlb.entries != 0 && machine->tlb.slot_of[page] != 0) {
+                return false; /* the TLB holds what the page table does not */
+            }
+            continue;
+        }
+        resident++;
+        uint32_t space = directory_space_of(machine->directory, page);
+        const Pool *pool = machine->pools[machine->settings.scope == SCOPE_PROCESS ? space : 0];
+        const PageTable *table = &machine->processes[space].table;
+        uint64_t vpn = directory_vpn(machine->directory, page);
+        if (pool->page[frame] != page || table->type->find(table, vpn) != page ||
+            (pool->dirty[frame] != 0 && machine->slot_of[page] != SWAP_NO_SLOT)) {
+            return false;
+        }
+    }
+    for (uint32_t i = 0; i < machine->pool_count; i++) {
+        const Policy *policy = machine->pools[i]->policy;
+        resident -= pool_resident(machine->pools[i]);
+        if (policy->type->is_valid != NULL && !policy->type->is_valid(policy)) {
+            return false;
+        }
+    }
+    return resident == 0 && slots == machine->swap.used && tlb_is_valid(&machine->tlb);
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The machine: processes, page tables, TLB, frames, swap and counters, all in memory of its own.
+ *
+ *     page id ──► frame_of, slot_of, state      what the kernel knows of a page
+ *     pool: frame ──► page, dirty               what is in a frame
+ *     tlb: page id ◄──► entry
+ *
+ * The engines drive it: they look a page up in the TLB themselves and call machine_miss() when it
+ * is not there. Everything that does not happen on a TLB hit happens in machine.c and fault.c.
+ */
+#ifndef VMM_MM_MACHINE_H
+#define VMM_MM_MACHINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../../include/vmm/event.h"
+#include "../../include/vmm/stats.h"
+#include "../base/error.h"
+#include "../base/memory.h"
+#include "../config/settings.h"
+#include "directory.h"
+#include "pagetable/pagetable.h"
+#include "policy/policy.h"
+#include "pool.h"
+#include "swap.h"
+#include "tlb/tlb.h"
+
+#define MACHINE_NO_FRAME POOL_NO_FRAME
+#define MACHINE_MAX_EVICTIONS (POLICY_MAX_PARTING + 1)
+
+/* Page.state: its entry exists in the page table. */
+enum { PAGE_MAPPED = 1 };
+
+typedef struct Process {
+    PageTable table; /* type NULL until the process is created */
+    uint64_t count[VMM_OP_COUNT];
+    uint64_t page_references;
+    uint64_t tlb_misses;
+    uint64_t misses;
+    uint64_t faults[VMM_FAULT_CLASS_COUNT];
+} Process;
+
+typedef struct Machine {
+    Memory memory;
+    Settings settings;
+    const Directory *directory; /* of the stream that feeds this machine */
+    const PageTableType *table_type;
+    PolicySpec policy;
+
+    uint32_t *frame_of; /* by page id: frame in the pool of its process, or MACHINE_NO_FRAME */
+    uint32_t *slot_of;  /* by page id: swap slot that holds its content, or SWAP_NO_SLOT */
+    uint8_t *state;     /* by page id */
+    uint32_t pages;     /* ids known to this machine */
+    uint32_t page_capacity;
+
+    Tlb tlb;
+    Swap swap;
+    Pool **pools;        /* one, or with scope = process one for each space */
+    uint32_t pool_count;
+    uint32_t pool_capacity;
+    Process *processes; /* by space */
+    uint32_t process_count;
+    uint32_t process_capacity;
+    uint32_t seen_pages; /* ids below it were referenced by this machine (0 counts as one) */
+    uint32_t seen_spaces;
+    uint32_t last_space; /* of the last page reference; DIRECTORY_NO_SPACE before the first */
+    uint64_t horizon;    /* page references of the run, for policies that need the future */
+
+    /* Counted here; everything else in VMMStats is derived when asked for. */
+    uint64_t walk_reads, swap_ins, swap_outs, replacements, clean_evictions, oom_events;
+    uint64_t context_switches;
+
+    uint64_t references;       /* completed in earlier batches */
+    uint64_t batch_references; /* begun in this batch; kept only while observed */
+    size_t invalid_seen;       /* of the batch's invalid page references */
+
+    /* The page reference under way, for engines and observers. */
+    uint32_t walk_read_count;
+    VMMFaultClass fault;
+    uint32_t eviction_count;
+    VMMEviction evictions[MACHINE_MAX_EVICTIONS];
+
+    bool store_backed;  /* initial = store */
+    bool touch_on_hit;  /* the policy is told of TLB hits */
+    VMMObserver *observer;
+    void *observer_user;
+    int status;         /* VMM_OK, or why the machine stands still */
+    Error error;
+} Machine;
+
+/* Checks names in the settings and sets up everything; pages and processes come later. */
+int machine_init(Machine *machine, const Settings *settings, const Memory *memory, Error *error);
+void machine_free(Machine *machine);
+
+/*
+ * Joins the machine to a stream's directory, once, before the first reference. `horizon` is the
+ * number of page references of the run if the policy needs the future, else 0.
+ */
+int machine_attach(Machine *machine, const Directory *directory, uint64_t horizon, Error *error);
+
+/* Room for all pages and processes that the directory knows now. */
+int machine_reserve(Machine *machine, Error *error);
+
+/* The pool that pages of a space live in. */
+static inline Pool *machine_pool(Machine *machine, uint32_t space) {
+    return machine->pools[machine->settings.scope == SCOPE_PROCESS ? space : 0];
+}
+
+/*
+ * A page reference that missed the TLB: the walk, the fault if the page is not resident, the TLB
+ * fill. Returns the frame, or MACHINE_NO_FRAME if the machine must stop (machine->status).
+ * machine->fault tells whether there was a fault; if so the policy has seen the page inserted.
+ */
+uint32_t machine_miss(Machine *machine, Pool *pool, uint32_t page, bool write);
+
+/* A page reference beyond the address limit. */
+void machine_invalid(Machine *machine, uint32_t space);
+
+/* The first write to a resident page through its TLB entry, or with its dirty bit clear. */
+void machine_write(Machine *machine, Pool *pool, uint32_t page, uint32_t frame);
+
+/* Evicts what the policy wants to part with. False: the machine must stop. */
+bool machine_part(Machine *machine, Pool *pool);
+
+/* Gives up a page for good: frame, slot, TLB entry and page-table entry. */
+void machine_discard(Machine *machine, uint32_t page);
+
+/* Ends a process: all its pages and its page table go. */
+int machine_exit(Machine *machine, uint32_t space, Error *error);
+
+/* Fills *stats with everything counted and derived. */
+void machine_stats(const Machine *machine, VMMStats *stats);
+
+/* Frames = mapped pages, TLB within page tables, slots within the device. For checking builds. */
+bool machine_is_valid(const Machine *machine);
+
+#endif

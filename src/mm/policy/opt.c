@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * OPT, also MIN: the page whose next reference is farthest in the future leaves; first of all
+ * pages that are never referenced again, longest dead first. No policy that loads on demand has
+ * fewer misses. Source: Belady, IBM Systems Journal 5(2), 1966; a stack algorithm: Mattson et
+ * al., IBM Systems Journal 9(2), 1970.
+ */
+#include "future.h"
+
+static inline uint32_t opt_victim(Policy *policy) {
+    Future *future = (Future *)policy;
+    return future->dead_count > 0 ? recency_oldest(&future->dead)
+                                  : future->frame_at[future_last(future)];
+}
+
+static uint32_t opt_order(Policy *policy, uint32_t *frames) {
+    Future *future = (Future *)policy;
+    uint32_t dead = recency_list(&future->dead, frames);
+    return dead + future_list(future, false, frames + dead);
+}
+
+static const PolicyType opt_policy = {
+    .info.name = "opt",
+    .info.label = "OPT",
+    .info.summary = "optimal (Belady): the page needed farthest in the future leaves",
+    .info.source = "Belady, IBM Systems Journal 5(2), 1966",
+    .info.needs = VMM_NEEDS_FUTURE,
+    .state_size = sizeof(Future),
+    .create = future_create,
+    .destroy = future_destroy,
+    .reserve = future_reserve,
+    .insert = future_insert,
+    .touch = future_touch,
+    .victim = opt_victim,
+    .remove = future_remove,
+    .why = future_why,
+    .order = opt_order,
+};

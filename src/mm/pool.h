@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A pool: frames that are given to pages and taken away by one policy instance. The machine has
+ * one pool, or with scope = process one for each process. What is known of a frame lies in arrays
+ * by frame number; they grow with the frames really used, so a huge memory costs nothing until it
+ * is touched.
+ */
+#ifndef VMM_MM_POOL_H
+#define VMM_MM_POOL_H
+
+#include <stdint.h>
+
+#include "../base/error.h"
+#include "../base/memory.h"
+#include "policy/policy.h"
+#include "tlb/tlb.h"
+
+#define POOL_NO_FRAME POLICY_NO_FRAME
+
+typedef struct Pool {
+    uint32_t *page;   /* by frame: the page id in it, DIRECTORY_NO_PAGE if none */
+    uint8_t *dirty;   /* by frame: 1 if the page was written since it was loaded */
+    uint32_t *free;   /* stack of frames that held a page and were given back */
+    Policy *policy;
+    Tlb *tlb;         /* with young-flush: where entries go when accessed bits are cleared */
+    uint32_t capacity;
+    uint32_t reserved; /* frames the arrays have room for */
+    uint32_t unused;   /* the first frame never used */
+    uint32_t free_count;
+    uint64_t references; /* page references of this pool, completed */
+} Pool;
+
+/*
+ * `base` carries what the policy is to know (see policy_create). `tlb` is NULL unless clearing an
+ * accessed bit is to drop the page's TLB entry; the pool must then not move in memory.
+ */
+int pool_init(Pool *pool, const PolicySpec *spec, const Policy *base, Tlb *tlb, Error *error);
+void pool_free(Pool *pool, const Memory *memory);
+
+/* A free frame, or POOL_NO_FRAME if all hold pages. VMM_E_NO_MEMORY goes to *status. */
+uint32_t pool_take_frame(Pool *pool, const Memory *memory, int *status);
+
+/* A frame that holds no page any more goes back. */
+void pool_give_back(Pool *pool, uint32_t frame);
+
+static inline uint32_t pool_resident(const Pool *pool) {
+    return pool->unused - pool->free_count;
+}
+
+/* How many of the next `count` page references come before the policy's next tick is due. */
+static inline uint64_t pool_until_tick(const Pool *pool, uint64_t count) {
+    uint64_t period = pool->policy->period;
+    if (period == 0) {
+        return count;
+    }
+    uint64_t left = period - pool->references % period;
+    return left < count ? left : count;
+}
+
+#endif
