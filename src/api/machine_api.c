@@ -100,15 +100,6 @@ static int prepare_feed(VMM *vmm) {
     return vmm->stream != NULL ? VMM_OK : handle_attach(vmm, NULL, FEED_BATCH, 0);
 }
 
-/* Whether all references have an operation that exists. */
-static bool ops_are_valid(const VMMRef *refs, size_t count) {
-    bool valid = true;
-    for (size_t i = 0; i < count; i++) {
-        valid &= refs[i].op < VMM_OP_COUNT;
-    }
-    return valid;
-}
-
 static int consume(VMM *vmm) {
     int status = engine_consume(&vmm->machine, &vmm->stream->batch);
     if (status != VMM_OK) {
@@ -120,15 +111,14 @@ static int consume(VMM *vmm) {
 
 int vmm_feed(VMM *vmm, const VMMRef *refs, size_t count) {
     int status = prepare_feed(vmm);
-    if (status == VMM_OK && !ops_are_valid(refs, count)) {
-        error_set(&vmm->error, VMM_E_USAGE, "vmm_feed: a reference has an unknown operation");
-        status = handle_fail(vmm, VMM_E_USAGE);
-    }
     while (status == VMM_OK && count > 0 && !stream_is_done(vmm->stream)) {
         size_t taken;
         stream_next_batch(vmm->stream);
-        status = stream_add(vmm->stream, refs, count, &taken, &vmm->error);
-        status = status == VMM_OK ? consume(vmm) : handle_fail(vmm, status);
+        int added = stream_add(vmm->stream, refs, count, &taken, &vmm->error);
+        status = consume(vmm);
+        if (added != VMM_OK && status == VMM_OK) {
+            status = handle_fail(vmm, added);
+        }
         refs += taken;
         count -= taken;
     }

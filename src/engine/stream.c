@@ -148,51 +148,102 @@ static VMM_NOINLINE bool stream_add_long(Stream *stream, const VMMRef *ref, Run 
     }
 }
 
-/* One reference. False: it was cut by the end of the stretch. */
-static inline bool stream_add_one(Stream *stream, const VMMRef *ref, Run *run) {
+/*
+ * The common case, in a tight loop: references of the current process that lie in one page below
+ * the limit. Stops at the first other one, and at the end of the stretch. Everything the loop
+ * needs is in locals, since the compiler must assume that its stores change the stream. Returns
+ * how many references are done with.
+ */
+static size_t stream_add_simple(Stream *stream, const VMMRef *refs, size_t count, Run *run) {
+    Batch *batch = &stream->batch;
     Directory *directory = &stream->directory;
-    bool cut = stream->resume_vpn != UINT64_MAX;
-    if (!cut) {
-        run->count[ref->op]++;
-        stream->references++;
+    uint32_t *restrict page = batch->page + batch->count;
+    uint8_t *restrict op = batch->op + batch->count;
+    VMMRef *restrict origin = batch->origin == NULL ? NULL : batch->origin + batch->count;
+    uint64_t left = stream->max_references - stream->references;
+    size_t room = stream->stretch - batch->count;
+    room = left < room ? (size_t)left : room;
+    bool filters = stream->refs != REFS_ALL;
+    uint32_t pid = stream->last_pid;
+    unsigned shift = stream->page_shift;
+    uint64_t limit = stream->address_limit;
+    uint64_t space_key = directory_key(directory, run->space, 0);
+    size_t added = 0;
+    uint32_t writes = 0;
+    uint32_t fetches = 0;
+    size_t i = 0;
+    for (; i < count && added < room; i++) {
+        const VMMRef *ref = &refs[i];
+        uint64_t last_byte = ref->addr + ref->size - (ref->size != 0);
+        VMM_PREFETCH(ref + 128);
+        if (VMM_UNLIKELY(ref->pid != pid || (ref->addr ^ last_byte) >> shift != 0 ||
+                         last_byte >= limit || ref->op >= VMM_OP_COUNT)) {
+            break;
+        }
+        if (filters && !stream_wants(stream, ref->op)) {
+            continue;
+        }
+        if (VMM_UNLIKELY(origin != NULL)) {
+            origin[added] = *ref;
+        }
+        page[added] = directory_intern(directory, space_key | ref->addr >> shift);
+        op[added] = ref->op;
+        writes += ref->op == VMM_OP_WRITE;
+        fetches += ref->op == VMM_OP_FETCH;
+        added++;
     }
-    uint64_t vpn = ref->addr >> stream->page_shift;
-    uint64_t last_byte = ref->addr + ref->size - (ref->size != 0);
-    if (VMM_UNLIKELY(cut || last_byte >> stream->page_shift != vpn ||
-                     last_byte >= stream->address_limit)) {
-        return stream_add_long(stream, ref, run, cut);
-    }
-    run->length++;
-    stream_put(stream, directory_intern(directory, directory_key(directory, run->space, vpn)),
-               ref->op, ref);
-    return true;
+    stream->filtered += i - added;
+    stream->references += added;
+    batch->count += added;
+    run->length += (uint32_t)added;
+    run->count[VMM_OP_READ] += (uint32_t)added - writes - fetches;
+    run->count[VMM_OP_WRITE] += writes;
+    run->count[VMM_OP_FETCH] += fetches;
+    return i;
 }
 
 /* Fills the batch up to the end of the stretch. */
 static int stream_add_stretch(Stream *stream, const VMMRef *refs, size_t count, size_t *taken,
                               Error *error) {
     size_t i = *taken;
-    int status = VMM_OK;
     while (i < count && stream->batch.count < stream->stretch && !stream_is_done(stream)) {
         const VMMRef *ref = &refs[i];
-        if (VMM_UNLIKELY(!stream_wants(stream, ref->op))) {
+        bool cut = stream->resume_vpn != UINT64_MAX;
+        if (ref->op >= VMM_OP_COUNT) {
+            *taken = i;
+            return error_set(error, VMM_E_USAGE,
+                             "a reference has the operation %u, expected 0 (read), 1 (write) or 2 "
+                             "(fetch)",
+                             ref->op);
+        }
+        if (!cut && !stream_wants(stream, ref->op)) {
             stream->filtered++;
             i++;
             continue;
         }
-        if (VMM_UNLIKELY(!stream->any || ref->pid != stream->last_pid)) {
-            status = stream_change_process(stream, ref->pid, error);
+        if (!stream->any || ref->pid != stream->last_pid) {
+            int status = stream_change_process(stream, ref->pid, error);
             if (status != VMM_OK) {
-                break;
+                *taken = i;
+                return status;
             }
         }
-        if (!stream_add_one(stream, ref, stream_run(&stream->batch, stream->last_space))) {
-            break;
+        Run *run = stream_run(&stream->batch, stream->last_space);
+        size_t simple = cut ? 0 : stream_add_simple(stream, refs + i, count - i, run);
+        if (simple == 0) {
+            if (!cut) {
+                run->count[ref->op]++;
+                stream->references++;
+            }
+            simple = stream_add_long(stream, ref, run, cut);
         }
-        i++;
+        i += simple;
+        if (simple == 0) {
+            break; /* cut by the end of the stretch */
+        }
     }
     *taken = i;
-    return status;
+    return VMM_OK;
 }
 
 int stream_add(Stream *stream, const VMMRef *refs, size_t count, size_t *taken, Error *error) {

@@ -43,13 +43,20 @@ static inline bool recency_is_live(const Recency *r, uint32_t place) {
     return r->last[r->log[place]] == place;
 }
 
-/* Moves the live places to the front of `log`, which may be the log itself or a larger one. */
-static inline void recency_compact(Recency *r, uint32_t *log) {
+/*
+ * Moves the live places to the front of `log`, which may be the log itself or a larger one. The
+ * branch is right to be one: most places are stale, and an unconditional store to last[] would
+ * make each step wait for the one before (measured: 25 % of the whole simulation).
+ */
+static VMM_NOINLINE VMM_UNUSED void recency_compact(Recency *r, uint32_t *log) {
+    uint32_t *last = r->last;
+    const uint32_t *old = r->log;
+    uint32_t head = r->head;
     uint32_t to = 0;
-    for (uint32_t from = r->tail; from < r->head; from++) {
-        uint32_t item = r->log[from];
-        if (r->last[item] == from) {
-            r->last[item] = to;
+    for (uint32_t from = r->tail; from < head; from++) {
+        uint32_t item = old[from];
+        if (last[item] == from) {
+            last[item] = to;
             log[to++] = item;
         }
     }
