@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The report for people: a banner with the configuration, the summary, the table of processes.
+ *
+ * The classic sections come first, with the labels and units that scripts have long looked for;
+ * what is new follows in sections of its own (page walks, fault classes, residence, swap slots,
+ * page tables, simulated time). A line is "  Label:          value".
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "../base/number.h"
+#include "report.h"
+
+enum { REPORT_KB = 1024, REPORT_MB = 1024 * 1024 };
+
+/* ---- Lines ---------------------------------------------------------------------------------- */
+
+static void report_text_label(ReportBuffer *out, const char *label) {
+    report_print(out, "  %-17s", label);
+}
+
+static void report_text_line(ReportBuffer *out, const char *label, const char *value) {
+    report_text_label(out, label);
+    report_print(out, "%s\n", value);
+}
+
+static void report_text_count(ReportBuffer *out, const char *label, uint64_t value) {
+    report_text_label(out, label);
+    report_print(out, "%" PRIu64 "\n", value);
+}
+
+static void report_text_note(ReportBuffer *out, const char *label, uint64_t value,
+                             const char *note) {
+    report_text_label(out, label);
+    report_print(out, "%" PRIu64 " (%s)\n", value, note);
+}
+
+static void report_text_share(ReportBuffer *out, const char *label, uint64_t part, uint64_t whole) {
+    report_text_label(out, label);
+    report_print(out, "%" PRIu64 " (%s%%)\n", part,
+                 report_decimal(100.0 * report_ratio(part, whole), 1).text);
+}
+
+static void report_text_decimal(ReportBuffer *out, const char *label, double value, int decimals,
+                                const char *unit) {
+    report_text_label(out, label);
+    report_print(out, "%s%s\n", report_decimal(value, decimals).text, unit);
+}
+
+static void report_text_section(ReportBuffer *out, const char *title) {
+    report_print(out, "\n%s:\n", title);
+}
+
+static void report_text_banner(ReportBuffer *out, const char *title) {
+    report_print(out, "==================== %s ====================\n", title);
+}
+
+/* ---- Configuration -------------------------------------------------------------------------- */
+
+static uint64_t report_text_bytes(const ReportInput *input, const char *option) {
+    char value[REPORT_VALUE_BYTES];
+    uint64_t bytes = 0;
+    (void)number_parse_size(report_option(input, option, value), 1, &bytes);
+    return bytes;
+}
+
+/* In MB when that is exact, as ever, else in the largest unit that is. */
+static void report_text_size(ReportBuffer *out, uint64_t bytes) {
+    if (bytes % REPORT_MB == 0) {
+        report_print(out, "%" PRIu64 " MB", bytes / REPORT_MB);
+    } else if (bytes % REPORT_KB == 0) {
+        report_print(out, "%" PRIu64 " KB", bytes / REPORT_KB);
+    } else {
+        report_print(out, "%" PRIu64 " bytes", bytes);
+    }
+}
+
+static void report_text_memory(const ReportInput *input, ReportBuffer *out) {
+    char scope[REPORT_VALUE_BYTES];
+    uint64_t page_size = report_text_bytes(input, "page-size");
+    uint64_t frames = vmm_config_frames(input->config);
+    bool private_pools = name_matches(report_option(input, "scope", scope), "process");
+    report_text_label(out, "RAM:");
+    report_text_size(out, frames * page_size);
+    report_print(out, " (%" PRIu64 " frames%s)\n", frames,
+                 private_pools ? " for each process" : "");
+    report_text_label(out, "Page size:");
+    report_print(out, "%" PRIu64 " bytes\n", page_size);
+}
+
+/* Virtual and swap space: a size if one was given, else what bounds them. */
+static void report_text_space(const ReportInput *input, ReportBuffer *out, const char *label,
+                              const char *option, const char *unlimited) {
+    uint64_t bytes = report_text_bytes(input, option);
+    report_text_label(out, label);
+    if (bytes == 0) {
+        report_add(out, unlimited);
+    } else {
+        report_text_size(out, bytes);
+    }
+    report_add(out, "\n");
+}
+
+static void report_text_tlb(const ReportInput *input, ReportBuffer *out) {
+    char state[REPORT_VALUE_BYTES], entries[REPORT_VALUE_BYTES], ways[REPORT_VALUE_BYTES];
+    char policy[REPORT_VALUE_BYTES];
+    report_text_label(out, "TLB:");
+    if (name_matches(report_option(input, "tlb", state), "off")) {
+        report_add(out, "off\n");
+        return;
+    }
+    report_print(out, "%s entries", report_option(input, "tlb-size", entries));
+    if (!name_matches(report_option(input, "tlb-ways", ways), "full")) {
+        report_print(out, ", %s ways", ways);
+    }
+    report_print(out, " (%s)\n", report_option(input, "tlb-policy", policy));
+}
+
+static void report_text_page_table(const ReportInput *input, ReportBuffer *out) {
+    char name[REPORT_VALUE_BYTES];
+    const VMMPageTableInfo *info;
+    report_option(input, "pt-type", name);
+    for (size_t i = 0; (info = vmm_page_table_at(i)) != NULL; i++) {
+        if (name_matches(info->name, name)) {
+            break;
+        }
+    }
+    report_text_line(out, "Page table:", info != NULL ? info->label : name);
+}
+
+/* "Clock", or "Clock (bits=2,enter=0)" if parameters were given. */
+static void report_text_policy(const ReportInput *input, ReportBuffer *out) {
+    char name[REPORT_VALUE_BYTES];
+    const VMMPolicyInfo *info;
+    report_option(input, "policy", name);
+    char *parameters = strchr(name, ':');
+    if (parameters != NULL) {
+        *parameters++ = '\0';
+    }
+    for (size_t i = 0; (info = vmm_policy_at(i)) != NULL; i++) {
+        if (name_matches(info->name, name)) {
+            break;
+        }
+    }
+    report_text_label(out, "Replacement:");
+    report_add(out, info != NULL ? info->label : name);
+    if (parameters != NULL) {
+        report_print(out, " (%s)", parameters);
+    }
+    report_add(out, "\n");
+}
+
+/* Has the option a line of its own above? */
+static bool report_text_has_line(const char *name) {
+    static const char *const shown[] = {"ram",    "frames",   "page-size", "swap",
+                                        "vspace", "scope",    "policy",    "pt-type",
+                                        "tlb",    "tlb-size", "tlb-ways",  "tlb-policy"};
+    for (size_t i = 0; i < VMM_COUNT_OF(shown); i++) {
+        if (strcmp(name, shown[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void report_text_other_options(const ReportInput *input, ReportBuffer *out) {
+    const VMMOption *option;
+    const char *label = "Other options:";
+    for (size_t i = 0; (option = vmm_option_at(i)) != NULL; i++) {
+        char value[REPORT_VALUE_BYTES];
+        if (report_text_has_line(option->name) || !report_shows_option(option) ||
+            !vmm_config_is_set(input->config, option->name)) {
+            continue;
+        }
+        report_text_label(out, label);
+        report_print(out, "%s = %s\n", option->name, report_option(input, option->name, value));
+        label = "";
+    }
+}
+
+static void report_text_trace(const VMMTraceInfo *trace, ReportBuffer *out) {
+    report_print(out, "\nTrace file: %s (%s", trace->path, trace->format);
+    if (strcmp(trace->compression, "none") != 0) {
+        report_print(out, ", %s", trace->compression);
+    }
+    report_add(out, ")\n");
+}
+
+void report_text_config(const ReportInput *input, ReportBuffer *out) {
+    char type[REPORT_VALUE_BYTES];
+    bool five = name_matches(report_option(input, "pt-type", type), "FIVE_LEVEL");
+    report_text_banner(out, "VMM SIMULATOR");
+    report_add(out, "VMM Configuration:\n");
+    report_text_memory(input, out);
+    report_text_space(input, out, "Virtual space:", "vspace",
+                      five ? "57 bits (the page table's)" : "48 bits (the page table's)");
+    report_text_tlb(input, out);
+    report_text_page_table(input, out);
+    report_text_policy(input, out);
+    report_text_space(input, out, "Swap:", "swap", "as needed");
+    report_text_line(out, "Max processes:", "unlimited");
+    report_text_other_options(input, out);
+    if (input->trace != NULL) {
+        report_text_trace(input->trace, out);
+    }
+}
+
+/* ---- Summary: classic sections -------------------------------------------------------------- */
+
+static void report_text_accesses(const VMMStats *s, ReportBuffer *out) {
+    report_text_section(out, "Memory Accesses");
+    report_text_count(out, "Total:", s->accesses);
+    report_text_share(out, "Reads:", s->reads, s->accesses);
+    report_text_share(out, "Writes:", s->writes, s->accesses);
+    report_text_share(out, "Fetches:", s->fetches, s->accesses);
+}
+
+static void report_text_faults(const VMMStats *s, ReportBuffer *out) {
+    report_text_section(out, "Page Faults");
+    report_text_count(out, "Total:", s->page_faults);
+    report_text_note(out, "Major:", s->major_faults,
+                     s->major_faults > s->swap_ins ? "required swap-in or file read"
+                                                   : "required swap-in");
+    report_text_note(out, "Minor:", s->minor_faults, "no I/O");
+    report_text_decimal(out, "Fault Rate:", 100.0 * report_ratio(s->page_faults, s->accesses), 4,
+                        "%");
+}
+
+static void report_text_tlb_performance(const VMMStats *s, ReportBuffer *out) {
+    double rate = report_ratio(s->tlb_hits, s->tlb_hits + s->tlb_misses);
+    report_text_section(out, "TLB Performance");
+    report_text_count(out, "Hits:", s->tlb_hits);
+    report_text_count(out, "Misses:", s->tlb_misses);
+    report_text_decimal(out, "Hit Rate:", 100.0 * rate, 2, "%");
+}
+
+static void report_text_swap(const VMMStats *s, ReportBuffer *out) {
+    report_text_section(out, "Swap I/O");
+    report_text_count(out, "Swap-ins:", s->swap_ins);
+    report_text_count(out, "Swap-outs:", s->swap_outs);
+    report_text_count(out, "Replacements:", s->replacements);
+}
+
+static double report_text_cost_ns(const ReportInput *input, const char *option) {
+    char value[REPORT_VALUE_BYTES];
+    uint64_t picoseconds = 0;
+    (void)number_parse_duration(report_option(input, option, value), &picoseconds);
+    return (double)picoseconds / 1000.0;
+}
+
+/* The slowdown compares with a reference that hits the TLB: one lookup and one memory access. */
+static void report_text_access_time(const ReportInput *input, ReportBuffer *out) {
+    double average = vmm_average_access_time_ns(input->vmm);
+    double hit = report_text_cost_ns(input, "cost-tlb") + report_text_cost_ns(input, "cost-memory");
+    report_text_section(out, "Average Memory Access Time");
+    report_text_decimal(out, "AMT:", average, 2, " ns");
+    if (hit > 0.0) {
+        report_text_decimal(out, "Slowdown:", average / hit, 2, "x (vs TLB hit)");
+    } else {
+        report_text_line(out, "Slowdown:", "- (a TLB hit costs nothing)");
+    }
+}
+
+static void report_text_wall_time(const ReportInput *input, ReportBuffer *out) {
+    double ms = input->wall_time_ms;
+    double rate = ms > 0.0 ? (double)input->stats.accesses / ms : 0.0;
+    report_text_section(out, "Simulation Time");
+    report_text_decimal(out, "Wall time:", ms, 3, " ms");
+    report_text_decimal(out, "Throughput:", rate, 1, " accesses/ms");
+}
+
+/* ---- Summary: what came later --------------------------------------------------------------- */
+
+static void report_text_walks(const VMMStats *s, ReportBuffer *out) {
+    report_text_section(out, "Page Walks");
+    report_text_count(out, "Walks:", s->walks);
+    report_text_count(out, "Entries read:", s->walk_reads);
+    report_text_decimal(out, "Reads per walk:", report_ratio(s->walk_reads, s->walks), 2, "");
+}
+
+static void report_text_fault_classes(const VMMStats *s, ReportBuffer *out) {
+    report_text_section(out, "Fault Classes");
+    for (int i = 0; i < VMM_FAULT_CLASS_COUNT; i++) {
+        char label[64];
+        ReportBuffer name;
+        if (s->faults[i] == 0) {
+            continue;
+        }
+        report_buffer_init(&name, label, sizeof label);
+        report_print(&name, "%s:", vmm_fault_class_name(i));
+        report_text_note(out, label, s->faults[i], vmm_fault_class_help(i));
+    }
+    if (s->page_faults == 0) {
+        report_add(out, "  none\n");
+    }
+}
+
+static void report_text_residence(const VMMStats *s, ReportBuffer *out) {
+    report_text_section(out, "Residence");
+    report_text_share(out, "Misses:", s->misses, s->page_references);
+    report_text_count(out, "Page references:", s->page_references);
+    report_text_count(out, "Distinct pages:", s->distinct_pages);
+    report_text_label(out, "Frames used:");
+    report_print(out, "%" PRIu64 " of %" PRIu64 "\n", s->frames_used, s->frames);
+    report_text_count(out, "Clean evictions:", s->clean_evictions);
+}
+
+static void report_text_slots(const VMMStats *s, ReportBuffer *out) {
+    report_text_section(out, "Swap Slots");
+    report_text_count(out, "In use:", s->swap_slots_used);
+    report_text_count(out, "Peak:", s->swap_slots_peak);
+    if (s->oom_events > 0) {
+        report_text_note(out, "Swap full:", s->oom_events, "out of memory, the run ended there");
+    }
+}
+
+static void report_text_page_tables(const VMMStats *s, ReportBuffer *out) {
+    report_text_section(out, "Page Tables");
+    report_text_count(out, "Tables:", s->page_tables);
+    report_text_count(out, "Bytes:", s->page_table_bytes);
+    report_text_count(out, "Processes:", s->processes);
+}
+
+static void report_text_simulated_time(const VMMStats *s, ReportBuffer *out) {
+    report_text_section(out, "Simulated Time");
+    report_text_decimal(out, "Stall:", (double)s->stall_time_ps / 1e9, 3, " ms");
+    report_text_decimal(out, "Background:", (double)s->background_time_ps / 1e9, 3, " ms");
+}
+
+void report_text_summary(const ReportInput *input, ReportBuffer *out) {
+    const VMMStats *s = &input->stats;
+    report_add(out, "\n");
+    report_text_banner(out, "SIMULATION SUMMARY");
+    report_text_accesses(s, out);
+    report_text_faults(s, out);
+    report_text_tlb_performance(s, out);
+    report_text_swap(s, out);
+    report_text_access_time(input, out);
+    report_text_wall_time(input, out);
+    report_text_walks(s, out);
+    report_text_fault_classes(s, out);
+    report_text_residence(s, out);
+    report_text_slots(s, out);
+    report_text_page_tables(s, out);
+    report_text_simulated_time(s, out);
+}
+
+/* ---- Processes ------------------------------------------------------------------------------ */
+
+void report_text_processes(const ReportInput *input, ReportBuffer *out) {
+    VMMProcessStats p = {.struct_size = sizeof p};
+    report_add(out, "\n");
+    report_text_banner(out, "PER-PROCESS METRICS");
+    report_print(out, "%10s | %12s | %12s | %12s | %12s | %12s | %12s\n", "PID", "Accesses",
+                 "Reads", "Writes", "Faults", "TLB Hits", "TLB Misses");
+    for (size_t i = 0; i < vmm_process_count(input->vmm); i++) {
+        if (vmm_process_stats(input->vmm, i, &p) != VMM_OK) {
+            break;
+        }
+        report_print(out,
+                     "%10" PRIu64 " | %12" PRIu64 " | %12" PRIu64 " | %12" PRIu64 " | %12" PRIu64
+                     " | %12" PRIu64 " | %12" PRIu64 "\n",
+                     p.pid, p.accesses, p.reads, p.writes, p.page_faults, p.tlb_hits, p.tlb_misses);
+    }
+}

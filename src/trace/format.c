@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The registry of trace formats, and finding out the format from the first lines. */
+#include "format.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "../../include/vmm/trace.h"
+#include "../base/compiler.h"
+#include "../base/number.h"
+#include "formats.def"
+
+#define VMM_EACH_LIST TRACE_FORMATS
+#define VMM_EACH_PATH(name) ../trace/name.c
+#include "../base/include_each.h"
+
+#define TRACE_FORMAT_ENTRY(name) &name##_format,
+static const TraceFormat *const trace_format_table[] = {TRACE_FORMATS(TRACE_FORMAT_ENTRY)};
+
+const TraceFormat *trace_format_at(size_t index) {
+    return index < VMM_COUNT_OF(trace_format_table) ? trace_format_table[index] : NULL;
+}
+
+const TraceFormat *trace_format_find(const char *name) {
+    for (size_t i = 0; i < VMM_COUNT_OF(trace_format_table); i++) {
+        if (name_matches(trace_format_table[i]->name, name)) {
+            return trace_format_table[i];
+        }
+    }
+    return NULL;
+}
+
+void trace_format_names(char *text, size_t size) {
+    size_t used = 0;
+    for (size_t i = 0; i < VMM_COUNT_OF(trace_format_table) && used < size; i++) {
+        used += (size_t)snprintf(text + used, size - used, "%s%s", i == 0 ? "" : ", ",
+                                 trace_format_table[i]->name);
+    }
+}
+
+const char *vmm_trace_format_name(size_t index) {
+    const TraceFormat *format = trace_format_at(index);
+    return format != NULL ? format->name : NULL;
+}
+
+const char *vmm_trace_format_help(size_t index) {
+    const TraceFormat *format = trace_format_at(index);
+    return format != NULL ? format->help : NULL;
+}
+
+/* How well a format fits the first data lines. */
+typedef struct FormatFit {
+    unsigned records;
+    unsigned bad;
+    unsigned ignored;
+} FormatFit;
+
+static FormatFit format_fit(const TraceFormat *format, const char *text, const char *end,
+                            uint64_t page_size) {
+    FormatFit fit = {0, 0, 0};
+    while (text < end && fit.records + fit.bad < TRACE_GUESS_LINES) {
+        const char *newline = memchr(text, '\n', (size_t)(end - text));
+        TraceLine line = {
+            .text = text, .length = (size_t)(newline - text), .page_size = page_size};
+        TraceLineKind kind = format->line(&line);
+        fit.bad += kind == TRACE_LINE_BAD;
+        fit.ignored += kind == TRACE_LINE_IGNORED;
+        fit.records += kind == TRACE_LINE_REF || kind == TRACE_LINE_TWO_REFS;
+        text = newline + 1;
+    }
+    return fit;
+}
+
+/* The first line that is neither blank nor a comment. */
+static void format_first_line(TraceGuess *guess, const char *text, const char *end) {
+    for (uint64_t number = 1; text < end; number++) {
+        const char *newline = memchr(text, '\n', (size_t)(end - text));
+        const char *start = text;
+        while (start < newline && (*start == ' ' || *start == '\t' || *start == '\r')) {
+            start++;
+        }
+        if (start < newline && *start != '#') {
+            guess->first = text;
+            guess->first_length = (size_t)(newline - text);
+            guess->first_line = number;
+            return;
+        }
+        text = newline + 1;
+    }
+}
+
+TraceGuess trace_format_guess(const char *text, const char *end, uint64_t page_size) {
+    TraceGuess guess = {.format = NULL};
+    format_first_line(&guess, text, end);
+    if (guess.first == NULL) {
+        return guess;
+    }
+    /* The first lines may be nothing but messages of the tool that wrote the trace: no record,
+       but no other line either. That is worth less than a single record. */
+    unsigned best = 0;
+    for (size_t i = 0; i < VMM_COUNT_OF(trace_format_table); i++) {
+        const TraceFormat *format = trace_format_table[i];
+        FormatFit fit = format_fit(format, text, end, page_size);
+        unsigned score = 2 * fit.records + (fit.bad + fit.ignored == 0);
+        if (score > best) {
+            best = score;
+            guess.format = format;
+            guess.rival = NULL;
+        } else if (score == best && best > 0) {
+            guess.rival = format;
+        }
+    }
+    if (guess.rival != NULL) {
+        guess.equal = guess.format;
+        guess.format = NULL;
+    }
+    return guess;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a trace format is. Adding one: a file src/trace/NAME.c and a line in formats.def; help
+ * texts, `vmm list`, detection and --format find it there.
+ *
+ * A format turns lines of text into references. It says so twice:
+ *
+ *   line()   one line, carefully. This is the specification of the format: it decides what is a
+ *            record, what may be left out and what is bad, and it names the problem.
+ *   parse()  a buffer of whole lines, fast. It consists of trace_parse_lines() (scan.h) and a
+ *            hand-written function for the common form of a line; whatever that one does not
+ *            recognise at once goes to line(). The fast function may only accept lines that
+ *            line() accepts, with the same references; a test compares the two.
+ *
+ * The contract of line(): `line->text[0 .. length)` is one line without its '\n', nothing is
+ * known of its bytes; text[length] may be read. On TRACE_LINE_BAD, line->problem is a phrase
+ * that completes "found ... (<problem>)". It keeps no state from line to line.
+ *
+ * The contract of parse(): parse->at .. parse->end are whole lines, each with its '\n', and at
+ * least TRACE_PADDING readable bytes follow `end`. There is room for at least two references
+ * (a read-modify-write is two). On return `at` is the first byte not consumed, always the
+ * beginning of a line, `refs` is behind the last reference stored, `lines`, `ignored` and `bad`
+ * are raised by what was consumed.
+ *
+ * DETECTION. No line is a record of two formats. trace_format_guess() counts, for every format,
+ * the records among the first data lines; the format with the most wins if it is the only one.
+ */
+#ifndef VMM_TRACE_FORMAT_H
+#define VMM_TRACE_FORMAT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../../include/vmm/types.h"
+
+#define TRACE_LINE_BYTES 4096 /* longer lines are bad records; without the line's end */
+#define TRACE_PADDING 64      /* readable bytes behind the lines */
+#define TRACE_LINE_REFS 2     /* references one line can make */
+#define TRACE_SLICE 512       /* lines, or references, handled at a time */
+#define TRACE_GUESS_LINES 32  /* data lines that detection looks at */
+
+typedef enum TraceLineKind {
+    TRACE_LINE_BAD = -1,
+    TRACE_LINE_BLANK = 0, /* blank, a comment, or a message of the tool that wrote the trace */
+    TRACE_LINE_REF = 1,
+    TRACE_LINE_TWO_REFS = 2,
+    TRACE_LINE_IGNORED = 3 /* understood, but no reference: counted in ignored_records */
+} TraceLineKind;
+
+typedef struct TraceLine {
+    const char *text;
+    size_t length;
+    uint64_t page_size;
+    VMMRef refs[TRACE_LINE_REFS];
+    const char *problem;
+} TraceLine;
+
+typedef enum TraceStatus {
+    TRACE_DONE, /* all lines are consumed */
+    TRACE_FULL, /* room for fewer than two references is left */
+    TRACE_BAD   /* `at` is a line that is a bad record; not with skip_bad */
+} TraceStatus;
+
+typedef struct TraceParse {
+    const char *at;
+    const char *end;
+    VMMRef *refs;
+    VMMRef *refs_end;
+    uint64_t page_size;
+    bool skip_bad; /* bad records are counted and passed over */
+    uint64_t lines;
+    uint64_t ignored;
+    uint64_t bad;
+    const char *problem; /* of the last bad record */
+} TraceParse;
+
+typedef struct TraceFormat {
+    const char *name;
+    const char *help;    /* one line of description */
+    const char *expects; /* completes "expected ..." */
+    bool marks_writes;   /* reads can be told from writes */
+    TraceLineKind (*line)(TraceLine *line);
+    TraceStatus (*parse)(TraceParse *parse);
+} TraceFormat;
+
+/* The formats in the order of formats.def; NULL past the last. */
+const TraceFormat *trace_format_at(size_t index);
+
+/* By name (case, '-' and '_' do not matter); NULL if there is none. */
+const TraceFormat *trace_format_find(const char *name);
+
+/* "native, addrop, ..." for messages. */
+void trace_format_names(char *text, size_t size);
+
+/* What detection found in the first lines of a trace. */
+typedef struct TraceGuess {
+    const TraceFormat *format; /* NULL: undecided */
+    const TraceFormat *rival;  /* undecided: two formats that fit equally well, or NULL, NULL */
+    const TraceFormat *equal;
+    const char *first; /* the first line that is neither blank nor a comment; NULL: none */
+    size_t first_length;
+    uint64_t first_line; /* its number, from 1 */
+} TraceGuess;
+
+/* text .. end are whole lines. */
+TraceGuess trace_format_guess(const char *text, const char *end, uint64_t page_size);
+
+#endif

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The native text format: one reference a line.
+ *
+ *     pid op address [size] [text]        1 R 0x7ffe0010 8
+ *
+ *   pid      decimal, 0 to 4294967295
+ *   op       R read, W write, I instruction fetch, M read and then write; either case
+ *   address  hexadecimal with 0x or 0X and at most 16 digits, or decimal
+ *   size     bytes, decimal, 1 to 4294967295; 1 if absent
+ *   text     anything that does not begin with a digit, or a sign and a digit; ignored, because
+ *            traces in the wild carry remarks there. A number there would be a size gone wrong.
+ *
+ * Fields are separated by blanks or tabs. Blank lines and lines whose first character is '#' are
+ * skipped.
+ */
+#include "scan.h"
+
+/* op letter -> VMMOp + 1; 0: no op. M has a value of its own. */
+enum { NATIVE_MODIFY = VMM_OP_COUNT + 1 };
+static const uint8_t native_ops[256] = {
+    ['R'] = VMM_OP_READ + 1,  ['r'] = VMM_OP_READ + 1,  ['W'] = VMM_OP_WRITE + 1,
+    ['w'] = VMM_OP_WRITE + 1, ['I'] = VMM_OP_FETCH + 1, ['i'] = VMM_OP_FETCH + 1,
+    ['M'] = NATIVE_MODIFY,    ['m'] = NATIVE_MODIFY,
+};
+
+static const char *native_address(Scan *scan, uint64_t *addr) {
+    const char *problem = scan_hex_prefix(scan) ? scan_hex(scan, addr)
+                                                : scan_decimal(scan, UINT64_MAX, addr);
+    if (problem == NULL && !scan_at_gap(scan)) {
+        problem = "the address is not a number";
+    }
+    return problem;
+}
+
+/* The size, if there is one, and the text behind. */
+static const char *native_tail(Scan *scan, uint64_t *size) {
+    *size = 1;
+    scan_blanks(scan);
+    if (scan->at < scan->end && scan_is_digit(*scan->at)) {
+        const char *problem = scan_decimal(scan, UINT32_MAX, size);
+        if (problem != NULL) {
+            return problem;
+        }
+        if (*size == 0 || !scan_at_gap(scan)) {
+            return "the size is not a number from 1 to 4294967295";
+        }
+        scan_blanks(scan);
+    }
+    bool sign = scan->at < scan->end && (*scan->at == '-' || *scan->at == '+');
+    const char *next = scan->at + sign;
+    return next < scan->end && scan_is_digit(*next) ? "a number too many or out of range" : NULL;
+}
+
+static TraceLineKind native_line(TraceLine *line) {
+    Scan scan;
+    TraceLineKind kind;
+    if (!scan_begin(line, &scan, &kind)) {
+        return kind;
+    }
+    uint64_t pid;
+    uint64_t addr;
+    uint64_t size;
+    scan_blanks(&scan);
+    const char *problem = scan_decimal(&scan, UINT32_MAX, &pid);
+    if (problem != NULL || !scan_at_gap(&scan)) {
+        return scan_bad(line, "the pid is not a number from 0 to 4294967295");
+    }
+    scan_blanks(&scan);
+    if (scan.at == scan.end) {
+        return scan_bad(line, "op and address are missing");
+    }
+    uint8_t op = native_ops[(unsigned char)*scan.at++];
+    if (op == 0 || !scan_at_gap(&scan)) {
+        return scan_bad(line, "the op is not one of R, W, I, M");
+    }
+    scan_blanks(&scan);
+    if (scan.at == scan.end) {
+        return scan_bad(line, "the address is missing");
+    }
+    problem = native_address(&scan, &addr);
+    if (problem == NULL) {
+        problem = native_tail(&scan, &size);
+    }
+    if (problem != NULL) {
+        return scan_bad(line, problem);
+    }
+    if (op != NATIVE_MODIFY) {
+        line->refs[0] = scan_ref(addr, (uint32_t)pid, (uint32_t)size, (VMMOp)(op - 1));
+        return TRACE_LINE_REF;
+    }
+    line->refs[0] = scan_ref(addr, (uint32_t)pid, (uint32_t)size, VMM_OP_READ);
+    line->refs[1] = scan_ref(addr, (uint32_t)pid, (uint32_t)size, VMM_OP_WRITE);
+    return TRACE_LINE_TWO_REFS;
+}
+
+/* "pid op 0xADDRESS" or "pid op 0xADDRESS size", single blanks, op R, W or I. */
+VMM_ALWAYS_INLINE bool native_fast(const char *at, const char *newline, VMMRef **ref,
+                                   uint64_t page_size) {
+    (void)page_size;
+    uint32_t pid;
+    uint32_t size = 1;
+    uint64_t addr;
+    at = fast_decimal(at, &pid);
+    if (VMM_UNLIKELY(at == NULL)) {
+        return false;
+    }
+    uint8_t op = native_ops[(unsigned char)at[1]];
+    if (VMM_UNLIKELY((uint8_t)(op - 1) > VMM_OP_FETCH || at[0] != ' ' ||
+                     memcmp(at + 2, " 0x", 3) != 0)) {
+        return false;
+    }
+    at += 5;
+    unsigned digits = fast_hex(at, &addr);
+    at += digits;
+    if (*at == ' ') {
+        at = fast_decimal(at + 1, &size);
+        if (VMM_UNLIKELY(at == NULL)) {
+            return false;
+        }
+    }
+    if (VMM_UNLIKELY(!fast_at_end(at, newline) || digits == 0 || size == 0)) {
+        return false;
+    }
+    fast_store(ref, addr, pid, size, op - 1u);
+    return true;
+}
+
+static TraceStatus native_parse(TraceParse *parse) {
+    return trace_parse_lines(parse, native_fast, native_line);
+}
+
+static const TraceFormat native_format = {
+    .name = "native",
+    .help = "pid op address [size]: decimal pid; op R, W, I or M; address 0x... or decimal",
+    .expects = "\"pid op address [size]\" with op R, W, I or M",
+    .marks_writes = true,
+    .line = native_line,
+    .parse = native_parse,
+};

@@ -1,0 +1,519 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A trace: the bytes of a source, cut into lines, given to a format, handed out as references.
+ *
+ *     buffer   | consumed | whole lines ... \n | partial line | free | padding |
+ *                         at                   lines_end      filled
+ *
+ * The format parses from `at` straight into the caller's array. When all whole lines are
+ * consumed, the partial one moves to the front and more bytes are read behind it; the room is
+ * made for the longest line allowed and one read. At the end of the input a last line without
+ * '\n' gets one. A line that outgrows TRACE_LINE_BYTES is a bad record, and what remains of it is
+ * passed over when bad records are (`in_long_line`).
+ *
+ * A record can make two references when the caller has room for one: the second waits in
+ * `pending`. An error that comes after references of the same call waits in `failed` until the
+ * next call.
+ */
+#include "../../include/vmm/trace.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../base/compiler.h"
+#include "../base/memory.h"
+#include "fingerprint.h"
+#include "format.h"
+#include "source.h"
+
+/* What detection reads at most, if the input goes on. */
+#define TRACE_GUESS_BYTES (64 * 1024)
+/* A view for detection or the longest line, one read behind it, a '\n' that was missing. */
+#define TRACE_BUFFER_BYTES (TRACE_GUESS_BYTES + VMM_TRACE_BUFFER + 1 + TRACE_PADDING)
+_Static_assert(TRACE_GUESS_BYTES > TRACE_LINE_BYTES, "the buffer holds the longest line");
+
+#define TRACE_DEFAULT_PAGE_SIZE 4096
+
+typedef enum TraceInput {
+    TRACE_INPUT_OPEN,
+    TRACE_INPUT_ENDED,
+    TRACE_INPUT_FAILED /* source.error holds why; comes after the lines that were read */
+} TraceInput;
+
+struct VMMTrace {
+    TraceSource source;
+    const TraceFormat *format;
+    char *path;
+    size_t path_size;
+    uint64_t page_size;
+    bool skip_bad;
+
+    char *buffer; /* TRACE_BUFFER_BYTES */
+    size_t at;
+    size_t lines_end;
+    size_t filled;
+    TraceInput input;
+    bool in_long_line;
+    bool started; /* the first vmm_trace_read() was made */
+
+    VMMRef pending[TRACE_LINE_REFS];
+    size_t pending_count;
+
+    uint64_t lines; /* in front of `at` */
+    uint64_t references;
+    uint64_t bad_records;
+    uint64_t ignored_records;
+    uint64_t damaged_bytes;
+    Fingerprint fingerprint;
+    int failed;  /* the code that ended this pass, VMM_OK if none did */
+    Error error; /* the sentence of the last failure */
+};
+
+/* ---- Messages ------------------------------------------------------------------------------- */
+
+/* The beginning of a line, fit for a message: at most `size` bytes with what replaces others. */
+static void trace_excerpt(char *text, size_t size, const char *line, size_t length) {
+    size_t used = 0;
+    if (length > 0 && line[length - 1] == '\r') {
+        length--;
+    }
+    for (size_t i = 0; i < length; i++) {
+        if (used + sizeof "\\x00..." > size) {
+            memcpy(text + used, "...", 3);
+            used += 3;
+            break;
+        }
+        unsigned char c = (unsigned char)line[i];
+        if (c == '\t') {
+            used += (size_t)snprintf(text + used, size - used, "\\t");
+        } else if (c < 0x20 || c > 0x7e || c == '"' || c == '\\') {
+            used += (size_t)snprintf(text + used, size - used, "\\x%02x", c);
+        } else {
+            text[used++] = (char)c;
+        }
+    }
+    text[used] = '\0';
+}
+
+/* Ends the pass with the error that was set. */
+static int trace_fail(VMMTrace *trace) {
+    trace->failed = trace->error.code;
+    return trace->failed;
+}
+
+static VMM_COLD int trace_bad_record(VMMTrace *trace, const char *line, size_t length,
+                                     const char *problem) {
+    char found[72];
+    trace_excerpt(found, sizeof found, line, length);
+    error_set(&trace->error, VMM_E_BAD_RECORD,
+              "%s:%llu: found \"%s\" (%s), expected %s; use --skip-bad-records to go on past bad "
+              "lines",
+              trace->source.name, (unsigned long long)trace->lines + 1, found, problem,
+              trace->format->expects);
+    return trace_fail(trace);
+}
+
+static VMM_COLD int trace_no_references(VMMTrace *trace) {
+    error_set(&trace->error, VMM_E_EMPTY,
+              "%s holds no references: %llu lines were read as %s, %llu bad records and %llu "
+              "others were left out; check the file and --format",
+              trace->source.name, (unsigned long long)trace->lines, trace->format->name,
+              (unsigned long long)trace->bad_records,
+              (unsigned long long)trace->ignored_records);
+    return trace_fail(trace);
+}
+
+/* ---- The buffer ----------------------------------------------------------------------------- */
+
+/* The input is over, or broke off: what becomes of a last line without '\n'. */
+static void trace_end_input(VMMTrace *trace, long result) {
+    bool partial = trace->filled > trace->lines_end;
+    if (result == 0) {
+        trace->input = TRACE_INPUT_ENDED;
+        if (partial) {
+            trace->buffer[trace->filled++] = '\n';
+            trace->lines_end = trace->filled;
+        }
+        return;
+    }
+    /* Where damage cut a line off, its rest is unknown: it must not pass for a record. */
+    trace->filled = trace->lines_end;
+    if (result == VMM_E_DAMAGED && trace->skip_bad) {
+        uint64_t unread = trace_source_unread(&trace->source);
+        trace->damaged_bytes += unread > 0 ? unread : 1;
+        trace->bad_records += partial;
+        trace->input = TRACE_INPUT_ENDED;
+        return;
+    }
+    trace->input = TRACE_INPUT_FAILED;
+}
+
+/* Reads once more into the buffer; there is room for it. */
+static void trace_read_more(VMMTrace *trace) {
+    long count = trace_source_read(&trace->source, trace->buffer + trace->filled,
+                                   VMM_TRACE_BUFFER);
+    if (count <= 0) {
+        trace_end_input(trace, count);
+        return;
+    }
+    const char *fresh = trace->buffer + trace->filled;
+    const char *newline = memrchr(fresh, '\n', (size_t)count);
+    trace->filled += (size_t)count;
+    if (newline != NULL) {
+        trace->lines_end = (size_t)(newline + 1 - trace->buffer);
+    }
+}
+
+/* Passes over the rest of a line that was too long. */
+static void trace_skip_long_line(VMMTrace *trace) {
+    const char *newline =
+        memchr(trace->buffer + trace->at, '\n', trace->filled - trace->at);
+    if (newline == NULL) {
+        trace->at = trace->lines_end = trace->filled;
+        return;
+    }
+    trace->at = (size_t)(newline + 1 - trace->buffer);
+    trace->lines++;
+    trace->in_long_line = false;
+}
+
+/* No whole line is left: gets some. VMM_OK also at the end of the input. */
+static int trace_next_lines(VMMTrace *trace) {
+    size_t partial = trace->filled - trace->at;
+    if (partial > TRACE_LINE_BYTES) {
+        if (!trace->skip_bad) {
+            return trace_bad_record(trace, trace->buffer + trace->at, partial,
+                                    "the line is longer than 4096 bytes");
+        }
+        trace->bad_records++;
+        trace->in_long_line = true;
+        partial = 0;
+    }
+    memmove(trace->buffer, trace->buffer + trace->filled - partial, partial);
+    trace->at = 0;
+    trace->lines_end = 0;
+    trace->filled = partial;
+    trace_read_more(trace);
+    if (trace->in_long_line) {
+        trace_skip_long_line(trace);
+    }
+    return VMM_OK;
+}
+
+static void trace_start_pass(VMMTrace *trace) {
+    trace->at = trace->lines_end = trace->filled = 0;
+    trace->input = TRACE_INPUT_OPEN;
+    trace->in_long_line = false;
+    trace->pending_count = 0;
+    trace->lines = trace->references = 0;
+    trace->bad_records = trace->ignored_records = trace->damaged_bytes = 0;
+    trace->fingerprint = fingerprint_start();
+    trace->failed = VMM_OK;
+    trace->error = (Error){.code = VMM_OK};
+}
+
+/* ---- Opening -------------------------------------------------------------------------------- */
+
+static int trace_unknown_format(VMMTrace *trace, const TraceGuess *guess) {
+    char found[72];
+    char names[128];
+    char reason[96] = "no format fits its first lines";
+    trace_excerpt(found, sizeof found, guess->first, guess->first_length);
+    trace_format_names(names, sizeof names);
+    if (guess->rival != NULL) {
+        snprintf(reason, sizeof reason, "its first lines fit %s as well as %s",
+                 guess->equal->name, guess->rival->name);
+    }
+    return error_set(&trace->error, VMM_E_UNKNOWN_FORMAT,
+                     "%s:%llu: found \"%s\", expected a trace, but %s; name the format with "
+                     "--format (%s)",
+                     trace->source.name, (unsigned long long)(trace->lines + guess->first_line),
+                     found, reason, names);
+}
+
+/* Reads until there is enough to look at, or all. Some compressed files break off early. */
+static int trace_first_bytes(VMMTrace *trace, size_t enough) {
+    while (trace->input == TRACE_INPUT_OPEN && trace->filled < enough) {
+        trace_read_more(trace);
+    }
+    if (trace->filled > 0) {
+        return VMM_OK;
+    }
+    if (trace->input == TRACE_INPUT_FAILED || trace->damaged_bytes > 0) {
+        trace->error = trace->source.error;
+        return trace->error.code;
+    }
+    return error_set(&trace->error, VMM_E_EMPTY,
+                     trace->lines == 0 ? "%s is empty, expected a trace"
+                                       : "%s holds only comments and blank lines, expected a trace",
+                     trace->source.name);
+}
+
+static uint64_t trace_count_lines(const char *text, const char *end) {
+    uint64_t lines = 0;
+    while (text < end) {
+        text = (const char *)memchr(text, '\n', (size_t)(end - text)) + 1;
+        lines++;
+    }
+    return lines;
+}
+
+/* Finds out the format; comments that fill the whole view are passed over. */
+static int trace_detect(VMMTrace *trace) {
+    for (;;) {
+        int code = trace_first_bytes(trace, TRACE_GUESS_BYTES);
+        if (code != VMM_OK) {
+            return code;
+        }
+        const char *text = trace->buffer;
+        const char *end = trace->buffer + trace->lines_end;
+        TraceGuess guess = trace_format_guess(text, end, trace->page_size);
+        if (guess.first == NULL && trace->lines_end == 0) {
+            guess.first = text; /* one endless line */
+            guess.first_length = trace->filled;
+            guess.first_line = 1;
+        }
+        if (guess.first != NULL) {
+            trace->format = guess.format;
+            return guess.format != NULL ? VMM_OK : trace_unknown_format(trace, &guess);
+        }
+        if (trace->input != TRACE_INPUT_OPEN) {
+            return error_set(&trace->error, VMM_E_EMPTY,
+                             "%s holds only comments and blank lines, expected a trace",
+                             trace->source.name);
+        }
+        trace->lines += trace_count_lines(text, end);
+        trace->filled -= trace->lines_end;
+        memmove(trace->buffer, end, trace->filled);
+        trace->lines_end = 0;
+    }
+}
+
+static int trace_open_file(VMMTrace *trace, const char *path) {
+    trace->path_size = strlen(path) + 1;
+    trace->path = memory_zalloc(&memory_default, trace->path_size, 1);
+    trace->buffer = memory_zalloc(&memory_default, TRACE_BUFFER_BYTES, 1);
+    if (trace->path == NULL || trace->buffer == NULL) {
+        return error_no_memory(&trace->error, TRACE_BUFFER_BYTES, "reading the trace");
+    }
+    memcpy(trace->path, path, trace->path_size);
+    int code = trace_source_open(&trace->source, path, &trace->error);
+    if (code != VMM_OK) {
+        return code;
+    }
+    return trace->format != NULL ? trace_first_bytes(trace, 1) : trace_detect(trace);
+}
+
+/* The options that the caller knows of; those behind struct_size are defaults. */
+static int trace_take_options(VMMTrace *trace, const VMMTraceOptions *given) {
+    VMMTraceOptions options = {.struct_size = sizeof options};
+    if (given != NULL) {
+        if (given->struct_size == 0) {
+            return error_set(&trace->error, VMM_E_USAGE,
+                             "VMMTraceOptions.struct_size is 0, expected sizeof(VMMTraceOptions)");
+        }
+        memcpy(&options, given,
+               given->struct_size < sizeof options ? given->struct_size : sizeof options);
+    }
+    trace->skip_bad = options.skip_bad_records != 0;
+    trace->page_size = options.page_size != 0 ? options.page_size : TRACE_DEFAULT_PAGE_SIZE;
+    if (options.format == NULL || strcmp(options.format, "auto") == 0) {
+        return VMM_OK;
+    }
+    trace->format = trace_format_find(options.format);
+    if (trace->format == NULL) {
+        char names[128];
+        trace_format_names(names, sizeof names);
+        return error_set(&trace->error, VMM_E_USAGE,
+                         "found \"%.60s\" as trace format, expected one of: auto, %s",
+                         options.format, names);
+    }
+    return VMM_OK;
+}
+
+int vmm_trace_open(const char *path, const VMMTraceOptions *options, VMMTrace **trace,
+                   char *error) {
+    Error failure = {.code = VMM_OK};
+    if (trace == NULL || path == NULL) {
+        int code = error_set(&failure, VMM_E_USAGE, "vmm_trace_open: path or trace is NULL");
+        error_publish(&failure, error);
+        return code;
+    }
+    *trace = NULL;
+    VMMTrace *fresh = memory_zalloc(&memory_default, 1, sizeof *fresh);
+    if (fresh == NULL) {
+        int code = error_no_memory(&failure, sizeof *fresh, "reading the trace");
+        error_publish(&failure, error);
+        return code;
+    }
+    fresh->source = (TraceSource){.fd = -1, .copy_fd = -1};
+    trace_start_pass(fresh);
+    int code = trace_take_options(fresh, options);
+    if (code == VMM_OK) {
+        code = trace_open_file(fresh, path);
+    }
+    if (code != VMM_OK) {
+        error_publish(&fresh->error, error);
+        vmm_trace_close(fresh);
+        return code;
+    }
+    *trace = fresh;
+    return VMM_OK;
+}
+
+void vmm_trace_close(VMMTrace *trace) {
+    if (trace == NULL) {
+        return;
+    }
+    trace_source_close(&trace->source);
+    memory_free(&memory_default, trace->buffer, TRACE_BUFFER_BYTES, 1);
+    memory_free(&memory_default, trace->path, trace->path_size, 1);
+    memory_free(&memory_default, trace, 1, sizeof *trace);
+}
+
+/* ---- Reading -------------------------------------------------------------------------------- */
+
+/* Parses lines of the buffer into room for at least two references; returns how many. */
+static size_t trace_parse_buffer(VMMTrace *trace, VMMRef *refs, size_t room) {
+    TraceParse parse = {
+        .at = trace->buffer + trace->at,
+        .end = trace->buffer + trace->lines_end,
+        .refs = refs,
+        .refs_end = refs + room,
+        .page_size = trace->page_size,
+        .skip_bad = trace->skip_bad,
+    };
+    TraceStatus status = trace->format->parse(&parse);
+    trace->at = (size_t)(parse.at - trace->buffer);
+    trace->lines += parse.lines;
+    trace->ignored_records += parse.ignored;
+    if (status == TRACE_BAD) {
+        const char *newline = memchr(parse.at, '\n', (size_t)(parse.end - parse.at));
+        trace_bad_record(trace, parse.at, (size_t)(newline - parse.at), parse.problem);
+    } else {
+        trace->bad_records += parse.bad;
+    }
+    return (size_t)(parse.refs - refs);
+}
+
+/* Hands out what waits; returns how many. */
+static size_t trace_take_pending(VMMTrace *trace, VMMRef *refs, size_t room) {
+    size_t count = trace->pending_count < room ? trace->pending_count : room;
+    memcpy(refs, trace->pending, count * sizeof *refs);
+    trace->pending_count -= count;
+    memmove(trace->pending, trace->pending + count, trace->pending_count * sizeof *refs);
+    return count;
+}
+
+/* Some references more, at most `room` (not 0); none at the end, on an error, or by chance. */
+static size_t trace_advance(VMMTrace *trace, VMMRef *refs, size_t room) {
+    if (trace->pending_count > 0) {
+        return trace_take_pending(trace, refs, room);
+    }
+    if (trace->at == trace->lines_end) {
+        int code = trace_next_lines(trace);
+        if (code != VMM_OK) {
+            return 0;
+        }
+    }
+    if (room < TRACE_LINE_REFS) {
+        trace->pending_count = trace_parse_buffer(trace, trace->pending, TRACE_LINE_REFS);
+        return trace_take_pending(trace, refs, room);
+    }
+    /* In slices, so that they are still in the first-level cache when they are fingerprinted. */
+    return trace_parse_buffer(trace, refs, room < TRACE_SLICE ? room : TRACE_SLICE);
+}
+
+/* Everything is handed out, and nothing will follow. */
+static bool trace_is_over(VMMTrace *trace) {
+    if (trace->pending_count > 0) {
+        return false;
+    }
+    if (trace->failed == VMM_OK && trace->input == TRACE_INPUT_FAILED &&
+        trace->at == trace->lines_end) {
+        trace->error = trace->source.error;
+        trace_fail(trace);
+    }
+    return trace->failed != VMM_OK ||
+           (trace->input == TRACE_INPUT_ENDED && trace->at == trace->lines_end);
+}
+
+long vmm_trace_read(VMMTrace *trace, VMMRef *refs, size_t capacity) {
+    if (trace == NULL) {
+        return VMM_E_USAGE;
+    }
+    if (refs == NULL || capacity == 0) {
+        return error_set(&trace->error, VMM_E_USAGE,
+                         "vmm_trace_read: there is no room for references");
+    }
+    if (!trace->started) {
+        trace->started = true;
+        trace_source_go(&trace->source);
+    }
+    capacity = capacity < LONG_MAX ? capacity : LONG_MAX;
+    size_t count = 0;
+    while (count < capacity && !trace_is_over(trace)) {
+        size_t fresh = trace_advance(trace, refs + count, capacity - count);
+        fingerprint_add(&trace->fingerprint, refs + count, fresh);
+        count += fresh;
+    }
+    trace->references += count;
+    if (count > 0) {
+        return (long)count;
+    }
+    if (trace->failed == VMM_OK && trace->references == 0) {
+        trace_no_references(trace);
+    }
+    return trace->failed;
+}
+
+/* ---- A second pass, and the rest ------------------------------------------------------------ */
+
+int vmm_trace_keep(VMMTrace *trace) {
+    if (trace == NULL) {
+        return VMM_E_USAGE;
+    }
+    return trace_source_keep(&trace->source, &trace->error);
+}
+
+int vmm_trace_rewind(VMMTrace *trace) {
+    if (trace == NULL) {
+        return VMM_E_USAGE;
+    }
+    if (!trace->started) {
+        return VMM_OK;
+    }
+    int code = trace_source_rewind(&trace->source, &trace->error);
+    if (code == VMM_OK) {
+        trace_start_pass(trace);
+    }
+    return code;
+}
+
+void vmm_trace_info(const VMMTrace *trace, VMMTraceInfo *info) {
+    VMMTraceInfo full = {
+        .struct_size = sizeof full,
+        .marks_writes = trace->format->marks_writes,
+        .path = trace->path,
+        .format = trace->format->name,
+        .compression = trace_source_compression(&trace->source),
+        .bytes_read = trace->source.bytes_read,
+        .bytes_total = trace->source.bytes_total,
+        .references = trace->references,
+        .bad_records = trace->bad_records,
+        .ignored_records = trace->ignored_records,
+        .damaged_bytes = trace->damaged_bytes,
+        .fingerprint = fingerprint_value(&trace->fingerprint),
+    };
+    uint32_t size = info->struct_size;
+    if (size == 0 || size > sizeof full) {
+        size = sizeof full;
+    }
+    full.struct_size = size;
+    memcpy(info, &full, size);
+}
+
+const char *vmm_trace_error_text(const VMMTrace *trace) {
+    return trace != NULL ? trace->error.text : "the trace is NULL";
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The whole program `vmm` as one translation unit.
+ *
+ *     gcc -O3 -flto src/vmm.c -o bin/vmm
+ *
+ * needs nothing but a C compiler (compressed traces are then not readable; Meson's build finds
+ * the libraries). This is the only .c file directly in src/. It includes every other one, so a
+ * static name must be unique over the whole tree; the files are those of meson.build, in the order
+ * of the layers, and a test compares the two lists.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+/* base: numbers, memory, errors */
+#include "base/error.c"
+#include "base/memory.c"
+#include "base/number.c"
+#include "base/spill.c"
+
+/* config: the option table */
+#include "config/settings.c"
+
+/* trace: formats, decompression, generators */
+#include "trace/format.c"
+#include "trace/generator.c"
+#include "trace/source.c"
+#include "trace/trace.c"
+
+/* mm: the simulated machine */
+#include "mm/cost.c"
+#include "mm/directory.c"
+#include "mm/fault.c"
+#include "mm/machine.c"
+#include "mm/pagetable/pagetable.c"
+#include "mm/policy/policy.c"
+#include "mm/pool.c"
+#include "mm/tlb/tlb.c"
+
+/* engine: the hot loop */
+#include "engine/consume.c"
+#include "engine/generic.c"
+#include "engine/run.c"
+#include "engine/specialised.c"
+#include "engine/stream.c"
+
+/* report: text, JSON, CSV */
+#include "report/buffer.c"
+#include "report/csv.c"
+#include "report/json.c"
+#include "report/report.c"
+#include "report/text.c"
+
+/* api: the exported functions */
+#include "api/machine_api.c"
+#include "api/run_api.c"
+#include "api/tables_api.c"
+
+/* the program */
+#include "../tools/vmm/compare.c"
+#include "../tools/vmm/explain.c"
+#include "../tools/vmm/help.c"
+#include "../tools/vmm/list.c"
+#include "../tools/vmm/main.c"
+#include "../tools/vmm/messages.c"
+#include "../tools/vmm/options.c"
+#include "../tools/vmm/output.c"
+#include "../tools/vmm/plot.c"
+#include "../tools/vmm/progress.c"
+#include "../tools/vmm/sim.c"
+#include "../tools/vmm/steps.c"

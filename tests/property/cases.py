@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Random cases: a small trace, a configuration, and the way the library is driven.
+
+A case is stored as a native trace whose comments carry the rest, so that the program can read
+the file as it stands:
+
+    # mode: run
+    # option: frames = 3
+    0 R 0x1000 4
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from random import Random
+
+Reference = tuple[int, str, int, int]  # pid, op (R W I, or an event: U X), addr, size
+
+MODES = ("run", "pair", "feed", "access")  # how the library gets the references
+PIDS = (0, 1, 2, 7, 4242, 65536, 2**31, 2**32 - 1)
+BASES = (0, 0x400000, 0x10000000, 0x100001000, 0x7FFF00000000, 2**47, 2**48 - 2**20)
+# Policies that do not care which frame a page is in: events free frames in an order of their own.
+ANY_FRAME_POLICIES = ("fifo", "lru", "mru", "lfu", "nru:period=7")
+PAGE_SIZES = (512, 1024, 4096, 4096, 4096, 8192, 65536, 2**21, 2**30)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One experiment."""
+
+    options: dict[str, str]
+    references: list[Reference]
+    mode: str = "run"
+    page_list: bool = False  # the trace is written as a page list
+
+    def with_references(self, references: list[Reference]) -> "Case":
+        """The same with another trace."""
+        return replace(self, references=references)
+
+    def with_options(self, options: dict[str, str]) -> "Case":
+        """The same with other options."""
+        return replace(self, options=options)
+
+    def command(self) -> str:
+        """The options as flags of the program."""
+        return " ".join(f"--{name} {value}" for name, value in self.options.items())
+
+    def trace_text(self, page_size: int) -> str:
+        """The references as a trace file."""
+        if self.page_list:
+            return "".join(f"{addr // page_size}\n" for _, _, addr, _ in self.references)
+        return "".join(f"{pid} {op} {addr:#x} {max(1, size)}\n"
+                       for pid, op, addr, size in self.references)
+
+    def save(self, path: Path, why: str) -> None:
+        """Writes the case and, as comments, what went wrong."""
+        lines = [f"# {line}" for line in why.splitlines()]
+        lines += [f"# mode: {self.mode}", f"# page list: {int(self.page_list)}"]
+        lines += [f"# option: {name} = {value}" for name, value in self.options.items()]
+        lines += [f"{pid} {op} {addr:#x} {size}" for pid, op, addr, size in self.references]
+        path.write_text("\n".join(lines) + "\n")
+
+
+def load(path: Path) -> Case:
+    """Reads what save() wrote."""
+    options: dict[str, str] = {}
+    references: list[Reference] = []
+    mode, page_list = "run", False
+    for line in path.read_text().splitlines():
+        if line.startswith("# option: "):
+            name, _, value = line.removeprefix("# option: ").partition(" = ")
+            options[name] = value
+        elif line.startswith("# mode: "):
+            mode = line.removeprefix("# mode: ")
+        elif line.startswith("# page list: "):
+            page_list = line.endswith("1")
+        elif line and not line.startswith("#"):
+            pid, op, addr, size = line.split()
+            references.append((int(pid), op, int(addr, 16), int(size)))
+    return Case(options, references, mode, page_list)
+
+
+# ---- Traces --------------------------------------------------------------------------------
+
+class Walker:
+    """One process of a random trace: some pages, and a habit of going through them."""
+
+    def __init__(self, rng: Random, pid: int, page_size: int) -> None:
+        self.rng, self.pid, self.page_size = rng, pid, page_size
+        self.pages: list[int] = []
+        for _ in range(rng.randint(1, 3)):
+            first = rng.choice(BASES) // page_size
+            stride = rng.choice((1, 1, 1, 2, 511, 512, 513, 4096))
+            self.pages += [first + stride * i for i in range(rng.randint(1, 12))]
+        self.place = 0
+        self.habit = "uniform"
+
+    def next_page(self) -> int:
+        """Goes one step."""
+        rng, count = self.rng, len(self.pages)
+        if rng.random() < 0.05:
+            self.habit = rng.choice(("uniform", "loop", "skewed", "stay", "pointer"))
+        if self.habit == "uniform":
+            self.place = rng.randrange(count)
+        elif self.habit == "loop":
+            self.place = (self.place + 1) % count
+        elif self.habit == "skewed":
+            self.place = rng.randrange(rng.randint(1, count))
+        elif self.habit == "pointer":
+            self.place = (self.place * 5 + 3) % count
+        return self.pages[self.place]
+
+
+def random_reference(rng: Random, walker: Walker, ops: str, limit: int, wild: float,
+                     crossing: float) -> Reference:
+    """One reference of a process."""
+    page_size = walker.page_size
+    op = rng.choice(ops)
+    if rng.random() < wild:
+        addr = rng.choice((limit, limit - 1, limit + rng.randrange(2**20), 2**63, 2**64 - 1,
+                           max(0, limit - page_size)))
+        return walker.pid, op, addr, rng.choice((1, 2, 8, page_size, 2 * page_size))
+    start = walker.next_page() * page_size
+    if rng.random() < crossing:
+        offset = page_size - rng.randint(1, 8)
+        size = rng.choice((2, 4, 8, 16, min(2 * page_size + 1, 2**31)))
+    else:
+        offset = rng.randrange(page_size)
+        size = rng.choice((0, 1, 1, 2, 4, 8))
+        size = min(size, page_size - offset)
+    return walker.pid, op, start + offset, size
+
+
+def random_trace(rng: Random, page_size: int, limit: int) -> list[Reference]:
+    """A trace of one or several processes."""
+    pids = rng.sample(PIDS, rng.choice((1, 1, 2, 3, 4)))
+    walkers = [Walker(rng, pid, page_size) for pid in pids]
+    ops = rng.choice(("R", "RW", "RRRW", "RWI", "RRWII", "W"))
+    wild = rng.choice((0, 0, 0, 0.03, 0.2))
+    crossing = rng.choice((0, 0.02, 0.3))
+    stay = rng.choice((0.0, 0.5, 0.9))
+    length = rng.choice((3, 20, 60, 150, 150, 400, 400, 1200))
+    walker = walkers[0]
+    trace = []
+    for _ in range(length):
+        if rng.random() >= stay:
+            walker = rng.choice(walkers)
+        trace.append(random_reference(rng, walker, ops, limit, wild, crossing))
+    return trace
+
+
+# ---- Configurations ------------------------------------------------------------------------
+
+def random_policy(rng: Random) -> str:
+    """A policy, sometimes with parameters."""
+    name = rng.choice(("fifo", "lru", "mru", "clock", "clock", "random", "lfu", "approxlru",
+                       "approxlru", "nru", "nru", "opt", "opt", "unopt"))
+    if name == "clock" and rng.random() < 0.7:
+        return f"clock:bits={rng.randint(1, 8)},enter={rng.choice((0, 1, 2, 3, 255))}"
+    if name == "approxlru":
+        period, bits = rng.choice((1, 2, 7, 30, 1000)), rng.choice((8, 16, 32))
+        return f"approxlru:period={period},bits={bits},enter={rng.randint(0, 1)}"
+    if name == "nru":
+        return f"nru:period={rng.choice((1, 2, 5, 20, 100, 1000))}"
+    return name
+
+
+def random_tlb(rng: Random) -> dict[str, str]:
+    """A TLB."""
+    if rng.random() < 0.1:
+        return {"tlb": "off"}
+    ways = rng.choice((1, 1, 2, 3, 4, 8))
+    sets = rng.choice((1, 1, 2, 3, 4, 16))
+    options = {"tlb-size": str(ways * sets), "tlb-ways": str(ways) if sets > 1 else "full"}
+    options["tlb-policy"] = rng.choice(("LRU", "LRU", "FIFO", "RANDOM", "LFU"))
+    options["tlb-switch"] = rng.choice(("tagged", "flush"))
+    return options
+
+
+def random_costs(rng: Random) -> dict[str, str]:
+    """Latencies."""
+    names = ("tlb", "memory", "walk-read", "fault", "zero-fill", "swap-read", "swap-write",
+             "store-read")
+    values = ("0", "1ps", "7ns", "13", "3us", "2ms", "1s")
+    return {"cost-" + name: rng.choice(values) for name in names if rng.random() < 0.5}
+
+
+def random_options(rng: Random) -> dict[str, str]:
+    """A configuration."""
+    page_size = rng.choice(PAGE_SIZES)
+    options = {
+        "frames": str(rng.choice((1, 2, 3, 4, 5, 7, 8, 12, 30))),
+        "page-size": str(page_size),
+        "policy": random_policy(rng),
+        "pt-type": rng.choice(("SINGLE", "TWO_LEVEL", "THREE_LEVEL", "FOUR_LEVEL",
+                               "FIVE_LEVEL")),
+        **random_tlb(rng),
+    }
+    sometimes = {
+        "seed": (0.3, lambda: str(rng.choice((0, 1, 99, 2**64 - 1)))),
+        "scope": (0.25, lambda: "process"),
+        "initial": (0.4, lambda: rng.choice(("zero", "store"))),
+        "accessed-bit": (0.3, lambda: "tlb-fill"),
+        "refs": (0.2, lambda: rng.choice(("data", "fetch"))),
+        "swap-write": (0.3, lambda: "background"),
+        "max-accesses": (0.1, lambda: str(rng.choice((1, 10, 100)))),
+        "vspace": (0.1, lambda: f"{max(page_size // 1024, rng.choice((8, 64, 1024, 2**22)))}K"),
+        "swap": (0.2, lambda: f"{max(1, page_size // 1024) * rng.choice((1, 2, 4, 8, 20))}K"),
+    }
+    for name, (chance, value) in sometimes.items():
+        if rng.random() < chance:
+            options[name] = value()
+    if options.get("accessed-bit") and rng.random() < 0.5:
+        options["young-flush"] = "on"
+    if rng.random() < 0.3:
+        options |= random_costs(rng)
+    return options
+
+
+def address_limit(options: dict[str, str]) -> int:
+    """The first invalid address, for traces that go beyond it."""
+    limit = 2**57 if options["pt-type"] == "FIVE_LEVEL" else 2**48
+    if "vspace" in options:
+        limit = min(limit, int(options["vspace"].removesuffix("K")) * 1024)
+    return limit
+
+
+def with_events(rng: Random, trace: list[Reference], page_size: int) -> list[Reference]:
+    """Puts unmaps and exits between the references."""
+    mixed: list[Reference] = []
+    for reference in trace:
+        mixed.append(reference)
+        pid, _, addr, _ = reference
+        chance = rng.random()
+        if chance < 0.02:
+            mixed.append((pid, "X", 0, 0))
+        elif chance < 0.05 and addr < 2**47:
+            length = rng.choice((1, 1, 2, 8)) * page_size
+            mixed.append((pid, "U", addr // page_size * page_size, length))
+    return mixed
+
+
+def random_case(seed: int) -> Case:
+    """The case of a seed."""
+    rng = Random(seed)
+    options = random_options(rng)
+    page_size = int(options["page-size"])
+    trace = random_trace(rng, page_size, address_limit(options))
+    mode = rng.choice(MODES)
+    if options["policy"] in ("opt", "unopt") or "max-accesses" in options:
+        mode = rng.choice(("run", "pair"))
+    page_list = mode in ("run", "pair") and rng.random() < 0.15
+    if mode == "feed" and "scope" not in options and rng.random() < 0.4:
+        options["policy"] = rng.choice(ANY_FRAME_POLICIES)
+        trace = with_events(rng, trace, page_size)
+    if page_list:
+        trace = [(0, "R", addr // page_size * page_size, 1) for _, _, addr, _ in trace]
+    return Case(options, trace, mode, page_list)

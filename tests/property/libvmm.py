@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The library through ctypes, as far as the tests need it.
+
+The struct layouts repeat include/vmm/*.h; counters and their places come from vmm_stat_at().
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from ctypes import (CFUNCTYPE, POINTER, Structure, byref, c_char, c_char_p, c_double, c_int,
+                    c_long, c_size_t, c_uint16, c_uint32, c_uint64, c_uint8, c_void_p)
+from pathlib import Path
+from typing import Callable, Iterable
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(os.environ.get("VMM_BIN_DIR", ROOT / "bin"))
+
+ERROR_TEXT_BYTES = 512
+CONFIG_ROOM = 64 * 1024
+OPS = {"R": 0, "W": 1, "I": 2}
+E_NEEDS_FUTURE = -12
+E_OUT_OF_MEMORY = -13
+REPORT_JSON = 4
+REPORT_NO_TIMING = 1
+FAULT_NAMES = ("invalid", "swap_in", "file_read", "zero_fill")
+NO_FAULT = len(FAULT_NAMES)
+EVENT_UNMAP, EVENT_EXIT = 1, 2
+
+
+class Ref(Structure):
+    """VMMRef."""
+    _fields_ = [("addr", c_uint64), ("pid", c_uint32), ("size", c_uint32), ("tid", c_uint32),
+                ("core", c_uint16), ("op", c_uint8), ("flags", c_uint8)]
+
+
+class StatInfo(Structure):
+    """VMMStatInfo."""
+    _fields_ = [("name", c_char_p), ("unit", c_char_p), ("help", c_char_p), ("offset", c_size_t)]
+
+
+class ProcessStats(Structure):
+    """VMMProcessStats."""
+    _fields_ = [(name, c_uint64) for name in (
+        "struct_size", "pid", "accesses", "reads", "writes", "fetches", "page_references",
+        "tlb_hits", "tlb_misses", "page_faults", "major_faults", "minor_faults", "misses",
+        "page_table_bytes")]
+
+
+class TraceOptions(Structure):
+    """VMMTraceOptions."""
+    _fields_ = [("struct_size", c_uint32), ("skip_bad_records", c_uint32),
+                ("page_size", c_uint64), ("format", c_char_p)]
+
+
+class ReportContext(Structure):
+    """VMMReportContext."""
+    _fields_ = [("struct_size", c_uint32), ("flags", c_uint32), ("trace", c_void_p),
+                ("config_name", c_char_p), ("wall_time_ms", c_double)]
+
+
+class Eviction(Structure):
+    """VMMEviction."""
+    _fields_ = [("pid", c_uint32), ("frame", c_uint32), ("vpn", c_uint64),
+                ("swap_slot", c_uint64), ("dirty", c_uint32), ("why", c_char * 100)]
+
+
+class Step(Structure):
+    """VMMStep."""
+    _fields_ = [("index", c_uint64), ("ref", Ref), ("vpn", c_uint64), ("tlb_hit", c_uint32),
+                ("walk_reads", c_uint32), ("fault", c_int), ("frame", c_uint32),
+                ("used_frames", c_uint32), ("eviction_count", c_uint32),
+                ("evictions", POINTER(Eviction))]
+
+
+class Outcome(Structure):
+    """VMMOutcome."""
+    _fields_ = [("tlb_hit", c_uint32), ("walk_reads", c_uint32), ("fault", c_int),
+                ("frame", c_uint32)]
+
+
+class Event(Structure):
+    """VMMEvent."""
+    _fields_ = [("struct_size", c_uint32), ("type", c_uint32), ("pid", c_uint32),
+                ("reserved", c_uint32), ("start", c_uint64), ("length", c_uint64)]
+
+
+OBSERVER = CFUNCTYPE(None, c_void_p, POINTER(Step))
+
+
+class VmmError(Exception):
+    """A function of the library failed."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(f"{code}: {text}")
+        self.code = code
+
+
+def load() -> ctypes.CDLL:
+    """Loads bin/libvmm.so and declares what is used."""
+    lib = ctypes.CDLL(str(BIN / "libvmm.so"))
+    signatures: dict[str, tuple] = {
+        "vmm_config_init_default": (None, c_void_p),
+        "vmm_config_set": (c_int, c_void_p, c_char_p, c_char_p, c_char_p),
+        "vmm_create_with": (c_int, c_void_p, c_void_p, POINTER(c_void_p), c_char_p),
+        "vmm_destroy": (None, c_void_p),
+        "vmm_access_outcome": (c_int, c_void_p, POINTER(Ref), POINTER(Outcome)),
+        "vmm_feed": (c_int, c_void_p, POINTER(Ref), c_size_t),
+        "vmm_run": (c_int, POINTER(c_void_p), c_size_t, c_void_p, c_void_p, c_void_p),
+        "vmm_apply": (c_int, c_void_p, POINTER(Event)),
+        "vmm_last_error": (c_int, c_void_p),
+        "vmm_error_text": (c_char_p, c_void_p),
+        "vmm_stats": (c_int, c_void_p, c_void_p),
+        "vmm_stat_count": (c_size_t,),
+        "vmm_stat_at": (POINTER(StatInfo), c_size_t),
+        "vmm_process_count": (c_size_t, c_void_p),
+        "vmm_process_stats": (c_int, c_void_p, c_size_t, POINTER(ProcessStats)),
+        "vmm_observe": (None, c_void_p, c_void_p, c_void_p),
+        "vmm_report": (c_long, c_void_p, c_int, POINTER(ReportContext), c_void_p, c_size_t),
+        "vmm_trace_open": (c_int, c_char_p, POINTER(TraceOptions), POINTER(c_void_p), c_char_p),
+        "vmm_trace_close": (None, c_void_p),
+    }
+    for name, (result, *arguments) in signatures.items():
+        function = getattr(lib, name)
+        function.restype = result
+        function.argtypes = arguments
+    return lib
+
+
+LIB = load()
+
+
+def stat_table() -> list[tuple[str, int]]:
+    """Every counter's name and its offset in VMMStats."""
+    infos = (LIB.vmm_stat_at(index).contents for index in range(LIB.vmm_stat_count()))
+    return [(info.name.decode(), info.offset) for info in infos]
+
+
+STATS = stat_table()
+STATS_BYTES = max(offset for _, offset in STATS) + 8
+
+
+class Trace:
+    """An open trace."""
+
+    def __init__(self, path: str, page_size: int = 4096, fmt: str | None = None) -> None:
+        self.handle = c_void_p()
+        options = TraceOptions(ctypes.sizeof(TraceOptions), 0, page_size,
+                               fmt.encode() if fmt else None)
+        error = ctypes.create_string_buffer(ERROR_TEXT_BYTES)
+        code = LIB.vmm_trace_open(path.encode(), byref(options), byref(self.handle), error)
+        if code:
+            raise VmmError(code, error.value.decode())
+
+    def __enter__(self) -> "Trace":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        LIB.vmm_trace_close(self.handle)
+
+
+class Machine:
+    """One simulated machine."""
+
+    def __init__(self, options: dict[str, str]) -> None:
+        self.handle = c_void_p()
+        self.observer: object = None
+        config = ctypes.create_string_buffer(CONFIG_ROOM)
+        error = ctypes.create_string_buffer(ERROR_TEXT_BYTES)
+        LIB.vmm_config_init_default(config)
+        for name, value in options.items():
+            code = LIB.vmm_config_set(config, name.encode(), value.encode(), error)
+            if code:
+                raise VmmError(code, error.value.decode())
+        code = LIB.vmm_create_with(config, None, byref(self.handle), error)
+        if code:
+            raise VmmError(code, error.value.decode())
+
+    def __enter__(self) -> "Machine":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        LIB.vmm_destroy(self.handle)
+
+    def feed(self, references: Iterable[tuple[int, str, int, int]], batch: int = 4096) -> int:
+        """Feeds (pid, op, addr, size) tuples; returns the first error code, 0 if there is none.
+
+        The ops U and X are events between batches: unmap [addr, addr + size), and exit.
+        """
+        items: list[Ref] = []
+        for pid, op, addr, size in references:
+            if op in OPS:
+                items.append(Ref(addr, pid, size, 0, 0, OPS[op], 0))
+            if items and (op not in OPS or len(items) == batch):
+                code = self.feed_batch(items)
+                items = []
+                if code:
+                    return code
+            if op == "U":
+                self.unmap(pid, addr, size)
+            elif op == "X":
+                self.exit(pid)
+        return self.feed_batch(items)
+
+    def feed_batch(self, items: list[Ref]) -> int:
+        """vmm_feed()."""
+        return LIB.vmm_feed(self.handle, (Ref * len(items))(*items), len(items))
+
+    def unmap(self, pid: int, start: int, length: int) -> int:
+        """The process gives up a range of pages; an error code."""
+        return self.apply(EVENT_UNMAP, pid, start, length)
+
+    def exit(self, pid: int) -> int:
+        """The process ends; an error code."""
+        return self.apply(EVENT_EXIT, pid, 0, 0)
+
+    def apply(self, kind: int, pid: int, start: int, length: int) -> int:
+        """vmm_apply()."""
+        event = Event(ctypes.sizeof(Event), kind, pid, 0, start, length)
+        return LIB.vmm_apply(self.handle, byref(event))
+
+    def watch(self, seen: Callable[[Step], None]) -> None:
+        """Calls `seen` after each page reference."""
+        self.observer = OBSERVER(lambda _user, step: seen(step.contents))
+        LIB.vmm_observe(self.handle, ctypes.cast(self.observer, c_void_p), None)
+
+    def last_error(self) -> int:
+        """The code of the machine's last failure."""
+        return LIB.vmm_last_error(self.handle)
+
+    def counters(self) -> dict[str, int]:
+        """Every counter by name; fault classes as fault_<class>."""
+        block = ctypes.create_string_buffer(STATS_BYTES)
+        c_uint64.from_buffer(block).value = STATS_BYTES
+        code = LIB.vmm_stats(self.handle, block)
+        if code:
+            raise VmmError(code, "vmm_stats")
+        return {name: c_uint64.from_buffer(block, offset).value for name, offset in STATS}
+
+    def processes(self) -> list[dict[str, int]]:
+        """The statistics of every process."""
+        result = []
+        for index in range(LIB.vmm_process_count(self.handle)):
+            stats = ProcessStats(struct_size=ctypes.sizeof(ProcessStats))
+            code = LIB.vmm_process_stats(self.handle, index, byref(stats))
+            if code:
+                raise VmmError(code, "vmm_process_stats")
+            result.append({name: getattr(stats, name) for name, _ in ProcessStats._fields_
+                           if name != "struct_size"})
+        return result
+
+    def json(self) -> str:
+        """The JSON report without wall-clock times."""
+        context = ReportContext(ctypes.sizeof(ReportContext), REPORT_NO_TIMING, None, None, 0.0)
+        size = LIB.vmm_report(self.handle, REPORT_JSON, byref(context), None, 0)
+        if size < 0:
+            raise VmmError(size, "vmm_report")
+        text = ctypes.create_string_buffer(size + 1)
+        LIB.vmm_report(self.handle, REPORT_JSON, byref(context), text, size + 1)
+        return text.value.decode()
+
+
+def run(machines: list[Machine], trace: Trace) -> int:
+    """vmm_run(): feeds a whole trace to fresh machines at once."""
+    handles = (c_void_p * len(machines))(*[machine.handle for machine in machines])
+    return LIB.vmm_run(handles, len(machines), trace.handle, None, None)

@@ -1,0 +1,361 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole simulated machine, one page reference at a time.
+
+What one page reference does, in this order:
+
+    switch of process -> TLB lookup -> page walk -> fault (victim, load) -> TLB fill
+    -> the policy hears of it -> a write makes the page dirty
+
+Everything is a plain dict, list or set. A page is a pair (pid, vpn).
+"""
+
+from __future__ import annotations
+
+from config import Config
+from page_table import RadixPageTable, SinglePageTable, make_page_table
+from policies import POLICIES, Future, Policy
+from tlb import Tlb
+from traces import Reference, Trace
+
+Page = tuple[int, int]
+
+FAULT_CLASSES = ("invalid", "swap_in", "file_read", "zero_fill")
+MAJOR = {"swap_in", "file_read"}
+
+COUNTERS = (
+    "accesses", "reads", "writes", "fetches", "page_references", "filtered",
+    "tlb_hits", "tlb_misses", "tlb_evictions", "tlb_writebacks", "tlb_invalidations",
+    "tlb_flushes", "context_switches", "walks", "walk_reads",
+    "misses", "page_faults", "major_faults", "minor_faults", "replacements", "clean_evictions",
+    "swap_ins", "swap_outs", "swap_slots_used", "swap_slots_peak", "oom_events",
+    "frames", "frames_used", "distinct_pages", "processes", "page_tables", "page_table_bytes",
+    "stall_time_ps", "background_time_ps",
+)
+
+PROCESS_COUNTERS = (
+    "accesses", "reads", "writes", "fetches", "page_references", "tlb_hits", "tlb_misses",
+    "page_faults", "major_faults", "minor_faults", "misses",
+)
+
+KIND = {"R": "reads", "W": "writes", "I": "fetches"}
+UNMAP, EXIT = "U", "X"  # events in place of a reference: addr and size give the range
+
+
+class SwapFull(Exception):
+    """An eviction needs a swap slot and none is free: the run ends."""
+
+
+class Pool:
+    """Frames and the policy that rules over them."""
+
+    def __init__(self, config: Config, number: int, future: Future | None) -> None:
+        kind = POLICIES[config.policy]
+        self.policy: Policy = kind(config.frames, config.policy_parameters,
+                                   config.seed + number, future)
+        self.frame_of: dict[Page, int] = {}
+
+    @property
+    def is_full(self) -> bool:
+        """True if no frame is free."""
+        return len(self.frame_of) == len(self.policy.frames)
+
+    def free_frame(self) -> int:
+        """The lowest frame that holds no page."""
+        used = set(self.frame_of.values())
+        return next(frame for frame in range(len(self.policy.frames)) if frame not in used)
+
+
+class Process:
+    """An address space: its page table, its counters and, with scope = process, its pool."""
+
+    def __init__(self, config: Config, pid: int, pool: Pool) -> None:
+        self.config = config
+        self.pid = pid
+        self.pool = pool
+        self.table: RadixPageTable | SinglePageTable | None = None
+        self.begin()
+        self.count = dict.fromkeys(PROCESS_COUNTERS, 0)
+
+    def begin(self) -> None:
+        """An empty page table, at first and after an exit."""
+        if self.table is None:
+            vpn_bits = self.config.address_bits - (self.config.page_size.bit_length() - 1)
+            self.table = make_page_table(self.config.levels, vpn_bits)
+
+    def statistics(self) -> dict[str, int]:
+        """The process's numbers by name."""
+        table_bytes = self.table.bytes if self.table else 0
+        return {"pid": self.pid, **self.count, "page_table_bytes": table_bytes}
+
+
+class Machine:
+    """A machine that runs one trace."""
+
+    def __init__(self, config: Config, marks_writes: bool = True) -> None:
+        self.config = config
+        self.from_store = config.initial == "store" or (
+            config.initial == "auto" and not marks_writes)
+        self.count = dict.fromkeys(COUNTERS, 0)
+        self.faults = dict.fromkeys(FAULT_CLASSES, 0)
+        self.tlb = Tlb(config.tlb_entries, config.tlb_ways, config.tlb_policy, config.seed)
+        self.processes: dict[int, Process] = {}
+        self.pools: list[Pool] = []
+        self.future: Future | None = None
+        self.position = -1              # of the page reference among the valid ones
+        self.previous_pid: int | None = None
+        self.seen: set[Page] = set()    # distinct pages
+        self.dirty: set[Page] = set()   # resident pages written since they came in
+        self.slots: set[Page] = set()   # pages with a copy on the swap device
+
+    # ---- A whole trace ---------------------------------------------------------------------
+
+    def run(self, trace: list[Reference]) -> None:
+        """Simulates a trace up to its end, to max-accesses, or until swap is full."""
+        chosen = self.choose(trace)
+        if POLICIES[self.config.policy].needs_future:
+            self.future = Future([(reference.pid, vpn) for reference in chosen
+                                  for vpn, is_valid in self.pages_of(reference) if is_valid])
+        try:
+            for reference in chosen:
+                if reference.op == UNMAP:
+                    self.unmap(reference)
+                elif reference.op == EXIT:
+                    self.exit(reference.pid)
+                else:
+                    self.reference(reference)
+        except SwapFull:
+            self.count["oom_events"] += 1
+
+    def choose(self, trace: list[Reference]) -> list[Reference]:
+        """Applies the options refs and max-accesses."""
+        wanted = {"all": "RWI", "data": "RW", "fetch": "I"}[self.config.refs]
+        wanted += UNMAP + EXIT
+        chosen: list[Reference] = []
+        for reference in trace:
+            if self.config.max_accesses and len(chosen) == self.config.max_accesses:
+                break
+            if reference.op in wanted:
+                chosen.append(reference)
+            else:
+                self.count["filtered"] += 1
+        return chosen
+
+    # ---- One reference ---------------------------------------------------------------------
+
+    def pages_of(self, reference: Reference) -> list[tuple[int, bool]]:
+        """The pages a reference overlaps, and whether each lies below the limit.
+
+        Pages behind the first invalid one are not looked up and left out.
+        """
+        page_size = self.config.page_size
+        pages = []
+        first = reference.addr
+        end = reference.addr + max(1, reference.size)
+        while first < end:
+            is_valid = first < self.config.address_limit
+            pages.append((first // page_size, is_valid))
+            if not is_valid:
+                break
+            first = (first // page_size + 1) * page_size
+        return pages
+
+    def add(self, process: Process, counter: str, amount: int = 1) -> None:
+        """Counts for the machine and for the process."""
+        self.count[counter] += amount
+        if counter in process.count:
+            process.count[counter] += amount
+
+    def process_of(self, pid: int) -> Process:
+        """The process, made if it is new."""
+        if pid not in self.processes:
+            if self.config.scope_is_process or not self.pools:
+                self.pools.append(Pool(self.config, len(self.pools), self.future))
+            self.processes[pid] = Process(self.config, pid, self.pools[-1])
+        self.processes[pid].begin()
+        return self.processes[pid]
+
+    def reference(self, reference: Reference) -> None:
+        """One memory reference: one or more page references."""
+        process = self.process_of(reference.pid)
+        self.add(process, "accesses")
+        self.add(process, KIND[reference.op])
+        for vpn, is_valid in self.pages_of(reference):
+            self.page_reference(process, vpn, is_valid, reference.op == "W")
+
+    def page_reference(self, process: Process, vpn: int, is_valid: bool, is_write: bool) -> None:
+        """One page looked up."""
+        page = (process.pid, vpn)
+        self.add(process, "page_references")
+        self.switch_to(process)
+        if is_valid:
+            self.valid_page_reference(process, page, is_write)
+        else:
+            self.add(process, "tlb_misses")
+            self.add(process, "walks")
+            self.fault(process, "invalid")
+        process.pool.policy.completed()
+        self.flush_young(process.pool.policy)
+
+    def valid_page_reference(self, process: Process, page: Page, is_write: bool) -> None:
+        """Translation, residence, and what the reference leaves behind."""
+        self.seen.add(page)
+        self.position += 1
+        policy = process.pool.policy
+        policy.now = self.position
+
+        tlb_hit = self.config.has_tlb and self.tlb.lookup(page, is_write)
+        self.add(process, "tlb_hits" if tlb_hit else "tlb_misses")
+        if not tlb_hit:
+            self.add(process, "walks")
+            self.add(process, "walk_reads", process.table.walk(page[1]))
+
+        was_resident = page in process.pool.frame_of
+        if not was_resident:
+            self.page_fault(process, page, is_write)
+        if self.config.has_tlb and not tlb_hit:
+            self.tlb.fill(page, is_write)
+        if was_resident:
+            accessed = self.config.sees_every_reference or not tlb_hit
+            policy.referenced(page, accessed, is_write)
+        if is_write:
+            self.dirty.add(page)
+            self.slots.discard(page)
+
+    def switch_to(self, process: Process) -> None:
+        """A change of address space since the previous page reference."""
+        if self.previous_pid not in (None, process.pid):
+            self.count["context_switches"] += 1
+            if self.config.has_tlb and self.config.tlb_flush_on_switch:
+                self.tlb.flush()
+        self.previous_pid = process.pid
+
+    def flush_young(self, policy: Policy) -> None:
+        """With young-flush, clearing an accessed bit drops the TLB entry."""
+        if self.config.young_flush and not self.config.sees_every_reference:
+            for page in policy.cleared:
+                self.tlb.invalidations += self.tlb.drop(page)
+        policy.cleared.clear()
+
+    # ---- Faults ----------------------------------------------------------------------------
+
+    def fault(self, process: Process, fault_class: str) -> None:
+        """Counts a fault."""
+        self.faults[fault_class] += 1
+        self.add(process, "page_faults")
+        self.add(process, "major_faults" if fault_class in MAJOR else "minor_faults")
+
+    def page_fault(self, process: Process, page: Page, is_write: bool) -> None:
+        """Brings a page into a frame."""
+        pool = process.pool
+        self.add(process, "misses")
+        if page in self.slots:
+            fault_class = "swap_in"
+        elif self.from_store:
+            fault_class = "file_read"
+        else:
+            fault_class = "zero_fill"
+        self.fault(process, fault_class)
+        self.count["swap_ins"] += fault_class == "swap_in"
+
+        frame = self.make_room(pool) if pool.is_full else pool.free_frame()
+        pool.frame_of[page] = frame
+        pool.policy.frames[frame] = page
+        process.table.map(page[1])
+        pool.policy.loaded(page, is_write)
+
+    def make_room(self, pool: Pool) -> int:
+        """Evicts the policy's victim; returns its frame."""
+        victim = pool.policy.victim()
+        self.flush_young(pool.policy)
+        if victim in self.dirty:
+            if self.config.swap_is_limited and len(self.slots) == self.config.swap_slots:
+                raise SwapFull
+            self.dirty.remove(victim)
+            self.slots.add(victim)
+            self.count["swap_outs"] += 1
+            self.count["swap_slots_peak"] = max(self.count["swap_slots_peak"], len(self.slots))
+        else:
+            self.count["clean_evictions"] += 1
+        self.count["replacements"] += 1
+        self.tlb.invalidations += self.tlb.drop(victim)
+        pool.policy.evicted(victim)
+        return pool.frame_of.pop(victim)
+
+    # ---- Events ----------------------------------------------------------------------------
+
+    def unmap(self, event: Reference) -> None:
+        """The process gives up the pages of a range, wherever they are."""
+        first = event.addr // self.config.page_size
+        last = first + event.size // self.config.page_size
+        for page in list(self.seen):
+            if page[0] == event.pid and first <= page[1] < last:
+                self.forget(page)
+
+    def exit(self, pid: int) -> None:
+        """The process ends: its pages, slots and page tables are freed."""
+        for page in list(self.seen):
+            if page[0] == pid:
+                self.forget(page)
+        if pid in self.processes:
+            self.processes[pid].table = None
+
+    def forget(self, page: Page) -> None:
+        """Takes a page out of memory and swap, content and all."""
+        pool = self.processes[page[0]].pool
+        if page in pool.frame_of:
+            self.tlb.invalidations += self.tlb.drop(page)
+            pool.policy.evicted(page)
+            del pool.frame_of[page]
+        self.dirty.discard(page)
+        self.slots.discard(page)
+
+    # ---- Results ---------------------------------------------------------------------------
+
+    def counters(self) -> dict[str, int]:
+        """Every counter by name."""
+        tables = [process.table for process in self.processes.values() if process.table]
+        stall, background = self.times()
+        return self.count | {
+            "tlb_evictions": self.tlb.evictions,
+            "tlb_writebacks": self.tlb.writebacks,
+            "tlb_invalidations": self.tlb.invalidations,
+            "tlb_flushes": self.tlb.flushes,
+            "swap_slots_used": len(self.slots),
+            "frames": self.frames(),
+            "frames_used": sum(len(pool.frame_of) for pool in self.pools),
+            "distinct_pages": len(self.seen),
+            "processes": len(self.processes),
+            "page_tables": sum(table.tables for table in tables),
+            "page_table_bytes": sum(table.bytes for table in tables),
+            "stall_time_ps": stall,
+            "background_time_ps": background,
+        }
+
+    def frames(self) -> int:
+        """Frames of all pools; the global pool is there from the beginning."""
+        pools = len(self.pools) if self.config.scope_is_process else 1
+        return self.config.frames * pools
+
+    def times(self) -> tuple[int, int]:
+        """Stall and background time in picoseconds."""
+        cost, count = self.config.cost, self.count
+        stall = (count["page_references"] * (cost["tlb"] if self.config.has_tlb else 0)
+                 + count["accesses"] * cost["memory"]
+                 + count["walk_reads"] * cost["walk-read"]
+                 + count["page_faults"] * cost["fault"]
+                 + self.faults["zero_fill"] * cost["zero-fill"]
+                 + count["swap_ins"] * cost["swap-read"]
+                 + self.faults["file_read"] * cost["store-read"])
+        writing = count["swap_outs"] * cost["swap-write"]
+        return (stall + writing, 0) if self.config.swap_write_stalls else (stall, writing)
+
+    def process_statistics(self) -> list[dict[str, int]]:
+        """The processes in the order of their first reference."""
+        return [process.statistics() for process in self.processes.values()]
+
+
+def simulate(trace: Trace, options: dict[str, str]) -> Machine:
+    """Runs a trace on a machine configured by name."""
+    machine = Machine(Config(options), trace.marks_writes)
+    machine.run(trace.references)
+    return machine

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The program `vmm`: what its files share.
+ *
+ *     main.c      picks the sub-command            options.c   flags into structs and settings
+ *     sim.c       one run, one report              messages.c  errors, warnings, exit statuses
+ *     compare.c   many runs over one decode        output.c    files that are written completely
+ *     explain.c   tiny strings, step by step       progress.c  the progress line, and Ctrl-C
+ *     list.c      the tables of the library        steps.c     one line for each page reference
+ *     help.c      help, from the same tables       plot.c      pictures, through gnuplot
+ *
+ * The program uses the library through <vmm/...> alone. Reports and tables go to standard output,
+ * everything else to standard error.
+ */
+#ifndef VMM_CLI_CLI_H
+#define VMM_CLI_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../../include/vmm/vmm.h"
+
+/* ---- Exit statuses and messages (messages.c) ------------------------------------------------ */
+
+enum {
+    CLI_OK = 0,
+    CLI_FAILURE = 1,       /* usage; cannot open or write; out of memory, real or simulated */
+    CLI_BAD_INPUT = 2,     /* bad, damaged or empty input */
+    CLI_INTERRUPTED = 130, /* Ctrl-C */
+    CLI_GO_ON = -1         /* no exit status yet */
+};
+
+typedef enum CliLevel { CLI_QUIET, CLI_NORMAL, CLI_TALKATIVE } CliLevel;
+
+#define CLI_PRINTF(format_index, first_arg) __attribute__((format(printf, format_index, first_arg)))
+
+void cli_set_level(CliLevel level);
+void cli_error(const char *format, ...) CLI_PRINTF(1, 2);   /* always shown */
+void cli_warning(const char *format, ...) CLI_PRINTF(1, 2); /* not with --quiet */
+void cli_info(const char *format, ...) CLI_PRINTF(1, 2);    /* only with --verbose or --debug */
+
+/* A usage error: the message, then where help is to be had. Returns CLI_FAILURE. */
+int cli_usage_error(const char *command, const char *format, ...) CLI_PRINTF(2, 3);
+
+/* Says what --skip-bad-records left out, if anything. */
+void cli_warn_losses(const VMMTraceInfo *info);
+
+/* The exit status that a VMMError of the library means. */
+int cli_status(int vmm_error);
+
+/* The name that is nearest to `word`, or NULL if none is near. */
+typedef const char *CliNameAt(const void *user, size_t index); /* NULL past the last */
+const char *cli_nearest(const char *word, CliNameAt *name_at, const void *user);
+
+/* Memory, or the end of the program with a message: the program itself needs very little. */
+void *cli_alloc(size_t count, size_t size);
+void *cli_realloc(void *block, size_t count, size_t size);
+char *cli_format(const char *format, ...) CLI_PRINTF(1, 2);
+char *cli_copy(const char *text, size_t length);
+
+/* Do names match but for case, '-' and '_'? */
+bool cli_name_matches(const char *a, const char *b);
+
+/* ---- Sub-commands and their flags (options.c) ----------------------------------------------- */
+
+/* A flag of a sub-command itself; beside these most take the options of the machine. */
+typedef struct CliFlag {
+    const char *name;         /* long flag */
+    const char *alias;        /* another one, or NULL */
+    char letter;              /* short flag, or 0 */
+    const char *metavar;      /* NULL: a switch that takes no value */
+    const char *default_text; /* shown in help; NULL: none */
+    const char *group;        /* heading in help */
+    const char *help;
+    size_t offset; /* in the command's struct: const char *, or bool for a switch */
+} CliFlag;
+
+typedef struct CliCommand {
+    const char *name;
+    const char *summary;  /* one line */
+    const char *synopsis; /* behind "vmm NAME" */
+    const char *story;    /* what it does, a paragraph or two */
+    const char *examples; /* command lines */
+    const CliFlag *flags; /* ends with a NULL name */
+    bool takes_options;   /* takes the options of the machine, too */
+    bool takes_words;     /* takes words that are no flags */
+    int (*run)(const struct CliCommand *command, int argc, char **argv);
+} CliCommand;
+
+extern const CliCommand cli_sim_command, cli_compare_command, cli_explain_command;
+extern const CliCommand cli_list_command, cli_help_command, cli_version_command;
+
+/* The sub-commands in the order of help; NULL past the last. */
+const CliCommand *cli_command_at(size_t index);
+const CliCommand *cli_command_find(const char *name);
+
+typedef struct CliSetting {
+    const VMMOption *option;
+    const char *value;
+} CliSetting;
+
+/* A parsed command line. Pointers are into argv; release with cli_arguments_free(). */
+typedef struct CliArguments {
+    CliSetting *settings; /* options of the machine, in order */
+    size_t setting_count;
+    char **words;
+    size_t word_count;
+    bool help;
+} CliArguments;
+
+/*
+ * Parses argv[0 .. argc) (without program and sub-command) into the command's own struct and the
+ * arguments. CLI_OK, or CLI_FAILURE after a message.
+ */
+int cli_parse(const CliCommand *command, int argc, char **argv, void *values,
+              CliArguments *arguments);
+void cli_arguments_free(CliArguments *arguments);
+
+/* The flag of a command by its long name, or NULL. Options so named are hidden behind it. */
+const CliFlag *cli_flag_find(const CliCommand *command, const char *name);
+
+/* Defaults, then the file (NULL: none), then the settings of the command line. */
+int cli_configure(const CliCommand *command, const CliArguments *arguments, const char *file,
+                  VMMConfig *config);
+
+/* One option of a configuration, as text and, for sizes, in bytes. */
+enum { CLI_VALUE_BYTES = 256 };
+const char *cli_config_text(const VMMConfig *config, const char *name, char value[CLI_VALUE_BYTES]);
+uint64_t cli_config_bytes(const VMMConfig *config, const char *name);
+
+/* ---- Help (help.c) -------------------------------------------------------------------------- */
+
+int cli_print_help(const CliCommand *command);
+void cli_print_overview(void);
+/* Text in lines of at most 80 columns, from column `indent` on, the first line from `column`. */
+void cli_print_wrapped(const char *text, int indent, int column);
+
+/* ---- Output (output.c) ---------------------------------------------------------------------- */
+
+/*
+ * A file to be written at the end of a run but opened at its start, so that a long run is not
+ * lost to a wrong name. What the file held before stays until cli_output_write().
+ */
+typedef struct CliOutput {
+    const char *path; /* NULL: nothing to write */
+    int fd;
+    bool created; /* by us: removed again if nothing is written */
+    bool append;
+} CliOutput;
+
+/* path NULL: nothing; "-": standard output. CLI_OK, or CLI_FAILURE after a message. */
+int cli_output_open(CliOutput *output, const char *path, bool append);
+/* Writes all or reports why not; closes in any case. */
+int cli_output_write(CliOutput *output, const char *text, size_t length);
+/*
+ * CSV with append: the header is written only into an empty file; one that differs is an error,
+ * which cli_output_check_header() finds before the run.
+ */
+int cli_output_check_header(const CliOutput *output, const char *header);
+int cli_output_write_csv(CliOutput *output, const char *header, const char *rows);
+/* Gives up an output that was not written. Accepts one that was never opened or is closed. */
+void cli_output_discard(CliOutput *output);
+bool cli_output_is_stdout(const CliOutput *output);
+
+/* Writes out what is buffered; an error is kept for cli_finish_stdout(). */
+void cli_flush_stdout(void);
+
+/* Ends standard output: CLI_OK, or CLI_FAILURE if anything could not be written. */
+int cli_finish_stdout(void);
+
+/* A whole report in memory of its own (free()), or NULL after a message. */
+char *cli_report(const VMM *vmm, VMMReportKind kind, const VMMReportContext *context);
+
+/* ---- Progress (progress.c) ------------------------------------------------------------------ */
+
+typedef struct CliProgress {
+    bool on_terminal;
+    bool shown;
+    uint64_t limit; /* references that end the run; 0: none */
+    uint32_t part;  /* of a run in several parts, from 1 */
+    uint32_t parts;
+    uint32_t pass;
+    double start; /* seconds; of the pass */
+    double next;  /* when to draw again */
+} CliProgress;
+
+/* `allowed` false: never draws. */
+void cli_progress_init(CliProgress *progress, bool allowed, uint64_t limit);
+/* A VMMProgressCallback whose user is a CliProgress: draws, and stops the run after Ctrl-C. */
+int cli_progress_step(void *user, const VMMProgress *now);
+/* Erases the line. */
+void cli_progress_end(CliProgress *progress);
+
+/* From now on the first Ctrl-C sets a flag, and only the second one kills. */
+void cli_catch_interrupt(void);
+bool cli_interrupted(void);
+
+/* Seconds of a clock that only goes forward. */
+double cli_now(void);
+
+/* ---- Steps (steps.c) ------------------------------------------------------------------------ */
+
+/* How addresses are split, for printing steps. */
+typedef struct CliSteps {
+    unsigned levels;  /* 0: organisation without levels */
+    unsigned bits[5]; /* of the index of each level, top first */
+    unsigned offset_bits;
+} CliSteps;
+
+void cli_steps_init(CliSteps *steps, const VMMConfig *config);
+/* A VMMObserver whose user is a CliSteps: one line on standard error. */
+void cli_steps_print(void *user, const VMMStep *step);
+
+/* ---- Plots (plot.c) ------------------------------------------------------------------------- */
+
+typedef struct CliPlot {
+    const char *title;
+    const char *x_title, *y_title;
+    const char *const *series; /* names of the lines */
+    size_t series_count;
+    const double *x; /* x_count places, ascending */
+    const char *const *x_names;
+    size_t x_count;
+    const double *y; /* y[series * x_count + place]; negative: no point */
+    bool percent;
+} CliPlot;
+
+/* Can a plot be made at all: known ending, gnuplot present? CLI_OK or CLI_FAILURE. */
+int cli_plot_check(const CliCommand *command, const char *path);
+int cli_plot_write(const CliPlot *plot, CliOutput *output);
+
+#endif

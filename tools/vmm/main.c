@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The program `vmm`: picks the sub-command and gives it the rest of the command line. Without a
+ * sub-command, flags belong to `sim`.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+static const CliCommand *const main_commands[] = {
+    &cli_sim_command,  &cli_compare_command, &cli_explain_command,
+    &cli_list_command, &cli_help_command,    &cli_version_command,
+};
+
+enum { MAIN_COMMAND_COUNT = sizeof main_commands / sizeof main_commands[0] };
+
+const CliCommand *cli_command_at(size_t index) {
+    return index < MAIN_COMMAND_COUNT ? main_commands[index] : NULL;
+}
+
+const CliCommand *cli_command_find(const char *name) {
+    const CliCommand *command;
+    for (size_t i = 0; (command = cli_command_at(i)) != NULL; i++) {
+        if (strcmp(command->name, name) == 0) {
+            return command;
+        }
+    }
+    return NULL;
+}
+
+static const char *main_command_name(const void *user, size_t index) {
+    const CliCommand *command = cli_command_at(index);
+    (void)user;
+    return command != NULL ? command->name : NULL;
+}
+
+static int main_unknown_command(const char *word) {
+    const char *nearest = cli_nearest(word, main_command_name, NULL);
+    if (nearest != NULL) {
+        return cli_usage_error(NULL, "unknown command '%s'; did you mean '%s'?", word, nearest);
+    }
+    if (access(word, F_OK) == 0) {
+        return cli_usage_error(NULL, "unknown command '%s'; to simulate a trace say vmm -t %s",
+                               word, word);
+    }
+    return cli_usage_error(NULL, "unknown command '%s'", word);
+}
+
+static int main_dispatch(int argc, char **argv) {
+    if (argc < 2) {
+        return cli_usage_error(NULL, "nothing to do: say what to simulate, as in vmm -t FILE");
+    }
+    const char *word = argv[1];
+    if (argc == 2 && (strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0)) {
+        cli_print_overview();
+        return CLI_OK;
+    }
+    if (argc == 2 && strcmp(word, "--version") == 0) {
+        return cli_version_command.run(&cli_version_command, 0, NULL);
+    }
+    if (word[0] == '-') {
+        return cli_sim_command.run(&cli_sim_command, argc - 1, argv + 1);
+    }
+    const CliCommand *command = cli_command_find(word);
+    if (command == NULL) {
+        return main_unknown_command(word);
+    }
+    return command->run(command, argc - 2, argv + 2);
+}
+
+int main(int argc, char **argv) {
+    setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
+    int status = main_dispatch(argc, argv);
+    int finished = cli_finish_stdout();
+    return status != CLI_OK ? status : finished;
+}

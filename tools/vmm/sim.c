@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vmm sim: one trace through one machine, one report. The default sub-command.
+ *
+ *     flags ──► configuration ──► outputs and trace opened ──► run ──► report, JSON, CSV
+ *
+ * Everything that can be wrong with names and values is found before the run. The report comes
+ * whole, after the run: with bad input there is a message and no half report.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+typedef struct SimFlags {
+    const char *trace, *format, *config_file, *json, *csv, *config_name;
+    bool csv_append, skip_bad_records, no_timing, verbose, debug, quiet, help;
+} SimFlags;
+
+static const CliFlag simcmd_flags[] = {
+    {"trace", NULL, 't', "FILE", NULL, "Trace",
+     "the trace to simulate; - reads standard input; gzip, xz and zstd are unpacked",
+     offsetof(SimFlags, trace)},
+    {"format", NULL, 0, "NAME", "auto", "Trace",
+     "format of the trace, see vmm list formats; auto finds out from the content",
+     offsetof(SimFlags, format)},
+    {"skip-bad-records", NULL, 0, NULL, NULL, "Trace",
+     "go on past bad records and damage, and say at the end how many were left out",
+     offsetof(SimFlags, skip_bad_records)},
+    {"config", NULL, 0, "FILE", NULL, "Configuration",
+     "read options from FILE, lines 'name = value'; flags win over the file",
+     offsetof(SimFlags, config_file)},
+    {"output", NULL, 'o', "FILE", NULL, "Results",
+     "write a JSON report; - writes it to standard output in place of the text",
+     offsetof(SimFlags, json)},
+    {"csv", NULL, 0, "FILE", NULL, "Results",
+     "write a CSV report; - writes it to standard output in place of the text",
+     offsetof(SimFlags, csv)},
+    {"csv-append", NULL, 0, NULL, NULL, "Results",
+     "add a row to the CSV file; the header is written when the file is new or empty",
+     offsetof(SimFlags, csv_append)},
+    {"config-name", NULL, 0, "NAME", "default", "Results", "first column of the CSV row",
+     offsetof(SimFlags, config_name)},
+    {"no-timing", NULL, 0, NULL, NULL, "Results",
+     "write 0 where wall-clock time would stand, so that equal runs give equal bytes",
+     offsetof(SimFlags, no_timing)},
+    {"verbose", NULL, 'V', NULL, NULL, "Messages",
+     "add the table of processes to the report, and say what is done on standard error",
+     offsetof(SimFlags, verbose)},
+    {"debug", NULL, 'D', NULL, NULL, "Messages",
+     "write a line for each page reference to standard error: address split, TLB, walk, fault, "
+     "frame, victim and why",
+     offsetof(SimFlags, debug)},
+    {"quiet", NULL, 'q', NULL, NULL, "Messages", "only errors on standard error",
+     offsetof(SimFlags, quiet)},
+    {"help", NULL, 'h', NULL, NULL, "Messages", "show this help", offsetof(SimFlags, help)},
+    {NULL, NULL, 0, NULL, NULL, NULL, NULL, 0},
+};
+
+/* A run and all that it holds; simcmd_close() releases it at any stage. */
+typedef struct SimRun {
+    SimFlags flags;
+    CliArguments arguments;
+    VMMConfig config;
+    CliOutput json, csv;
+    VMMTrace *trace;
+    VMM *vmm;
+    CliSteps steps;
+    VMMTraceInfo info;
+    double wall_time_ms;
+    int error; /* of vmm_run() */
+} SimRun;
+
+/* ---- Before the run ------------------------------------------------------------------------- */
+
+static int simcmd_check_flags(const CliCommand *command, const SimFlags *flags) {
+    if (flags->trace == NULL) {
+        return cli_usage_error(command->name, "no trace is named; say -t FILE, or -t - for "
+                                              "standard input");
+    }
+    if (flags->csv_append && flags->csv == NULL) {
+        return cli_usage_error(command->name, "--csv-append needs --csv FILE");
+    }
+    if (flags->json != NULL && flags->csv != NULL && strcmp(flags->json, "-") == 0 &&
+        strcmp(flags->csv, "-") == 0) {
+        return cli_usage_error(command->name, "only one of -o and --csv can be standard output");
+    }
+    return CLI_OK;
+}
+
+static int simcmd_configure(const CliCommand *command, SimRun *run) {
+    char error[VMM_ERROR_TEXT_BYTES] = "";
+    int status = cli_configure(command, &run->arguments, run->flags.config_file, &run->config);
+    if (status == CLI_OK && vmm_config_check(&run->config, error) != VMM_OK) {
+        status = cli_usage_error(command->name, "%s", error);
+    }
+    return status;
+}
+
+static int simcmd_open_trace(SimRun *run) {
+    char error[VMM_ERROR_TEXT_BYTES] = "";
+    VMMTraceOptions options = {.struct_size = sizeof options,
+                               .skip_bad_records = run->flags.skip_bad_records,
+                               .page_size = cli_config_bytes(&run->config, "page-size"),
+                               .format = run->flags.format};
+    int code = vmm_trace_open(run->flags.trace, &options, &run->trace, error);
+    if (code != VMM_OK) {
+        cli_error("%s", error);
+    }
+    return cli_status(code);
+}
+
+static int simcmd_open_machine(SimRun *run) {
+    char error[VMM_ERROR_TEXT_BYTES] = "";
+    int code = vmm_create_with(&run->config, NULL, &run->vmm, error);
+    if (code != VMM_OK) {
+        cli_error("%s", error);
+        return CLI_FAILURE;
+    }
+    if (run->flags.debug) {
+        cli_steps_init(&run->steps, &run->config);
+        vmm_observe(run->vmm, cli_steps_print, &run->steps);
+    }
+    return CLI_OK;
+}
+
+/* The outputs are tried before the run, and the header of a CSV that is appended to as well. */
+static int simcmd_open_outputs(SimRun *run) {
+    int status = cli_output_open(&run->json, run->flags.json, false);
+    if (status == CLI_OK) {
+        status = cli_output_open(&run->csv, run->flags.csv, run->flags.csv_append);
+    }
+    if (status != CLI_OK || run->csv.path == NULL) {
+        return status;
+    }
+    char *header = cli_report(run->vmm, VMM_REPORT_CSV_HEADER, NULL);
+    status = header == NULL ? CLI_FAILURE : cli_output_check_header(&run->csv, header);
+    free(header);
+    return status;
+}
+
+static int simcmd_open(const CliCommand *command, SimRun *run) {
+    int status = simcmd_configure(command, run);
+    if (status == CLI_OK) {
+        status = simcmd_check_flags(command, &run->flags);
+    }
+    if (status == CLI_OK) {
+        status = simcmd_open_trace(run);
+    }
+    if (status == CLI_OK) {
+        status = simcmd_open_machine(run);
+    }
+    if (status == CLI_OK) {
+        status = simcmd_open_outputs(run);
+    }
+    return status;
+}
+
+static void simcmd_close(SimRun *run) {
+    cli_output_discard(&run->json);
+    cli_output_discard(&run->csv);
+    vmm_destroy(run->vmm);
+    vmm_trace_close(run->trace);
+    cli_arguments_free(&run->arguments);
+}
+
+/* ---- The run -------------------------------------------------------------------------------- */
+
+static uint64_t simcmd_limit(const VMMConfig *config) {
+    char value[CLI_VALUE_BYTES];
+    return strtoull(cli_config_text(config, "max-accesses", value), NULL, 10);
+}
+
+static void simcmd_simulate(SimRun *run) {
+    CliProgress progress;
+    bool draws = !run->flags.quiet && !run->flags.debug;
+    cli_catch_interrupt();
+    cli_progress_init(&progress, draws, simcmd_limit(&run->config));
+    double start = cli_now();
+    run->error = vmm_run(&run->vmm, 1, run->trace, cli_progress_step, &progress);
+    run->wall_time_ms = (cli_now() - start) * 1000.0;
+    cli_progress_end(&progress);
+    run->info = (VMMTraceInfo){.struct_size = sizeof run->info};
+    vmm_trace_info(run->trace, &run->info);
+}
+
+/* CLI_GO_ON if there is something to report, else the exit status after a message. */
+static int simcmd_judge(const SimRun *run) {
+    VMMStats stats = {.struct_size = sizeof stats};
+    vmm_stats(run->vmm, &stats);
+    if (run->error != VMM_OK && run->error != VMM_E_OUT_OF_MEMORY && run->error != VMM_E_STOPPED) {
+        const char *text = vmm_trace_error_text(run->trace);
+        if (text == NULL || *text == '\0') {
+            text = vmm_error_text(run->vmm);
+        }
+        cli_error("%s", *text != '\0' ? text : vmm_error_message(run->error));
+        return cli_status(run->error);
+    }
+    if (stats.accesses + stats.filtered == 0 && run->error == VMM_OK) {
+        cli_error("%s: the trace holds no references", run->flags.trace);
+        return CLI_BAD_INPUT;
+    }
+    if (stats.accesses == 0 && run->error == VMM_OK) {
+        cli_warning("--refs left out all %" PRIu64 " references", stats.filtered);
+    }
+    return CLI_GO_ON;
+}
+
+static void simcmd_warn(const SimRun *run) {
+    const VMMTraceInfo *info = &run->info;
+    cli_warn_losses(info);
+    cli_info("%s: format %s, compression %s, %" PRIu64 " references, %" PRIu64
+             " records without a reference",
+             info->path, info->format, info->compression, info->references, info->ignored_records);
+}
+
+/* ---- After the run -------------------------------------------------------------------------- */
+
+static void simcmd_print_part(const SimRun *run, VMMReportKind kind,
+                              const VMMReportContext *context) {
+    char *text = cli_report(run->vmm, kind, context);
+    if (text != NULL) {
+        fputs(text, stdout);
+    }
+    free(text);
+}
+
+static void simcmd_print_end(const SimRun *run) {
+    if (run->error == VMM_OK) {
+        puts("\nSimulation completed successfully.");
+    } else if (run->error == VMM_E_STOPPED) {
+        puts("\nSimulation interrupted: the numbers above cover only what was simulated so far.");
+    } else {
+        printf("\nSimulation ended early: %s.\n", vmm_error_message(run->error));
+    }
+}
+
+static void simcmd_print(const SimRun *run, const VMMReportContext *context) {
+    if (cli_output_is_stdout(&run->json) || cli_output_is_stdout(&run->csv)) {
+        return;
+    }
+    simcmd_print_part(run, VMM_REPORT_TEXT_CONFIG, context);
+    simcmd_print_part(run, VMM_REPORT_TEXT_SUMMARY, context);
+    if (run->flags.verbose) {
+        simcmd_print_part(run, VMM_REPORT_TEXT_PROCESSES, context);
+    }
+    simcmd_print_end(run);
+}
+
+static int simcmd_write_json(SimRun *run, const VMMReportContext *context) {
+    if (run->json.path == NULL) {
+        return CLI_OK;
+    }
+    char *text = cli_report(run->vmm, VMM_REPORT_JSON, context);
+    int status = text == NULL ? CLI_FAILURE : cli_output_write(&run->json, text, strlen(text));
+    free(text);
+    return status;
+}
+
+static int simcmd_write_csv(SimRun *run, const VMMReportContext *context) {
+    if (run->csv.path == NULL) {
+        return CLI_OK;
+    }
+    char *header = cli_report(run->vmm, VMM_REPORT_CSV_HEADER, context);
+    char *row = cli_report(run->vmm, VMM_REPORT_CSV_ROW, context);
+    int status = CLI_FAILURE;
+    if (header != NULL && row != NULL) {
+        status = cli_output_write_csv(&run->csv, header, row);
+    }
+    free(header);
+    free(row);
+    return status;
+}
+
+/* The report goes out even if a file cannot be written: the run is not lost. */
+static int simcmd_report(SimRun *run) {
+    VMMReportContext context = {.struct_size = sizeof context,
+                                .flags = run->flags.no_timing ? VMM_REPORT_NO_TIMING : 0,
+                                .trace = &run->info,
+                                .config_name = run->flags.config_name,
+                                .wall_time_ms = run->wall_time_ms};
+    simcmd_print(run, &context);
+    cli_flush_stdout();
+    int json = simcmd_write_json(run, &context);
+    int csv = simcmd_write_csv(run, &context);
+    if (run->error == VMM_E_OUT_OF_MEMORY) {
+        cli_error("%s", vmm_error_text(run->vmm));
+    }
+    if (run->error != VMM_OK) {
+        return cli_status(run->error);
+    }
+    return json != CLI_OK ? json : csv;
+}
+
+static void simcmd_set_level(const SimFlags *flags) {
+    if (flags->quiet) {
+        cli_set_level(CLI_QUIET);
+    } else if (flags->verbose || flags->debug) {
+        cli_set_level(CLI_TALKATIVE);
+    }
+}
+
+static int simcmd_run(const CliCommand *command, int argc, char **argv) {
+    SimRun run = {.json = {.fd = -1}, .csv = {.fd = -1}};
+    int status = cli_parse(command, argc, argv, &run.flags, &run.arguments);
+    if (status == CLI_OK && run.arguments.help) {
+        status = cli_print_help(command);
+    } else if (status == CLI_OK) {
+        simcmd_set_level(&run.flags);
+        status = simcmd_open(command, &run);
+        if (status == CLI_OK) {
+            simcmd_simulate(&run);
+            status = simcmd_judge(&run);
+            simcmd_warn(&run);
+        }
+        if (status == CLI_GO_ON) {
+            status = simcmd_report(&run);
+        }
+    }
+    simcmd_close(&run);
+    return status;
+}
+
+const CliCommand cli_sim_command = {
+    .name = "sim",
+    .summary = "simulate one trace and report (what vmm does when no command is named)",
+    .synopsis = "-t TRACE [options]",
+    .story = "Sends the memory references of a trace through one simulated machine and prints "
+             "what happened: faults, TLB misses, page walks, swap traffic, time. The report goes "
+             "to standard output, all else to standard error.",
+    .examples = "vmm -t app.trace -r 64 -a clock\n"
+                "vmm -t sort.lackey.gz --frames 100 -a lru --pt-type FOUR_LEVEL -o result.json\n"
+                "valgrind --tool=lackey --trace-mem=yes ls 2>&1 | vmm -t - -r 1M -a clock:bits=2\n"
+                "vmm -t app.trace -r 32 --csv all.csv --csv-append --config-name small",
+    .flags = simcmd_flags,
+    .takes_options = true,
+    .run = simcmd_run,
+};
