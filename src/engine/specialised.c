@@ -22,6 +22,11 @@
 #define VMM_EACH_PATH(name) ../mm/policy/name.c
 #include "../base/include_each.h"
 
+enum {
+    NEAR_PAGES = 1 << 16, /* what is known of that many pages is in the caches anyway */
+    FETCH_AHEAD = 16      /* with more, page references fetched ahead of the loop */
+};
+
 /* A page reference that is no TLB hit. False: the machine must stop. */
 VMM_ALWAYS_INLINE bool specialised_miss(Machine *machine, Pool *pool, const Batch *batch,
                                         uint32_t page, bool write, const PolicyType *type) {
@@ -57,8 +62,13 @@ VMM_ALWAYS_INLINE size_t specialised_loop(Machine *machine, Pool *pool, const Ba
     const uint8_t *ops = batch->op;
     const uint16_t *slot_of = tlb->slot_of;
     bool touch_on_hit = type->touch != NULL && machine->touch_on_hit;
+    bool far = machine->pages > NEAR_PAGES;
     for (size_t i = from; i < to; i++) {
         uint32_t page = pages[i];
+        if (VMM_UNLIKELY(far) && i + FETCH_AHEAD < to) {
+            VMM_PREFETCH(&slot_of[pages[i + FETCH_AHEAD]]);
+            machine_fetch(machine, pages[i + FETCH_AHEAD]);
+        }
         bool write = (ops[i] & OP_WRITE_BIT) != 0;
         uint32_t slot = slot_of[page];
         if (type->info.needs == VMM_NEEDS_FUTURE) {

@@ -4,8 +4,11 @@
 
 #include <string.h>
 
-/* Page references added between two looks at the room in the directory. */
-enum { STREAM_STRETCH = 4096 };
+enum {
+    STREAM_AHEAD = 128,    /* references fetched ahead of the loop that reads them */
+    STREAM_FETCH = 8,      /* page references fetched ahead of the loop that interns them */
+    STREAM_NEAR_BITS = 16  /* a directory of up to 2^16 places is in the caches anyway */
+};
 
 static int stream_init(Stream *stream, const Settings *settings, unsigned address_bits,
                        size_t capacity, Error *error) {
@@ -94,12 +97,12 @@ static inline Run *stream_run(Batch *batch, uint32_t space) {
     return run;
 }
 
-static inline void stream_put(Stream *stream, uint32_t page, uint8_t op, const VMMRef *ref) {
+static void stream_put(Stream *stream, uint64_t key, uint8_t op, const VMMRef *ref) {
     Batch *batch = &stream->batch;
-    if (VMM_UNLIKELY(batch->origin != NULL)) {
+    if (batch->origin != NULL) {
         batch->origin[batch->count] = *ref;
     }
-    batch->page[batch->count] = page;
+    stream->keys[batch->count - stream->stretch_begin] = key;
     batch->op[batch->count] = op;
     batch->count++;
 }
@@ -119,28 +122,27 @@ static int stream_change_process(Stream *stream, uint32_t pid, Error *error) {
  * The pages of one reference that crosses page boundaries, goes on after a cut, or leaves the
  * address space. Returns false at the end of the stretch; resume_vpn then says where to go on.
  */
-static VMM_NOINLINE bool stream_add_long(Stream *stream, const VMMRef *ref, Run *run, bool cut) {
-    Directory *directory = &stream->directory;
+static bool stream_add_long(Stream *stream, const VMMRef *ref, Run *run, bool cut) {
     uint64_t size = ref->size == 0 ? 1 : ref->size;
     uint64_t last_byte = ref->addr + size - 1 < ref->addr ? UINT64_MAX : ref->addr + size - 1;
     uint64_t last = last_byte >> stream->page_shift;
     uint64_t vpn = cut ? stream->resume_vpn : ref->addr >> stream->page_shift;
     uint8_t op = (uint8_t)(ref->op | (cut ? OP_CONTINUED : 0));
     for (;; vpn++, op |= OP_CONTINUED) {
-        if (stream->batch.count == stream->stretch) {
+        if (stream->batch.count == stream->stretch_end) {
             stream->resume_vpn = vpn;
             return false;
         }
         uint64_t first_byte = (op & OP_CONTINUED) != 0 ? vpn << stream->page_shift : ref->addr;
         bool valid = first_byte < stream->address_limit;
-        uint32_t page = DIRECTORY_NO_PAGE;
+        uint64_t key = DIRECTORY_NO_KEY;
         if (valid) {
-            page = directory_intern(directory, directory_key(directory, run->space, vpn));
+            key = directory_key(&stream->directory, run->space, vpn);
         } else {
             stream->batch.invalid[stream->batch.invalid_count++] = run->space;
         }
         run->length++;
-        stream_put(stream, page, op, ref);
+        stream_put(stream, key, op, ref);
         if (vpn == last || !valid) {
             stream->resume_vpn = UINT64_MAX;
             return true;
@@ -156,18 +158,17 @@ static VMM_NOINLINE bool stream_add_long(Stream *stream, const VMMRef *ref, Run 
  */
 static size_t stream_add_simple(Stream *stream, const VMMRef *refs, size_t count, Run *run) {
     Batch *batch = &stream->batch;
-    Directory *directory = &stream->directory;
-    uint32_t *restrict page = batch->page + batch->count;
+    uint64_t *restrict key = stream->keys + (batch->count - stream->stretch_begin);
     uint8_t *restrict op = batch->op + batch->count;
     VMMRef *restrict origin = batch->origin == NULL ? NULL : batch->origin + batch->count;
     uint64_t left = stream->max_references - stream->references;
-    size_t room = stream->stretch - batch->count;
+    size_t room = stream->stretch_end - batch->count;
     room = left < room ? (size_t)left : room;
     bool filters = stream->refs != REFS_ALL;
     uint32_t pid = stream->last_pid;
     unsigned shift = stream->page_shift;
     uint64_t limit = stream->address_limit;
-    uint64_t space_key = directory_key(directory, run->space, 0);
+    uint64_t space_key = directory_key(&stream->directory, run->space, 0);
     size_t added = 0;
     uint32_t writes = 0;
     uint32_t fetches = 0;
@@ -175,7 +176,7 @@ static size_t stream_add_simple(Stream *stream, const VMMRef *refs, size_t count
     for (; i < count && added < room; i++) {
         const VMMRef *ref = &refs[i];
         uint64_t last_byte = ref->addr + ref->size - (ref->size != 0);
-        VMM_PREFETCH(ref + 128);
+        VMM_PREFETCH(ref + STREAM_AHEAD);
         if (VMM_UNLIKELY(ref->pid != pid || (ref->addr ^ last_byte) >> shift != 0 ||
                          last_byte >= limit || ref->op >= VMM_OP_COUNT)) {
             break;
@@ -186,7 +187,7 @@ static size_t stream_add_simple(Stream *stream, const VMMRef *refs, size_t count
         if (VMM_UNLIKELY(origin != NULL)) {
             origin[added] = *ref;
         }
-        page[added] = directory_intern(directory, space_key | ref->addr >> shift);
+        key[added] = space_key | ref->addr >> shift;
         op[added] = ref->op;
         writes += ref->op == VMM_OP_WRITE;
         fetches += ref->op == VMM_OP_FETCH;
@@ -206,7 +207,7 @@ static size_t stream_add_simple(Stream *stream, const VMMRef *refs, size_t count
 static int stream_add_stretch(Stream *stream, const VMMRef *refs, size_t count, size_t *taken,
                               Error *error) {
     size_t i = *taken;
-    while (i < count && stream->batch.count < stream->stretch && !stream_is_done(stream)) {
+    while (i < count && stream->batch.count < stream->stretch_end && !stream_is_done(stream)) {
         const VMMRef *ref = &refs[i];
         bool cut = stream->resume_vpn != UINT64_MAX;
         if (ref->op >= VMM_OP_COUNT) {
@@ -246,6 +247,27 @@ static int stream_add_stretch(Stream *stream, const VMMRef *refs, size_t count, 
     return VMM_OK;
 }
 
+/*
+ * Gives the page references of the stretch their page ids. With a large directory each waits for
+ * two places in memory; they are fetched for page references to come, first the place in the hash
+ * table, and when that has arrived the key.
+ */
+static void stream_intern_stretch(Stream *stream) {
+    Directory *directory = &stream->directory;
+    const uint64_t *keys = stream->keys;
+    size_t count = stream->batch.count - stream->stretch_begin;
+    uint32_t *restrict page = stream->batch.page + stream->stretch_begin;
+    bool far = directory->table_bits > STREAM_NEAR_BITS;
+    for (size_t i = 0; i < count; i++) {
+        if (VMM_UNLIKELY(far) && i + 2 * STREAM_FETCH < count) {
+            directory_fetch_place(directory, keys[i + 2 * STREAM_FETCH]);
+            directory_fetch_key(directory, keys[i + STREAM_FETCH]);
+        }
+        page[i] = VMM_UNLIKELY(keys[i] == DIRECTORY_NO_KEY) ? DIRECTORY_NO_PAGE
+                                                             : directory_intern(directory, keys[i]);
+    }
+}
+
 int stream_add(Stream *stream, const VMMRef *refs, size_t count, size_t *taken, Error *error) {
     Batch *batch = &stream->batch;
     size_t before = batch->count;
@@ -255,10 +277,12 @@ int stream_add(Stream *stream, const VMMRef *refs, size_t count, size_t *taken, 
            !stream_is_done(stream)) {
         size_t room = batch->capacity - batch->count;
         size_t length = room < STREAM_STRETCH ? room : STREAM_STRETCH;
-        stream->stretch = batch->count + length;
+        stream->stretch_begin = batch->count;
+        stream->stretch_end = batch->count + length;
         status = directory_reserve(&stream->directory, (uint32_t)length, error);
         if (status == VMM_OK) {
             status = stream_add_stretch(stream, refs, count, taken, error);
+            stream_intern_stretch(stream);
         }
     }
     stream->page_references += batch->count - before;

@@ -49,6 +49,9 @@ typedef struct Batch {
     uint64_t first; /* place of the first page reference in the stream */
 } Batch;
 
+/* Page references that are split first and then interned together. */
+#define STREAM_STRETCH 4096
+
 typedef struct Stream {
     Memory memory;
     Directory directory;
@@ -65,7 +68,8 @@ typedef struct Stream {
     uint32_t last_space;
     bool any;            /* last_pid is valid */
     uint64_t resume_vpn; /* of a reference cut by the end of a stretch; UINT64_MAX: none */
-    size_t stretch;      /* the batch may be filled up to here; the directory has room for it */
+    size_t stretch_begin, stretch_end; /* the part of the batch that is being filled */
+    uint64_t keys[STREAM_STRETCH];     /* of its page references, before they are interned */
 } Stream;
 
 /* A stream for machines with these settings, batches of `capacity` page references. */

@@ -10,7 +10,8 @@ enum { DIRECTORY_FIRST_BITS = 10, DIRECTORY_FIRST_SPACE_BITS = 6 };
 
 int directory_init(Directory *directory, const Memory *memory, unsigned vpn_bits, Error *error) {
     *directory = (Directory){.memory = memory, .vpn_bits = vpn_bits, .count = 1};
-    directory->space_limit = UINT64_C(1) << (64 - vpn_bits < 31 ? 64 - vpn_bits : 31);
+    /* One less than fit, so that no key is DIRECTORY_NO_KEY. */
+    directory->space_limit = (UINT64_C(1) << (64 - vpn_bits < 31 ? 64 - vpn_bits : 31)) - 1;
     directory->table_bits = DIRECTORY_FIRST_BITS;
     directory->space_bits = DIRECTORY_FIRST_SPACE_BITS;
     directory->places = memory_zalloc(memory, (size_t)1 << directory->table_bits,
@@ -102,12 +103,13 @@ uint32_t directory_space(Directory *directory, uint32_t pid, Error *error) {
 uint32_t directory_find(const Directory *directory, uint32_t space, uint64_t vpn) {
     uint64_t key = directory_key(directory, space, vpn);
     uint64_t mask = (UINT64_C(1) << directory->table_bits) - 1;
-    uint64_t place = directory_place(directory, key);
-    while (directory->places[place] != DIRECTORY_NO_PAGE &&
-           directory->keys[directory->places[place]] != key) {
-        place = (place + 1) & mask;
+    uint64_t place = directory_probe(directory, key).place;
+    for (;; place = (place + 1) & mask) {
+        uint32_t id = directory->places[place] & directory_id_mask(directory);
+        if (id == DIRECTORY_NO_PAGE || directory->keys[id] == key) {
+            return id;
+        }
     }
-    return directory->places[place];
 }
 
 /* A table of 2^bits places for all pages known. */
@@ -122,11 +124,11 @@ static int directory_rehash(Directory *directory, unsigned bits, Error *error) {
     directory->table_bits = bits;
     uint64_t mask = (UINT64_C(1) << bits) - 1;
     for (uint32_t id = 1; id < directory->count; id++) {
-        uint64_t place = directory_place(directory, directory->keys[id]);
-        while (table[place] != DIRECTORY_NO_PAGE) {
-            place = (place + 1) & mask;
+        DirectoryProbe probe = directory_probe(directory, directory->keys[id]);
+        while (table[probe.place] != 0) {
+            probe.place = (probe.place + 1) & mask;
         }
-        table[place] = id;
+        table[probe.place] = probe.tag | id;
     }
     return VMM_OK;
 }
@@ -147,7 +149,7 @@ int directory_reserve(Directory *directory, uint32_t more, Error *error) {
         if (keys == NULL) {
             return error_no_memory(error, (size_t)capacity * sizeof *keys, "the table of pages");
         }
-        keys[DIRECTORY_NO_PAGE] = UINT64_MAX;
+        keys[DIRECTORY_NO_PAGE] = DIRECTORY_NO_KEY;
         directory->keys = keys;
         directory->capacity = (uint32_t)capacity;
     }

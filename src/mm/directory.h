@@ -6,11 +6,12 @@
  *     pid ──► space 0, 1, 2 ...          in order of first reference
  *     (space, VPN) ──► key = space << vpn_bits | VPN ──► id 1, 2, 3 ...
  *
- * Id 0 is no page: it stands for references that can have none (beyond the address limit). The
- * hash table holds ids only, four bytes a place, at most half full; a candidate is proved by its
- * key. The lowest two bits of the VPN stay together in the table, so that neighbouring pages lie
- * in one cache line. A directory is filled by one stream of references and shared, read only, by
- * all machines that simulate it.
+ * Id 0 is no page: it stands for references that can have none (beyond the address limit). A place
+ * of the hash table has four bytes: the id in the low bits, and in the bits that ids of this table
+ * do not need a tag from the hash, so that hardly any wrong candidate costs a look at its key. The
+ * table is at most half full. The lowest two bits of the VPN stay together, so that neighbouring
+ * pages lie in one cache line. A directory is filled by one stream of references and shared, read
+ * only, by all machines that simulate it.
  */
 #ifndef VMM_MM_DIRECTORY_H
 #define VMM_MM_DIRECTORY_H
@@ -24,11 +25,12 @@
 
 #define DIRECTORY_NO_PAGE 0u
 #define DIRECTORY_NO_SPACE UINT32_MAX
+#define DIRECTORY_NO_KEY UINT64_MAX
 
 typedef struct Directory {
     const Memory *memory;
     uint64_t *keys;    /* by page id */
-    uint32_t *places;  /* hash table of page ids; 0: empty */
+    uint32_t *places;  /* hash table of tags and page ids; 0: empty */
     uint32_t *pids;    /* by space */
     uint32_t *spaces;  /* hash table of space + 1; 0: empty */
     uint32_t count;    /* page ids given out, id 0 included */
@@ -68,24 +70,52 @@ static inline uint32_t directory_space_of(const Directory *directory, uint32_t i
     return (uint32_t)(directory->keys[id] >> directory->vpn_bits);
 }
 
-/* Where the search for a key begins: four neighbouring pages have four neighbouring places. */
-static inline uint64_t directory_place(const Directory *directory, uint64_t key) {
-    uint64_t group = (key >> 2) * 0x9E3779B97F4A7C15u >> (64 - directory->table_bits);
-    return (group & ~UINT64_C(3)) | (key & 3);
+/* Where the search for a key begins, and the tag in the place that has it. */
+typedef struct DirectoryProbe {
+    uint64_t place;
+    uint32_t tag;
+} DirectoryProbe;
+
+/* The bits of a place that hold the id: ids are below half the number of places. */
+static inline uint32_t directory_id_mask(const Directory *directory) {
+    return (UINT32_C(1) << (directory->table_bits - 1)) - 1;
+}
+
+/* Four neighbouring pages have four neighbouring places; the tag tells those four apart too. */
+static inline DirectoryProbe directory_probe(const Directory *directory, uint64_t key) {
+    uint64_t hash = (key >> 2) * 0x9E3779B97F4A7C15u;
+    uint64_t group = hash >> (64 - directory->table_bits);
+    uint32_t tag = (uint32_t)(hash >> 12) ^ (uint32_t)(key & 3) << 30;
+    return (DirectoryProbe){(group & ~UINT64_C(3)) | (key & 3),
+                            tag & ~directory_id_mask(directory)};
+}
+
+/* Brings the place where the search for a key begins nearer, */
+static inline void directory_fetch_place(const Directory *directory, uint64_t key) {
+    VMM_PREFETCH(&directory->places[directory_probe(directory, key).place]);
+}
+
+/* and, when it has arrived, the key that it leads to. */
+static inline void directory_fetch_key(const Directory *directory, uint64_t key) {
+    uint32_t content = directory->places[directory_probe(directory, key).place];
+    VMM_PREFETCH(&directory->keys[content & directory_id_mask(directory)]);
 }
 
 /* The id of a key; a new one if it has none (see directory_reserve). */
 static inline uint32_t directory_intern(Directory *directory, uint64_t key) {
     uint64_t mask = (UINT64_C(1) << directory->table_bits) - 1;
-    for (uint64_t place = directory_place(directory, key);; place = (place + 1) & mask) {
-        uint32_t id = directory->places[place];
-        if (VMM_LIKELY(id != DIRECTORY_NO_PAGE && directory->keys[id] == key)) {
+    uint32_t id_mask = directory_id_mask(directory);
+    DirectoryProbe probe = directory_probe(directory, key);
+    for (;; probe.place = (probe.place + 1) & mask) {
+        uint32_t content = directory->places[probe.place];
+        uint32_t id = content & id_mask;
+        if (VMM_LIKELY((content & ~id_mask) == probe.tag && directory->keys[id] == key)) {
             return id;
         }
-        if (id == DIRECTORY_NO_PAGE) {
+        if (content == 0) {
             id = directory->count++;
             directory->keys[id] = key;
-            directory->places[place] = id;
+            directory->places[probe.place] = probe.tag | id;
             return id;
         }
     }

@@ -25,6 +25,7 @@
 
 #define RECENCY_NONE UINT32_MAX
 #define RECENCY_SLACK 1024u
+#define RECENCY_FETCH 8u
 
 typedef struct Recency {
     uint32_t *last;    /* by item: its newest place in the log; RECENCY_NONE: not in the order */
@@ -115,6 +116,9 @@ static inline void recency_remove(Recency *r, uint32_t item) {
 static inline uint32_t recency_oldest(Recency *r) {
     while (!recency_is_live(r, r->tail)) {
         r->tail++;
+    }
+    if (r->tail + RECENCY_FETCH < r->head) { /* it will be asked for soon */
+        VMM_PREFETCH(&r->last[r->log[r->tail + RECENCY_FETCH]]);
     }
     return r->log[r->tail];
 }

@@ -18,6 +18,8 @@
  * instruction). Between two ticks counters change only by loading, so the smallest value found is
  * kept and the hand looks for that value first: a full search happens once for each value.
  */
+#include <string.h>
+
 #include "policy.h"
 
 typedef struct ApproxLru {
@@ -34,26 +36,21 @@ typedef struct ApproxLru {
 
 /* The loops over all frames, for one width of counter. */
 #define APPROXLRU_WIDTH(bits, type)                                                              \
-    static void approxlru_age_##bits(type *restrict count, uint8_t *restrict referenced,         \
-                                     uint32_t frames) {                                          \
+    VMM_VECTORISED static void approxlru_age_##bits(type *restrict count,                        \
+                                                    uint8_t *restrict referenced,                \
+                                                    uint32_t frames) {                           \
         for (uint32_t frame = 0; frame < frames; frame++) {                                      \
             count[frame] = (type)(count[frame] >> 1 | (type)referenced[frame] << (bits - 1));    \
             referenced[frame] = 0;                                                               \
         }                                                                                        \
     }                                                                                            \
-    static uint32_t approxlru_minimum_##bits(const type *count, uint32_t frames) {               \
+    VMM_VECTORISED static uint32_t approxlru_minimum_##bits(const type *count,                   \
+                                                            uint32_t frames) {                   \
         type minimum = count[0];                                                                 \
         for (uint32_t frame = 1; frame < frames; frame++) {                                      \
             minimum = count[frame] < minimum ? count[frame] : minimum;                           \
         }                                                                                        \
         return minimum;                                                                          \
-    }                                                                                            \
-    static uint32_t approxlru_find_##bits(const type *count, uint32_t from, uint32_t to,         \
-                                          uint32_t value) {                                      \
-        while (from < to && count[from] != value) {                                              \
-            from++;                                                                              \
-        }                                                                                        \
-        return from;                                                                             \
     }
 
 APPROXLRU_WIDTH(8, uint8_t)
@@ -76,11 +73,23 @@ static uint32_t approxlru_minimum(const ApproxLru *lru) {
                              : approxlru_minimum_32(lru->count, lru->used);
 }
 
+static uint32_t approxlru_count(const ApproxLru *lru, uint32_t frame) {
+    return lru->bits == 8    ? ((const uint8_t *)lru->count)[frame]
+           : lru->bits == 16 ? ((const uint16_t *)lru->count)[frame]
+                             : ((const uint32_t *)lru->count)[frame];
+}
+
 /* The first frame of [from, to) whose counter is `value`, or `to`. */
 static uint32_t approxlru_find(const ApproxLru *lru, uint32_t from, uint32_t to, uint32_t value) {
-    return lru->bits == 8    ? approxlru_find_8(lru->count, from, to, value)
-           : lru->bits == 16 ? approxlru_find_16(lru->count, from, to, value)
-                             : approxlru_find_32(lru->count, from, to, value);
+    if (lru->bits == 8) {
+        const uint8_t *count = lru->count;
+        const uint8_t *found = from < to ? memchr(count + from, (int)value, to - from) : NULL;
+        return found == NULL ? to : (uint32_t)(found - count);
+    }
+    while (from < to && approxlru_count(lru, from) != value) {
+        from++;
+    }
+    return from;
 }
 
 static int approxlru_check(const uint64_t *params, Error *error) {
