@@ -227,7 +227,8 @@ int vmm_apply(VMM *vmm, const VMMEvent *event) {
     } else if (event->type == VMM_EVENT_UNMAP) {
         status = apply_unmap(vmm, event, space);
     } else if (event->type == VMM_EVENT_EXIT) {
-        status = machine_exit(&vmm->machine, space, &vmm->error);
+        machine_exit(&vmm->machine, space);
+        status = VMM_OK;
     } else {
         status = error_set(&vmm->error, VMM_E_USAGE, "there is no event of type %u", event->type);
     }
@@ -252,7 +253,6 @@ int vmm_stats(const VMM *vmm, VMMStats *stats) {
     }
     VMMStats all;
     machine_stats(&vmm->machine, &all);
-    all.filtered = vmm->stream != NULL ? vmm->stream->filtered : 0;
     size_t size = stats->struct_size < sizeof all ? (size_t)stats->struct_size : sizeof all;
     all.struct_size = size;
     memcpy(stats, &all, size);

@@ -10,7 +10,8 @@
  *     #include "../base/include_each.h"
  *
  * and every file of the list is included in order. Both macros are undefined afterwards. It
- * serves up to 64 entries and says so if there are more.
+ * serves up to 64 entries and says so if there are more. The definitions stand between the comments
+ * "clang-format off" and "clang-format on", since clang-format would set blanks into the path.
  */
 #define VMM_EACH_COMMA(name) name,
 #define VMM_EACH_PLUS_ONE(name) +1

@@ -31,6 +31,9 @@ static size_t consume_stretch(Machine *machine, Pool *pool, const Batch *batch, 
 
 /* Notes the address space of the next run; the first one of all is no switch. */
 static void consume_enter(Machine *machine, uint32_t space) {
+    if (space >= machine->seen_spaces) {
+        machine->seen_spaces = space + 1;
+    }
     if (machine->last_space != space) {
         if (machine->last_space != DIRECTORY_NO_SPACE) {
             machine->context_switches++;
@@ -87,11 +90,11 @@ static size_t consume_batch(Machine *machine, const Batch *batch, EngineLoop *lo
     return batch->count;
 }
 
-/* What of the directory this machine has met: all of it, or less if it stopped in the batch. */
+/* What this machine has met of the batch: all of it, or less if it stopped on the way. */
 static void consume_note_seen(Machine *machine, const Batch *batch, size_t begun) {
-    if (begun == batch->count) {
+    if (machine->status == VMM_OK) {
         machine->seen_pages = machine->directory->count;
-        machine->seen_spaces = machine->directory->space_count;
+        machine->filtered += batch->left_out;
         return;
     }
     for (size_t i = 0; i < begun; i++) { /* ids are given in the order of first reference */
@@ -99,9 +102,7 @@ static void consume_note_seen(Machine *machine, const Batch *batch, size_t begun
             machine->seen_pages = batch->page[i] + 1;
         }
     }
-    if (machine->last_space >= machine->seen_spaces) {
-        machine->seen_spaces = machine->last_space + 1;
-    }
+    machine->filtered += batch->left_out_before != NULL ? batch->left_out_before[begun - 1] : 0;
 }
 
 int engine_consume(Machine *machine, const Batch *batch) {

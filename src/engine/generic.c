@@ -86,6 +86,9 @@ size_t engine_generic(Machine *machine, Pool *pool, const Batch *batch, size_t f
                 machine->eviction_count = 0;
                 generic_show(machine, pool, batch, i, false, MACHINE_NO_FRAME);
             }
+            if (machine->status != VMM_OK) {
+                return i;
+            }
         } else if (!generic_reference(machine, pool, batch, i)) {
             return i;
         }

@@ -52,7 +52,7 @@ static int run_fill_batch(Stream *stream, RunInput *input, Error *error) {
 /* Calls the watch when it is due. */
 static int run_report_progress(RunWatch *watch, const Stream *stream, const VMMTrace *trace,
                                Error *error) {
-    uint64_t references = stream->references + stream->filtered;
+    uint64_t references = stream->references + stream->filtered + stream->batch.left_out;
     if (watch->callback == NULL || references < watch->next_call) {
         return VMM_OK;
     }
@@ -174,7 +174,7 @@ int run_simulate(Machine *const *machines, size_t count, Stream *stream, const O
         status = run_fill_batch(stream, &input, error);
         int bad = status; /* what was read before a bad record is simulated */
         status = run_read_outlook(stream, outlook, error);
-        if (status == VMM_OK && stream->batch.count > 0) {
+        if (status == VMM_OK) {
             alive = 0;
             for (size_t i = 0; i < count; i++) {
                 alive += engine_consume(machines[i], &stream->batch) == VMM_OK;

@@ -18,8 +18,10 @@
 #include "../mm/policy/policies.def"
 #include "engine.h"
 
+/* clang-format off */
 #define VMM_EACH_LIST VMM_POLICIES
 #define VMM_EACH_PATH(name) ../mm/policy/name.c
+/* clang-format on */
 #include "../base/include_each.h"
 
 enum {
@@ -32,7 +34,7 @@ VMM_ALWAYS_INLINE bool specialised_miss(Machine *machine, Pool *pool, const Batc
                                         uint32_t page, bool write, const PolicyType *type) {
     if (VMM_UNLIKELY(page == DIRECTORY_NO_PAGE)) {
         machine_invalid(machine, batch->invalid[machine->invalid_seen++]);
-        return true;
+        return machine->status == VMM_OK;
     }
     uint32_t frame = machine_miss(machine, pool, page, write);
     if (VMM_UNLIKELY(frame == MACHINE_NO_FRAME)) {

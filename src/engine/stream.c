@@ -24,8 +24,13 @@ static int stream_init(Stream *stream, const Settings *settings, unsigned addres
     batch->op = memory_zalloc(&stream->memory, capacity, sizeof *batch->op);
     batch->runs = memory_zalloc(&stream->memory, capacity, sizeof *batch->runs);
     batch->invalid = memory_zalloc(&stream->memory, capacity, sizeof *batch->invalid);
+    bool filters = settings->refs != REFS_ALL;
+    if (filters) {
+        batch->left_out_before = memory_zalloc(&stream->memory, capacity,
+                                               sizeof *batch->left_out_before);
+    }
     if (batch->page == NULL || batch->op == NULL || batch->runs == NULL ||
-        batch->invalid == NULL) {
+        batch->invalid == NULL || (filters && batch->left_out_before == NULL)) {
         return error_no_memory(error, capacity * sizeof(Run), "a batch of references");
     }
     return directory_init(&stream->directory, &stream->memory, address_bits - stream->page_shift,
@@ -61,6 +66,7 @@ void stream_release(Stream *stream) {
     memory_free(&memory, batch->op, batch->capacity, sizeof *batch->op);
     memory_free(&memory, batch->runs, batch->capacity, sizeof *batch->runs);
     memory_free(&memory, batch->invalid, batch->capacity, sizeof *batch->invalid);
+    memory_free(&memory, batch->left_out_before, batch->capacity, sizeof *batch->left_out_before);
     memory_free(&memory, batch->origin, batch->capacity, sizeof *batch->origin);
     memory_free(&memory, batch->next, batch->capacity, sizeof *batch->next);
     memory_free(&memory, stream, 1, sizeof *stream);
@@ -81,6 +87,8 @@ void stream_next_batch(Stream *stream) {
     stream->batch.count = 0;
     stream->batch.run_count = 0;
     stream->batch.invalid_count = 0;
+    stream->filtered += stream->batch.left_out;
+    stream->batch.left_out = 0;
 }
 
 static bool stream_wants(const Stream *stream, uint8_t op) {
@@ -101,6 +109,9 @@ static void stream_put(Stream *stream, uint64_t key, uint8_t op, const VMMRef *r
     Batch *batch = &stream->batch;
     if (batch->origin != NULL) {
         batch->origin[batch->count] = *ref;
+    }
+    if (batch->left_out_before != NULL) {
+        batch->left_out_before[batch->count] = batch->left_out;
     }
     stream->keys[batch->count - stream->stretch_begin] = key;
     batch->op[batch->count] = op;
@@ -165,6 +176,7 @@ static size_t stream_add_simple(Stream *stream, const VMMRef *refs, size_t count
     size_t room = stream->stretch_end - batch->count;
     room = left < room ? (size_t)left : room;
     bool filters = stream->refs != REFS_ALL;
+    uint32_t *left_out_before = filters ? batch->left_out_before + batch->count : NULL;
     uint32_t pid = stream->last_pid;
     unsigned shift = stream->page_shift;
     uint64_t limit = stream->address_limit;
@@ -181,8 +193,11 @@ static size_t stream_add_simple(Stream *stream, const VMMRef *refs, size_t count
                          last_byte >= limit || ref->op >= VMM_OP_COUNT)) {
             break;
         }
-        if (filters && !stream_wants(stream, ref->op)) {
-            continue;
+        if (filters) {
+            if (!stream_wants(stream, ref->op)) {
+                continue;
+            }
+            left_out_before[added] = batch->left_out + (uint32_t)(i - added);
         }
         if (VMM_UNLIKELY(origin != NULL)) {
             origin[added] = *ref;
@@ -193,7 +208,7 @@ static size_t stream_add_simple(Stream *stream, const VMMRef *refs, size_t count
         fetches += ref->op == VMM_OP_FETCH;
         added++;
     }
-    stream->filtered += i - added;
+    batch->left_out += (uint32_t)(i - added);
     stream->references += added;
     batch->count += added;
     run->length += (uint32_t)added;
@@ -218,7 +233,7 @@ static int stream_add_stretch(Stream *stream, const VMMRef *refs, size_t count, 
                              ref->op);
         }
         if (!cut && !stream_wants(stream, ref->op)) {
-            stream->filtered++;
+            stream->batch.left_out++;
             i++;
             continue;
         }

@@ -40,11 +40,14 @@ typedef struct Batch {
     uint8_t *op;
     VMMRef *origin; /* by page reference: the reference it is part of; NULL unless watched */
     uint32_t *next; /* by page reference: how far away its page's next one is; NULL: not known */
+    uint32_t *left_out_before; /* by page reference: references of the batch that the filter left
+                                  out before it; NULL: nothing is filtered */
     Run *runs;
     uint32_t *invalid; /* the spaces of the page references to page 0, in their order */
     size_t count;
     size_t run_count;
     size_t invalid_count;
+    uint32_t left_out; /* references that the filter left out, in all */
     size_t capacity;
     uint64_t first; /* place of the first page reference in the stream */
 } Batch;
@@ -58,7 +61,7 @@ typedef struct Stream {
     Batch batch;
     uint64_t address_limit;
     uint64_t references; /* taken, after the filter */
-    uint64_t filtered;
+    uint64_t filtered; /* left out by the filter, in all batches */
     uint64_t page_references;
     uint64_t max_references;
     uint64_t refs; /* REFS_ALL, ... */

@@ -12,12 +12,24 @@ static void machine_stop(Machine *machine, int status, const char *sentence) {
     machine->status = error_set(&machine->error, status, "%s", sentence);
 }
 
-static uint32_t machine_walk(Machine *machine, const Process *process, uint32_t page) {
-    uint32_t reads = machine->table_type->mapped_reads;
-    if (reads == 0 || (machine->state[page] & PAGE_MAPPED) == 0) {
-        reads = machine->table_type->walk(&process->table, directory_vpn(machine->directory, page));
+/* A process that had ended begins anew. */
+static void machine_revive(Machine *machine, Process *process) {
+    if (process->table.type == NULL && !machine_add_table(machine, process)) {
+        machine_stop(machine, VMM_E_NO_MEMORY, "out of memory for the modelled page tables");
     }
-    return reads;
+}
+
+/* The entries read on the way to a page's own. */
+static uint32_t machine_walk(Machine *machine, Process *process, uint32_t page) {
+    const PageTableType *type = machine->table_type;
+    if (type->mapped_reads != 0 && (machine->state[page] & PAGE_MAPPED) != 0) {
+        return type->mapped_reads;
+    }
+    machine_revive(machine, process);
+    if (machine->status != VMM_OK) {
+        return 0;
+    }
+    return type->walk(&process->table, directory_vpn(machine->directory, page));
 }
 
 /* Tells an observer of a page that leaves. */
@@ -139,6 +151,9 @@ uint32_t machine_miss(Machine *machine, Pool *pool, uint32_t page, bool write) {
     machine->fault = VMM_FAULT_NONE;
     machine->walk_read_count = machine_walk(machine, process, page);
     machine->walk_reads += machine->walk_read_count;
+    if (VMM_UNLIKELY(machine->status != VMM_OK)) {
+        return MACHINE_NO_FRAME;
+    }
     uint32_t frame = machine->frame_of[page];
     if (frame == MACHINE_NO_FRAME) {
         frame = machine_fault(machine, process, pool, page, write);
@@ -151,6 +166,7 @@ uint32_t machine_miss(Machine *machine, Pool *pool, uint32_t page, bool write) {
 
 void machine_invalid(Machine *machine, uint32_t space) {
     Process *process = &machine->processes[space];
+    machine_revive(machine, process);
     process->tlb_misses++;
     process->faults[VMM_FAULT_invalid]++;
     machine->fault = VMM_FAULT_invalid;
@@ -200,19 +216,15 @@ void machine_discard(Machine *machine, uint32_t page) {
     }
 }
 
-int machine_exit(Machine *machine, uint32_t space, Error *error) {
+void machine_exit(Machine *machine, uint32_t space) {
     for (uint32_t page = 1; page < machine->pages; page++) {
         if (directory_space_of(machine->directory, page) == space) {
             machine_discard(machine, page);
         }
     }
     PageTable *table = &machine->processes[space].table;
-    table->type->destroy(table);
-    *table = (PageTable){.type = machine->table_type,
-                         .memory = &machine->memory,
-                         .vpn_bits = machine->directory->vpn_bits};
-    if (!machine->table_type->create(table)) {
-        return error_no_memory(error, sizeof *table, "a page table");
+    if (table->type != NULL) {
+        table->type->destroy(table);
+        *table = (PageTable){0};
     }
-    return VMM_OK;
 }

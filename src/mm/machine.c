@@ -119,6 +119,13 @@ static int machine_reserve_pages(Machine *machine, uint32_t pages, Error *error)
     return machine->tlb.entries == 0 ? VMM_OK : tlb_reserve(&machine->tlb, pages, error);
 }
 
+bool machine_add_table(Machine *machine, Process *process) {
+    process->table = (PageTable){.type = machine->table_type,
+                                 .memory = &machine->memory,
+                                 .vpn_bits = machine->directory->vpn_bits};
+    return machine->table_type->create(&process->table);
+}
+
 static int machine_add_process(Machine *machine, Error *error) {
     if (machine->process_count == machine->process_capacity) {
         uint32_t capacity = machine->process_capacity * 2 + 4;
@@ -132,10 +139,7 @@ static int machine_add_process(Machine *machine, Error *error) {
     }
     Process *process = &machine->processes[machine->process_count++];
     *process = (Process){0};
-    process->table = (PageTable){.type = machine->table_type,
-                                 .memory = &machine->memory,
-                                 .vpn_bits = machine->directory->vpn_bits};
-    if (!machine->table_type->create(&process->table)) {
+    if (!machine_add_table(machine, process)) {
         return error_no_memory(error, sizeof(Process), "a page table");
     }
     return machine->settings.scope == SCOPE_PROCESS ? machine_add_pool(machine, error) : VMM_OK;
@@ -172,8 +176,11 @@ static void machine_sum_processes(const Machine *machine, VMMStats *stats) {
     }
 }
 
+/* Pools of processes that the machine knows of but has not met are not counted. */
 static void machine_sum_pools(const Machine *machine, VMMStats *stats) {
-    for (uint32_t i = 0; i < machine->pool_count; i++) {
+    bool global = machine->settings.scope == SCOPE_GLOBAL;
+    uint32_t count = global ? machine->pool_count : machine->seen_spaces;
+    for (uint32_t i = 0; i < count; i++) {
         stats->frames += machine->pools[i]->capacity;
         stats->frames_used += pool_resident(machine->pools[i]);
     }
@@ -189,6 +196,7 @@ void machine_stats(const Machine *machine, VMMStats *stats) {
     stats->walks = stats->tlb_misses;
     stats->walk_reads = machine->walk_reads;
     stats->context_switches = machine->context_switches;
+    stats->filtered = machine->filtered;
     stats->tlb_evictions = machine->tlb.evictions;
     stats->tlb_writebacks = machine->tlb.writebacks;
     stats->tlb_invalidations = machine->tlb.invalidations;

@@ -34,7 +34,7 @@
 enum { PAGE_MAPPED = 1 };
 
 typedef struct Process {
-    PageTable table; /* type NULL until the process is created */
+    PageTable table; /* type NULL between the exit of a process and its next reference */
     uint64_t count[VMM_OP_COUNT];
     uint64_t page_references;
     uint64_t tlb_misses;
@@ -70,7 +70,7 @@ typedef struct Machine {
 
     /* Counted here; everything else in VMMStats is derived when asked for. */
     uint64_t walk_reads, swap_ins, swap_outs, replacements, clean_evictions, oom_events;
-    uint64_t context_switches;
+    uint64_t context_switches, filtered;
 
     uint64_t references;       /* completed in earlier batches */
     uint64_t batch_references; /* begun in this batch; kept only while observed */
@@ -103,6 +103,9 @@ int machine_attach(Machine *machine, const Directory *directory, uint64_t horizo
 /* Room for all pages and processes that the directory knows now. */
 int machine_reserve(Machine *machine, Error *error);
 
+/* The page table of a process that has none. False: out of memory. */
+bool machine_add_table(Machine *machine, Process *process);
+
 /* The pool that pages of a space live in. */
 static inline Pool *machine_pool(Machine *machine, uint32_t space) {
     return machine->pools[machine->settings.scope == SCOPE_PROCESS ? space : 0];
@@ -134,8 +137,8 @@ bool machine_part(Machine *machine, Pool *pool);
 /* Gives up a page for good: frame, slot, TLB entry and page-table entry. */
 void machine_discard(Machine *machine, uint32_t page);
 
-/* Ends a process: all its pages and its page table go. */
-int machine_exit(Machine *machine, uint32_t space, Error *error);
+/* Ends a process: all its pages and its page table go. Its next reference begins it anew. */
+void machine_exit(Machine *machine, uint32_t space);
 
 /* Fills *stats with everything counted and derived. */
 void machine_stats(const Machine *machine, VMMStats *stats);

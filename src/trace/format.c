@@ -10,8 +10,10 @@
 #include "../base/number.h"
 #include "formats.def"
 
+/* clang-format off */
 #define VMM_EACH_LIST TRACE_FORMATS
 #define VMM_EACH_PATH(name) ../trace/name.c
+/* clang-format on */
 #include "../base/include_each.h"
 
 #define TRACE_FORMAT_ENTRY(name) &name##_format,

@@ -28,8 +28,8 @@ enum { GEN_MIX_MAX_PARTS = 16, GEN_MIX_MAX_DEPTH = 3, GEN_MIX_MAX_WEIGHT = 10000
 typedef struct GenMix {
     size_t parts;
     VMMGenerator *part[GEN_MIX_MAX_PARTS];
-    uint64_t upto[GEN_MIX_MAX_PARTS]; /* running sum of the weights */
-    uint64_t run, left;               /* references of a run, and left of this one */
+    uint64_t sum_to[GEN_MIX_MAX_PARTS]; /* running sum of the weights */
+    uint64_t run, left;                 /* references of a run, and left of this one */
     size_t current;
     Rng rng;
 } GenMix;
@@ -71,8 +71,8 @@ static int gen_mix_add(GenMix *self, const GeneratorSetup *setup, const char *te
     status = generator_create_part(setup, rng_seed(setup->seed, component).state, text, length,
                                    &self->part[self->parts], error);
     if (status == VMM_OK) {
-        uint64_t before = self->parts == 0 ? 0 : self->upto[self->parts - 1];
-        self->upto[self->parts++] = before + weight;
+        uint64_t before = self->parts == 0 ? 0 : self->sum_to[self->parts - 1];
+        self->sum_to[self->parts++] = before + weight;
     }
     return status;
 }
@@ -101,9 +101,9 @@ static void gen_mix_fill(void *state, VMMRef *refs, size_t count) {
     GenMix *self = state;
     while (count > 0) {
         if (self->left == 0) {
-            uint64_t drawn = rng_below(&self->rng, self->upto[self->parts - 1]);
+            uint64_t drawn = rng_below(&self->rng, self->sum_to[self->parts - 1]);
             self->left = self->run;
-            for (self->current = 0; self->upto[self->current] <= drawn;) {
+            for (self->current = 0; self->sum_to[self->current] <= drawn;) {
                 self->current++;
             }
         }

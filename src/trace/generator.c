@@ -19,7 +19,6 @@
 #include "../base/number.h"
 #include "patterns.def"
 
-/* A path, not an expression. clang-format does not know. */
 /* clang-format off */
 #define VMM_EACH_LIST VMM_PATTERNS
 #define VMM_EACH_PATH(name) ../trace/gen_##name.c

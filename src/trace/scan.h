@@ -348,6 +348,13 @@ static VMM_NOINLINE bool trace_parse_other(TraceParse *parse, const char *at,
     return true;
 }
 
+VMM_ALWAYS_INLINE TraceStatus trace_parse_stop(TraceParse *parse, const char *at, VMMRef *ref,
+                                               TraceStatus status) {
+    parse->at = at;
+    parse->refs = ref;
+    return status;
+}
+
 /* Both functions are constants where this is called, so that the compiler inlines `fast`. */
 VMM_ALWAYS_INLINE TraceStatus trace_parse_lines(TraceParse *parse, TraceFast *fast,
                                                 TraceLineKind (*line)(TraceLine *)) {
@@ -359,6 +366,9 @@ VMM_ALWAYS_INLINE TraceStatus trace_parse_lines(TraceParse *parse, TraceFast *fa
     TraceStatus status = TRACE_DONE;
     while (at < parse->end && status == TRACE_DONE) {
         size_t room = (size_t)(parse->refs_end - ref);
+        if (room < TRACE_LINE_REFS) {
+            return trace_parse_stop(parse, at, ref, TRACE_FULL);
+        }
         const char *base = at;
         size_t count = fast_index_lines(at, parse->end, places,
                                         room < TRACE_SLICE ? room : TRACE_SLICE);
@@ -378,9 +388,7 @@ VMM_ALWAYS_INLINE TraceStatus trace_parse_lines(TraceParse *parse, TraceFast *fa
         }
         parse->lines += i;
     }
-    parse->at = at;
-    parse->refs = ref;
-    return status;
+    return trace_parse_stop(parse, at, ref, status);
 }
 
 #endif

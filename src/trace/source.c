@@ -15,8 +15,10 @@
 #include "../base/spill.h"
 #include "codecs.def"
 
+/* clang-format off */
 #define VMM_EACH_LIST TRACE_CODECS
 #define VMM_EACH_PATH(name) ../trace/codec_##name.c
+/* clang-format on */
 #include "../base/include_each.h"
 
 #define SOURCE_CODEC_ENTRY(name) &name##_codec,

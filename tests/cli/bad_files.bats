@@ -149,7 +149,8 @@ damaged() {
 }
 @test "a pipe that is closed early brings no rubbish" {
     run bash -c '"$0" help sim 2>&1 | head -1; exit "${PIPESTATUS[1]}"' "$bin/vmm"
-    [ "$status" -eq 0 ] && [ "${#lines[@]}" -eq 1 ]
+    [ "$status" -eq 0 ]
+    [ "${#lines[@]}" -eq 1 ]
     run bash -c 'trap "" PIPE; { "$0" help sim; } 2>err | true; cat err' "$bin/vmm"
     [ -z "$output" ]
 }

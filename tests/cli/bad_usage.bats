@@ -76,7 +76,7 @@ setup() { start; }
 @test "--csv-append without --csv" { misuse 'needs --csv FILE' --csv-append; }
 @test "two reports on standard output" { misuse 'only one of' -o - --csv -; }
 @test "an unknown command" { fails 1 "unknown command 'frobnicate'" vmm frobnicate; }
-@test "a misspelt command" { fails 1 "did you mean 'compare'?" vmm comapre; }
+@test "a misspelt command" { fails 1 "did you mean 'compare'?" vmm comparee; }
 @test "a trace in place of a command" { fails 1 'vmm -t good.trace' vmm good.trace; }
 
 # ---- Configuration files -------------------------------------------------------------------------
@@ -117,7 +117,7 @@ setup() { start; }
 @test "compare with a left-over word" { fails 1 'left-over' vmm compare -t good.trace x; }
 @test "compare --plot without gnuplot" {
     mkdir empty
-    PATH=$PWD/empty fails 1 'gnuplot' "$bin/vmm" compare -t good.trace --plot x.svg
+    fails 1 'gnuplot' env "PATH=$PWD/empty" "$bin/vmm" compare -t good.trace --plot x.svg
 }
 @test "explain without pages" { fails 1 'no page numbers' vmm explain -a lru; }
 @test "explain with a word" { fails 1 "'x' is no page number" vmm explain 1,2,x; }

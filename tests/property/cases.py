@@ -17,7 +17,7 @@ from random import Random
 
 Reference = tuple[int, str, int, int]  # pid, op (R W I, or an event: U X), addr, size
 
-MODES = ("run", "pair", "feed", "access")  # how the library gets the references
+MODES = ("run", "pair", "feed", "feed", "access")  # how the library gets the references
 PIDS = (0, 1, 2, 7, 4242, 65536, 2**31, 2**32 - 1)
 BASES = (0, 0x400000, 0x10000000, 0x100001000, 0x7FFF00000000, 2**47, 2**48 - 2**20)
 # Policies that do not care which frame a page is in: events free frames in an order of their own.
@@ -37,6 +37,10 @@ class Case:
     def with_references(self, references: list[Reference]) -> "Case":
         """The same with another trace."""
         return replace(self, references=references)
+
+    def without_events(self) -> "Case":
+        """The same for the program, whose traces hold references only."""
+        return self.with_references([one for one in self.references if one[1] in "RWI"])
 
     def with_options(self, options: dict[str, str]) -> "Case":
         """The same with other options."""
@@ -238,6 +242,8 @@ def with_events(rng: Random, trace: list[Reference], page_size: int) -> list[Ref
         elif chance < 0.05 and addr < 2**47:
             length = rng.choice((1, 1, 2, 8)) * page_size
             mixed.append((pid, "U", addr // page_size * page_size, length))
+    if rng.random() < 0.3:
+        mixed += [(pid, "X", 0, 0) for pid in sorted({reference[0] for reference in trace})]
     return mixed
 
 
@@ -251,7 +257,7 @@ def random_case(seed: int) -> Case:
     if options["policy"] in ("opt", "unopt") or "max-accesses" in options:
         mode = rng.choice(("run", "pair"))
     page_list = mode in ("run", "pair") and rng.random() < 0.15
-    if mode == "feed" and "scope" not in options and rng.random() < 0.4:
+    if mode == "feed" and "scope" not in options and rng.random() < 0.7:
         options["policy"] = rng.choice(ANY_FRAME_POLICIES)
         trace = with_events(rng, trace, page_size)
     if page_list:

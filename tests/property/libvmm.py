@@ -26,6 +26,7 @@ REPORT_NO_TIMING = 1
 FAULT_NAMES = ("invalid", "swap_in", "file_read", "zero_fill")
 NO_FAULT = len(FAULT_NAMES)
 EVENT_UNMAP, EVENT_EXIT = 1, 2
+NEEDS_ACCESSED_BIT, NEEDS_FUTURE = 1, 3
 
 
 class Ref(Structure):
@@ -37,6 +38,18 @@ class Ref(Structure):
 class StatInfo(Structure):
     """VMMStatInfo."""
     _fields_ = [("name", c_char_p), ("unit", c_char_p), ("help", c_char_p), ("offset", c_size_t)]
+
+
+class PolicyParameter(Structure):
+    """VMMPolicyParameter."""
+    _fields_ = [("name", c_char_p), ("default", c_uint64), ("min", c_uint64), ("max", c_uint64),
+                ("help", c_char_p)]
+
+
+class PolicyInfo(Structure):
+    """VMMPolicyInfo."""
+    _fields_ = [("name", c_char_p), ("label", c_char_p), ("summary", c_char_p),
+                ("source", c_char_p), ("needs", c_int), ("parameters", POINTER(PolicyParameter))]
 
 
 class ProcessStats(Structure):
@@ -113,6 +126,7 @@ def load() -> ctypes.CDLL:
         "vmm_stats": (c_int, c_void_p, c_void_p),
         "vmm_stat_count": (c_size_t,),
         "vmm_stat_at": (POINTER(StatInfo), c_size_t),
+        "vmm_policy_at": (POINTER(PolicyInfo), c_size_t),
         "vmm_process_count": (c_size_t, c_void_p),
         "vmm_process_stats": (c_int, c_void_p, c_size_t, POINTER(ProcessStats)),
         "vmm_observe": (None, c_void_p, c_void_p, c_void_p),
@@ -134,6 +148,23 @@ def stat_table() -> list[tuple[str, int]]:
     """Every counter's name and its offset in VMMStats."""
     infos = (LIB.vmm_stat_at(index).contents for index in range(LIB.vmm_stat_count()))
     return [(info.name.decode(), info.offset) for info in infos]
+
+
+def policy_table() -> dict[str, PolicyInfo]:
+    """Every policy of the library by name."""
+    policies: dict[str, PolicyInfo] = {}
+    while info := LIB.vmm_policy_at(len(policies)):
+        policies[info.contents.name.decode()] = info.contents
+    return policies
+
+
+def parameter_defaults(info: PolicyInfo) -> dict[str, int]:
+    """A policy's parameters and their defaults."""
+    defaults: dict[str, int] = {}
+    while info.parameters and info.parameters[len(defaults)].name:
+        parameter = info.parameters[len(defaults)]
+        defaults[parameter.name.decode()] = parameter.default
+    return defaults
 
 
 STATS = stat_table()

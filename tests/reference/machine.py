@@ -38,6 +38,7 @@ PROCESS_COUNTERS = (
 )
 
 KIND = {"R": "reads", "W": "writes", "I": "fetches"}
+WANTED = {"all": "RWI", "data": "RW", "fetch": "I"}
 UNMAP, EXIT = "U", "X"  # events in place of a reference: addr and size give the range
 
 
@@ -111,34 +112,32 @@ class Machine:
 
     def run(self, trace: list[Reference]) -> None:
         """Simulates a trace up to its end, to max-accesses, or until swap is full."""
-        chosen = self.choose(trace)
         if POLICIES[self.config.policy].needs_future:
-            self.future = Future([(reference.pid, vpn) for reference in chosen
+            self.future = Future([(reference.pid, vpn) for reference in self.simulated(trace)
                                   for vpn, is_valid in self.pages_of(reference) if is_valid])
         try:
-            for reference in chosen:
-                if reference.op == UNMAP:
-                    self.unmap(reference)
-                elif reference.op == EXIT:
-                    self.exit(reference.pid)
-                else:
-                    self.reference(reference)
+            for reference in trace:
+                if self.config.max_accesses and self.count["accesses"] == self.config.max_accesses:
+                    break
+                self.step(reference)
         except SwapFull:
             self.count["oom_events"] += 1
 
-    def choose(self, trace: list[Reference]) -> list[Reference]:
-        """Applies the options refs and max-accesses."""
-        wanted = {"all": "RWI", "data": "RW", "fetch": "I"}[self.config.refs]
-        wanted += UNMAP + EXIT
-        chosen: list[Reference] = []
-        for reference in trace:
-            if self.config.max_accesses and len(chosen) == self.config.max_accesses:
-                break
-            if reference.op in wanted:
-                chosen.append(reference)
-            else:
-                self.count["filtered"] += 1
-        return chosen
+    def step(self, reference: Reference) -> None:
+        """A reference, unless the option refs leaves it out, or an event."""
+        if reference.op == UNMAP:
+            self.unmap(reference)
+        elif reference.op == EXIT:
+            self.exit(reference.pid)
+        elif reference.op in WANTED[self.config.refs]:
+            self.reference(reference)
+        else:
+            self.count["filtered"] += 1
+
+    def simulated(self, trace: list[Reference]) -> list[Reference]:
+        """The references that refs and max-accesses leave."""
+        wanted = [reference for reference in trace if reference.op in WANTED[self.config.refs]]
+        return wanted[:self.config.max_accesses] if self.config.max_accesses else wanted
 
     # ---- One reference ---------------------------------------------------------------------
 

@@ -429,7 +429,6 @@ static void spill_maps_zeroed_arrays(void **state) {
     X(first)              \
     X(second)             \
     X(third)
-/* A path, not an expression. clang-format does not know. */
 /* clang-format off */
 static const char *const each_order[] = {
 #define VMM_EACH_LIST TEST_EACH_LIST

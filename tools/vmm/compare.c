@@ -491,17 +491,17 @@ static char *comparecmd_cell_text(const Compare *compare, size_t policy, size_t 
     bool is_best = best != NULL && cell->done && !cell->swap_full &&
                    !comparecmd_is_bound(compare, policy) && cell->value <= best->value &&
                    cell->value >= best->value;
-    char mark = cell->swap_full ? '!' : is_best ? '*' : ' ';
+    const char *mark = cell->swap_full ? "!" : is_best ? "*" : " ";
     if (!cell->done) {
         return cli_format("- ");
     }
     if (!comparecmd_shows_misses(compare)) {
-        return cli_format("%.*f%c", compare->counter == NULL ? 2 : 0, cell->value, mark);
+        return cli_format("%.*f%s", compare->counter == NULL ? 2 : 0, cell->value, mark);
     }
     double share = cell->page_references == 0
                        ? 0.0
                        : 100.0 * (double)cell->misses / (double)cell->page_references;
-    return cli_format("%" PRIu64 " %6.2f%%%c", cell->misses, share, mark);
+    return cli_format("%" PRIu64 " %6.2f%%%s", cell->misses, share, mark);
 }
 
 static char *comparecmd_heading(const Compare *compare, size_t size) {

@@ -133,8 +133,8 @@ void cli_print_overview(void) {
     help_print_examples("vmm -t app.trace -r 64 -a clock\n"
                         "vmm compare -t app.trace -a fifo,lru,opt --frames 100,200,400\n"
                         "vmm explain -a lru --frames 3 1,2,3,4,1,2,5,1,2,3,4,5");
-    puts("\n'vmm help COMMAND' shows the flags of a command; 'vmm help sim' shows all options\n"
-         "of the machine; 'vmm list' shows policies, trace formats and counters.");
+    puts("\n'vmm help COMMAND' shows the flags of a command, 'vmm help sim' all options of\n"
+         "the machine; 'vmm list' shows policies, trace formats and counters.");
 }
 
 static int help_run(const CliCommand *command, int argc, char **argv) {

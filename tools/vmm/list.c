@@ -227,7 +227,7 @@ static void listcmd_free_row(const ListTable *table, char *cells[LISTCMD_COLUMNS
 }
 
 static void listcmd_widths(const ListTable *table, int widths[LISTCMD_COLUMNS_MAX]) {
-    char *cells[LISTCMD_COLUMNS_MAX];
+    char *cells[LISTCMD_COLUMNS_MAX] = {NULL};
     size_t count = listcmd_column_count(table);
     for (size_t i = 0; i < count; i++) {
         widths[i] = (int)strlen(table->columns[i]);
@@ -268,8 +268,8 @@ static void listcmd_print_stacked(const ListTable *table, char *cells[LISTCMD_CO
 }
 
 static void listcmd_print_text(const ListTable *table) {
-    int widths[LISTCMD_COLUMNS_MAX];
-    char *cells[LISTCMD_COLUMNS_MAX];
+    int widths[LISTCMD_COLUMNS_MAX] = {0};
+    char *cells[LISTCMD_COLUMNS_MAX] = {NULL};
     listcmd_widths(table, widths);
     if (!table->stacked) {
         for (size_t i = 0; table->columns[i] != NULL; i++) {
@@ -301,7 +301,7 @@ static void listcmd_print_json_text(const char *text) {
 }
 
 static void listcmd_print_json(const ListTable *table) {
-    char *cells[LISTCMD_COLUMNS_MAX];
+    char *cells[LISTCMD_COLUMNS_MAX] = {NULL};
     fputs("[", stdout);
     for (size_t row = 0; table->row(row, cells); row++) {
         fputs(row == 0 ? "\n  {" : ",\n  {", stdout);
@@ -328,7 +328,7 @@ static void listcmd_print_markdown_cell(const char *text, bool code) {
 }
 
 static void listcmd_print_markdown(const ListTable *table) {
-    char *cells[LISTCMD_COLUMNS_MAX];
+    char *cells[LISTCMD_COLUMNS_MAX] = {NULL};
     fputs("|", stdout);
     for (size_t i = 0; table->columns[i] != NULL; i++) {
         printf(" %s |", table->columns[i]);
@@ -465,7 +465,7 @@ static int listcmd_print_table(const ListFlags *flags, const ListTable *table) {
 
 /* Without a word: what lists there are, and the names on them. */
 static int listcmd_print_names(void) {
-    char *cells[LISTCMD_COLUMNS_MAX];
+    char *cells[LISTCMD_COLUMNS_MAX] = {NULL};
     for (size_t i = 0; i < LISTCMD_TABLE_COUNT; i++) {
         const ListTable *table = &listcmd_tables[i];
         char *names = listcmd_cell("");
@@ -521,9 +521,10 @@ static int listcmd_run(const CliCommand *command, int argc, char **argv) {
 const CliCommand cli_list_command = {
     .name = "list",
     .summary = "show policies, trace formats, page tables, options, counters",
-    .synopsis = "[policies|formats|page-tables|options|counters|fault-classes] [--json]",
+    .synopsis = "[LIST] [--json | --markdown | --roff]",
     .story = "Shows what there is to choose from and what is counted. Without a word it names "
-             "everything; with the name of a list it explains each entry.",
+             "everything; with the name of a list it explains each entry. The lists are policies, "
+             "formats, page-tables, options, counters and fault-classes.",
     .examples = "vmm list policies\n"
                 "vmm list counters --json",
     .flags = listcmd_flags,

@@ -7,8 +7,10 @@
 #include "../../base/number.h"
 #include "organisations.def"
 
+/* clang-format off */
 #define VMM_EACH_LIST VMM_ORGANISATIONS
 #define VMM_EACH_PATH(name) ../mm/pagetable/name.c
+/* clang-format on */
 #include "../../base/include_each.h"
 
 static const PageTableType *const organisations[] = {

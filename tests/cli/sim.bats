@@ -1,0 +1,409 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# vmm sim: its reports and its ways of reading.
+# shellcheck disable=SC2154
+
+load common
+setup() { start; }
+
+belady() { pages belady.trace 4 1 2 3 4 1 2 5 1 2 3 4 5; }
+
+# ---- The report for people -----------------------------------------------------------------------
+@test "the report has the classic sections and labels in the classic order" {
+    works -t good.trace -r 64 -a lru -s 16 -v 4096 --pt-type two_level
+    printf '%s\n' "${lines[@]}" >report
+    grep -n -F -e '==================== VMM SIMULATOR ====================' \
+        -e 'VMM Configuration:' -e 'RAM:' -e 'Page size:' -e 'Virtual space:' -e 'TLB:' \
+        -e 'Page table:' -e 'Replacement:' -e 'Swap:' -e 'Max processes:' -e 'Trace file:' \
+        -e '==================== SIMULATION SUMMARY ====================' \
+        -e 'Memory Accesses:' -e 'Total:' -e 'Reads:' -e 'Writes:' -e 'Page Faults:' -e 'Major:' \
+        -e 'Minor:' -e 'Fault Rate:' -e 'TLB Performance:' -e 'Hits:' -e 'Misses:' -e 'Hit Rate:' \
+        -e 'Swap I/O:' -e 'Swap-ins:' -e 'Swap-outs:' -e 'Replacements:' \
+        -e 'Average Memory Access Time:' -e 'AMT:' -e 'Slowdown:' -e 'Simulation Time:' \
+        -e 'Wall time:' -e 'Throughput:' -e 'Page Walks:' -e 'Fault Classes:' -e 'Swap Slots:' \
+        -e 'Page Tables:' -e 'Simulated Time:' -e 'Simulation completed successfully.' report |
+        sed 's/^[0-9]*: *//; s/:.*/:/' | uniq >labels
+    diff labels - <<'END'
+==================== VMM SIMULATOR ====================
+VMM Configuration:
+RAM:
+Page size:
+Virtual space:
+TLB:
+Page table:
+Replacement:
+Swap:
+Max processes:
+Trace file:
+==================== SIMULATION SUMMARY ====================
+Memory Accesses:
+Total:
+Reads:
+Writes:
+Page Faults:
+Total:
+Major:
+Minor:
+Fault Rate:
+TLB Performance:
+Hits:
+Misses:
+Hit Rate:
+Swap I/O:
+Swap-ins:
+Swap-outs:
+Replacements:
+Average Memory Access Time:
+AMT:
+Slowdown:
+Simulation Time:
+Wall time:
+Throughput:
+Page Walks:
+Fault Classes:
+Misses:
+Swap Slots:
+Page Tables:
+Simulated Time:
+Simulation completed successfully.
+END
+    [[ $output == *'RAM:'*'64 MB (16384 frames)'* ]]
+    [[ $output == *'TLB:'*'64 entries (LRU)'* ]]
+    [[ $output == *'Page table:'*'Two-level'* ]]
+    [[ $output == *'Swap:'*'16 MB'* ]]
+    [[ $output == *'Virtual space:'*'4096 MB'* ]]
+    [ "${lines[-1]}" = 'Simulation completed successfully.' ]
+}
+@test "labels of the policies and page tables" {
+    local pair
+    for pair in fifo:FIFO lru:LRU APPROX_LRU:Approx-LRU Clock:Clock opt:OPT; do
+        run vmm -t good.trace -a "${pair%:*}"
+        [[ $output =~ Replacement:\ +${pair#*:}($'\n'|\ ) ]]
+    done
+    run vmm -t good.trace --pt-type single
+    [[ $output == *'Page table:'*'Single-level'* ]]
+}
+@test "the numbers of a run by hand" {
+    # 0 R 1, 0 W 2, 0 R 1: two zero-fills, one TLB hit; 3 * 101 + 2 * (100 + 1000 + 400) ns.
+    run vmm -t good.trace
+    [[ $output =~ Total:\ +3$'\n' ]]
+    [[ $output == *'2 (66.7%)'*'1 (33.3%)'* ]]
+    [[ $output =~ Minor:\ +2\ \(no\ I/O\) ]]
+    [[ $output =~ Major:\ +0\ \(required\ swap-in\) ]]
+    [[ $output == *'66.6667%'* ]]
+    [[ $output =~ Hit\ Rate:\ +33.33% ]]
+    [[ $output == *'AMT:'*'1101.00 ns'* ]]
+    [[ $output == *'10.90x (vs TLB hit)'* ]]
+    [[ $output == *'zero_fill:'*'2 (a frame was filled with zeros)'* ]]
+    [[ $output != *'swap_in:'* ]]
+}
+@test "exact memory, parameters and other options are told" {
+    run vmm -t good.trace --frames 3 -a clock:bits=2,enter=0 --seed 7 --tlb-ways 4
+    [[ $output == *'RAM:'*'12 KB (3 frames)'* ]]
+    [[ $output == *'Replacement:'*'Clock (bits=2,enter=0)'* ]]
+    [[ $output == *'64 entries, 4 ways (LRU)'* ]]
+    [[ $output == *'seed = 7'* ]]
+    run vmm -t good.trace --tlb off
+    [[ $output =~ TLB:\ +off$'\n' ]]
+}
+@test "the report names neither engine" {
+    vmm -t good.trace --no-timing --engine fast -V -o fast.json --csv fast.csv >fast
+    vmm -t good.trace --no-timing --engine generic -V -o generic.json --csv generic.csv >generic
+    cmp fast generic
+    cmp fast.json generic.json
+    cmp fast.csv generic.csv
+    run grep -i engine fast fast.json fast.csv
+    [ "$status" -eq 1 ]
+}
+@test "-V adds the table of processes" {
+    trace two.trace '3 R 0x1000' '1 W 0x1000' '3 R 0x1000'
+    run --separate-stderr vmm -t two.trace -V
+    [[ $output == *'PER-PROCESS METRICS'* ]]
+    [[ $output == *'PID |     Accesses |        Reads |       Writes |       Faults |     TLB Hits |   TLB Misses'* ]]
+    [[ $output =~ \ 3\ \|\ +2\ \|\ +2\ \|\ +0\ \|\ +1\ \|\ +1\ \|\ +1$'\n' ]]
+    [[ $output =~ \ 1\ \|\ +1\ \|\ +0\ \|\ +1\ \|\ +1\ \|\ +0\ \|\ +1$'\n' ]]
+    [ "${lines[-1]}" = 'Simulation completed successfully.' ]
+    [[ $stderr == *'info: two.trace: format native'* ]]
+    run vmm -t two.trace
+    [[ $output != *'PER-PROCESS'* ]]
+}
+@test "-q leaves the report, and nothing on standard error" {
+    run --separate-stderr vmm -t good.trace -q -V
+    [ -z "$stderr" ]
+    [[ $output == *'SIMULATION SUMMARY'* ]]
+}
+@test "no colours and no progress away from a terminal" {
+    run vmm -t good.trace -V -D
+    [[ $output != *$'\033'* ]]
+    [[ $output != *$'\r'* ]]
+}
+
+# ---- Following each reference --------------------------------------------------------------------
+@test "-D writes a line for each page reference" {
+    trace d.trace '5 W 0x1234' '5 R 0x2ffe 4' '5 R 0x1000' '5 R 0x1000'
+    run --separate-stderr vmm -t d.trace -D --frames 1 -a fifo --pt-type four_level
+    grep -v '^vmm: info' <<<"$stderr" >steps
+    diff steps - <<'END'
+1: pid 5 write 0x1234 | page 0x1 [0x0 0x0 0x0 0x1]+0x234 | TLB miss, walk 1 read | fault zero_fill (minor) | frame 0
+2: pid 5 read 0x2ffe (4 bytes) | page 0x2 [0x0 0x0 0x0 0x2]+0xffe | TLB miss, walk 4 reads | fault zero_fill (minor) | frame 0 | evicts page 0x1 of pid 5 from frame 0, written to swap slot 0: longest in memory
+2: pid 5 read 0x2ffe (4 bytes) | page 0x3 [0x0 0x0 0x0 0x3]+0x0 | TLB miss, walk 4 reads | fault zero_fill (minor) | frame 0 | evicts page 0x2 of pid 5 from frame 0, dropped: longest in memory
+3: pid 5 read 0x1000 | page 0x1 [0x0 0x0 0x0 0x1]+0x0 | TLB miss, walk 4 reads | fault swap_in (major) | frame 0 | evicts page 0x3 of pid 5 from frame 0, dropped: longest in memory
+4: pid 5 read 0x1000 | page 0x1 [0x0 0x0 0x0 0x1]+0x0 | TLB hit | frame 0
+END
+}
+@test "-D splits an address as x86-64 does" {
+    trace d.trace '0 R 0x7fffdeadbeef'
+    run --separate-stderr vmm -t d.trace -D --pt-type four_level
+    [[ $stderr == *'[0xff 0x1ff 0xf5 0xdb]+0xeef'* ]]
+    run --separate-stderr vmm -t d.trace -D --pt-type single
+    [[ $stderr == *'[0x7fffdeadb]+0xeef'* ]]
+    run --separate-stderr vmm -t d.trace -D --pt-type two_level
+    [[ $stderr == *'[0x1fff 0x3adb]+0xeef'* || $stderr == *'[0x1fff'*']+0xeef'* ]]
+}
+@test "-D does not change the report" {
+    vmm -t good.trace --no-timing >plain
+    vmm -t good.trace --no-timing -D >followed 2>/dev/null
+    cmp plain followed
+}
+
+# ---- JSON ----------------------------------------------------------------------------------------
+@test "JSON is valid, with the classic keys first and in order" {
+    works -t good.trace -o report.json
+    python3 -m json.tool report.json >/dev/null
+    python3 - <<'END'
+import json
+report = json.load(open("report.json"))
+classic = ("total_accesses reads writes page_faults major_faults minor_faults page_fault_rate "
+           "tlb_hits tlb_misses tlb_hit_rate swap_ins swap_outs replacements "
+           "avg_memory_access_time_ns simulation_time_ms per_process").split()
+assert list(report)[:16] == classic, list(report)
+assert list(report)[16:21] == ["version", "end", "config", "trace", "fault_classes"], list(report)
+assert list(report["per_process"][0])[:7] == ["pid", "accesses", "reads", "writes",
+                                              "page_faults", "tlb_hits", "tlb_misses"]
+assert sum(report["fault_classes"].values()) == report["page_faults"] == 2
+assert report["config"]["policy"] == "clock" and "engine" not in report["config"]
+assert report["config"]["ram"] == "64M" and report["config"]["seed"] == 42
+assert report["trace"]["path"] == "good.trace" and report["trace"]["format"] == "native"
+assert len(report["trace"]["fingerprint"]) == 16
+assert report["accesses"] == report["total_accesses"] == 3
+assert report["end"] == "complete"
+END
+    grep -q '"page_fault_rate": 0.666667,' report.json
+    grep -q '"tlb_hit_rate": 0.3333,' report.json
+    grep -q '"avg_memory_access_time_ns": 1101.00,' report.json
+    grep -q -E '"simulation_time_ms": [0-9]+\.[0-9]{3},' report.json
+}
+@test "JSON has every counter and every option by name" {
+    vmm -t good.trace -o report.json >/dev/null
+    vmm list counters --json >counters.json
+    vmm list options --json >options.json
+    python3 - <<'END'
+import json
+report = json.load(open("report.json"))
+for counter in json.load(open("counters.json")):
+    name = counter["name"]
+    if name.startswith("fault_"):
+        assert name[6:] in report["fault_classes"], name
+    else:
+        assert isinstance(report[name], int), name
+names = {option["name"] for option in json.load(open("options.json"))}
+assert names - set(report["config"]) == {"engine"}, names
+END
+}
+@test "JSON is valid for any file name" {
+    local name=$'odd "name"\\ \t\x01\xff\xc3\xa9 {}.trace'
+    cp good.trace "$name"
+    vmm -t "$name" -o report.json >/dev/null
+    python3 - <<'END'
+import json
+path = json.load(open("report.json", encoding="utf-8"))["trace"]["path"]
+assert path == 'odd "name"\\ \t\x01\ufffd\u00e9 {}.trace', repr(path)
+END
+}
+@test "-o - writes JSON alone to standard output" {
+    vmm -t good.trace -o - | python3 -m json.tool >/dev/null
+}
+@test "JSON in any locale" {
+    locale -a | grep -q de_DE || skip "no German locale here"
+    LC_ALL=de_DE.utf8 vmm -t good.trace -o - | python3 -m json.tool >/dev/null
+}
+
+# ---- CSV -----------------------------------------------------------------------------------------
+@test "CSV has the 14 classic columns first, and every counter" {
+    works -t good.trace --csv report.csv
+    [ "$(wc -l <report.csv)" -eq 2 ]
+    [ "$(head -1 report.csv | cut -d, -f1-14)" = "config,total_accesses,reads,writes,page_faults,pf_rate,tlb_hits,tlb_misses,tlb_hit_rate,swap_ins,swap_outs,replacements,amt_ns,runtime_ms" ]
+    [[ $(sed -n 2p report.csv) =~ ^default,3,2,1,2,0\.666667,1,2,0\.3333,0,0,0,1101\.00,[0-9]+\.[0-9]{3}, ]]
+    vmm list counters --json >counters.json
+    python3 - <<'END'
+import csv, json
+row, = csv.DictReader(open("report.csv"))
+for counter in json.load(open("counters.json")):
+    int(row[counter["name"]])
+assert row["config.policy"] == "clock" and row["trace.path"] == "good.trace"
+END
+}
+@test "CSV is overwritten, and appended to with --csv-append" {
+    vmm -t good.trace --csv all.csv >/dev/null
+    vmm -t good.trace --csv all.csv --config-name first >/dev/null
+    [ "$(wc -l <all.csv)" -eq 2 ]
+    vmm -t good.trace --csv all.csv --csv-append --config-name second >/dev/null
+    [ "$(cut -d, -f1 all.csv | paste -sd' ')" = 'config first second' ]
+    vmm -t good.trace --csv new.csv --csv-append >/dev/null
+    : >empty.csv
+    vmm -t good.trace --csv empty.csv --csv-append >/dev/null
+    [ "$(wc -l <new.csv)" -eq 2 ]
+    [ "$(wc -l <empty.csv)" -eq 2 ]
+}
+@test "runs that append at the same time write one header" {
+    local name
+    for name in a b c d e f; do
+        vmm -t good.trace --csv all.csv --csv-append --config-name $name >/dev/null &
+    done
+    wait
+    [ "$(wc -l <all.csv)" -eq 7 ]
+    [ "$(grep -c '^config,' all.csv)" -eq 1 ]
+}
+@test "names in CSV are quoted where they must be" {
+    vmm -t good.trace --csv report.csv --config-name 'a, "b"' >/dev/null
+    [[ $(sed -n 2p report.csv) == '"a, ""b""",3,'* ]]
+    python3 -c 'import csv; assert next(csv.DictReader(open("report.csv")))["config"] == "a, \"b\""'
+}
+
+# ---- Reading -------------------------------------------------------------------------------------
+@test "standard input, compressed or not, gives the numbers of the file" {
+    local tool
+    gzip -k good.trace
+    xz -k good.trace
+    zstd -q good.trace
+    vmm -t good.trace --no-timing | grep -v '^Trace file' >expected
+    for tool in cat 'gzip -c' 'xz -c' 'zstd -qc'; do
+        $tool <good.trace | vmm -t - --no-timing | grep -v '^Trace file' | diff - expected
+    done
+    for tool in gz xz zst; do
+        vmm -t good.trace.$tool --no-timing | grep -v '^Trace file' | diff - expected
+    done
+}
+@test "the fingerprint of a trace does not depend on format and compression" {
+    printf '0 R 0x1000 4\n0 W 0x2000 4\n' >a.native
+    printf ' L 1000,4\n S 2000,4\n' | gzip >a.lackey.gz
+    vmm -t a.native -o native.json >/dev/null
+    vmm -t a.lackey.gz -o lackey.json >/dev/null
+    diff <(grep fingerprint native.json) <(grep fingerprint lackey.json)
+}
+@test "every format is recognised" {
+    printf '0 R 0x1000\n' >a.native
+    printf ' L 1000,4\nI  2000,4\n' >a.lackey
+    printf '0 1000\n2 400\n1 1000\n' >a.din
+    printf '12\n13\n0x0e\n' >a.pages
+    printf '0041f7a0 R\n13f5e2c0 W\n' >a.addrop
+    local format
+    for format in native lackey din pages addrop; do
+        vmm -t a.$format -o report.json >/dev/null
+        python3 -c 'import json, sys
+assert json.load(open("report.json"))["trace"]["format"] == sys.argv[1]' $format
+        vmm -t a.$format --format $format >/dev/null
+    done
+}
+@test "a trace of page numbers counts pages of the configured size" {
+    printf '1\n2\n1\n' >p
+    [ "$(faults -t p --format pages -p 64K)" -eq 2 ]
+    [ "$(faults -t p --format pages -p 512)" -eq 2 ]
+}
+@test "equal runs give equal bytes" {
+    local policy
+    python3 - <<'END'
+import random
+random.seed(1)
+with open("random.trace", "w") as out:
+    for _ in range(20000):
+        out.write(f"{random.randrange(3)} {random.choice('RW')} 0x{random.randrange(400) << 12:x}\n")
+END
+    for policy in lru clock random approxlru opt; do
+        vmm -t random.trace -r 1 -a $policy --no-timing -V -o a.json --csv a.csv >a
+        vmm -t random.trace -r 1 -a $policy --no-timing -V -o b.json --csv b.csv >b
+        cmp a b
+        cmp a.json b.json
+        cmp a.csv b.csv
+    done
+}
+@test "--no-timing writes 0 where wall-clock time would stand" {
+    run vmm -t good.trace --no-timing
+    [[ $output == *'Wall time:'*' 0.000 ms'* ]]
+    [[ $output == *'Throughput:'*' 0.0 accesses/ms'* ]]
+}
+@test "paths with blanks, and another working directory" {
+    mkdir 'a folder'
+    cp good.trace 'a folder/a trace'
+    works -t 'a folder/a trace' -o 'a folder/out put.json' --csv 'a folder/out put.csv'
+    [ -s 'a folder/out put.json' ]
+    cd /
+    works -t "$BATS_TEST_TMPDIR/a folder/a trace"
+}
+
+# ---- Flags ---------------------------------------------------------------------------------------
+@test "values stand behind a blank, an equals sign, or the letter" {
+    belady
+    local expected
+    expected=$(faults -t belady.trace -r 1 -p 262144 -a fifo)
+    [ "$expected" -eq 10 ]
+    [ "$(faults -tbelady.trace -r1 -p262144 -afifo)" -eq "$expected" ]
+    [ "$(faults --trace=belady.trace --ram=1 --page-size=256K --algorithm=fifo)" -eq "$expected" ]
+    [ "$(faults --trace belady.trace --ram 1M --page_size 256K --policy FIFO)" -eq "$expected" ]
+    [ "$(faults sim -t belady.trace --frames 4 -p 256K -a FIFO)" -eq "$expected" ]
+}
+@test "switches may stand together, and a value behind them" {
+    run vmm -Vqt good.trace
+    [[ $output == *'PER-PROCESS'* ]]
+}
+@test "the last one of repeated flags counts" {
+    belady
+    [ "$(faults -t belady.trace --frames 9 -p 256K -a opt -a fifo --frames 4)" -eq 10 ]
+}
+@test "-- ends the flags" { works -t good.trace --; }
+@test "flags win over the configuration file, wherever they stand" {
+    belady
+    printf '# a machine\nframes = 9  # large\npage_size = 256K\npolicy=fifo\n' >vmm.conf
+    [ "$(faults -t belady.trace --config vmm.conf)" -eq 5 ]
+    [ "$(faults -t belady.trace --frames 4 --config vmm.conf)" -eq 10 ]
+}
+@test "-n stops after so many references" {
+    [ "$(faults -t good.trace -n 1)" -eq 1 ]
+    vmm -t good.trace -n 2 -o n.json >/dev/null
+    [ "$(counter total_accesses n.json)" -eq 2 ]
+}
+@test "--refs takes data or instructions" {
+    printf 'I  400000,4\n L 1000,8\n S 2000,8\nI  400004,4\n' >mixed.lackey
+    vmm -t mixed.lackey --refs data -o data.json >/dev/null
+    vmm -t mixed.lackey --refs fetch -o fetch.json >/dev/null
+    [ "$(counter accesses data.json)" -eq 2 ]
+    [ "$(counter filtered data.json)" -eq 2 ]
+    [ "$(counter fetches fetch.json)" -eq 2 ]
+    run --separate-stderr vmm -t good.trace --refs fetch
+    [ "$status" -eq 0 ]
+    [[ $stderr == *'warning: --refs left out all 3 references'* ]]
+}
+@test "Ctrl-C prints what was simulated so far, and ends with status 130" {
+    # A reader that never sees the end: the pipe stays open until the run has ended.
+    mkfifo pipe
+    export VMM=$bin/vmm
+    python3 - <<'END'
+import os, signal, subprocess, sys
+run = subprocess.Popen([os.environ["VMM"], "-t", "pipe", "--format", "native", "-o", "int.json"],
+                       stdout=open("out", "wb"), stderr=open("err", "wb"))
+pipe = open("pipe", "wb", buffering=0)
+lines = b"0 R 0x1000\n" * 100000
+pipe.write(lines)             # returns only when most of it is read: the run has begun
+run.send_signal(signal.SIGINT)
+try:
+    while run.poll() is None:
+        pipe.write(lines)
+except BrokenPipeError:
+    pass
+sys.exit(run.wait() != 130)
+END
+    grep -q 'SIMULATION SUMMARY' out
+    grep -q 'interrupted: the numbers above cover only' out
+    run ! grep -q successfully out
+    [ "$(counter end int.json)" = stopped ]
+}
