@@ -49,7 +49,7 @@ static TraceLineKind addrop_line(TraceLine *line) {
 
 /* "ADDRESS op" or "0xADDRESS op", a single blank. */
 VMM_ALWAYS_INLINE bool addrop_fast(const char *at, const char *newline, VMMRef **ref,
-                                        uint64_t page_size) {
+                                   uint64_t page_size) {
     (void)page_size;
     uint64_t addr;
     if (at[0] == '0' && (at[1] | 0x20) == 'x') {

@@ -5,7 +5,10 @@
 #include "source.h"
 
 static bool xz_matches(const unsigned char *bytes, size_t count) {
-    return count >= 6 && memcmp(bytes, "\xFD" "7zXZ", 6) == 0;
+    return count >= 6 && memcmp(bytes,
+                                "\xFD"
+                                "7zXZ",
+                                6) == 0;
 }
 
 #ifdef VMM_HAVE_LZMA
@@ -16,8 +19,7 @@ static bool xz_matches(const unsigned char *bytes, size_t count) {
 
 static int xz_start(TraceSource *source) {
     lzma_stream *stream = memory_zalloc(&memory_default, 1, sizeof *stream);
-    if (stream == NULL ||
-        lzma_stream_decoder(stream, UINT64_MAX, LZMA_CONCATENATED) != LZMA_OK) {
+    if (stream == NULL || lzma_stream_decoder(stream, UINT64_MAX, LZMA_CONCATENATED) != LZMA_OK) {
         memory_free(&memory_default, stream, 1, sizeof *stream);
         return error_no_memory(&source->error, sizeof *stream, "unpacking xz");
     }
@@ -42,8 +44,8 @@ static int xz_result(TraceSource *source, lzma_ret result) {
     case LZMA_STREAM_END:
         return 1;
     case LZMA_MEM_ERROR:
-        return error_no_memory(&source->error,
-                               (size_t)lzma_memusage(source->codec_state), "unpacking xz");
+        return error_no_memory(&source->error, (size_t)lzma_memusage(source->codec_state),
+                               "unpacking xz");
     case LZMA_OPTIONS_ERROR:
         return error_set(&source->error, VMM_E_UNSUPPORTED,
                          "%s uses a kind of xz compression that this build's liblzma does not "

@@ -7,8 +7,8 @@ static bool zstd_matches(const unsigned char *bytes, size_t count) {
         return false;
     }
     bool frame = bytes[0] == 0x28 && bytes[1] == 0xB5 && bytes[2] == 0x2F && bytes[3] == 0xFD;
-    bool skippable = (bytes[0] & 0xF0) == 0x50 && bytes[1] == 0x2A && bytes[2] == 0x4D &&
-                     bytes[3] == 0x18;
+    bool skippable =
+        (bytes[0] & 0xF0) == 0x50 && bytes[1] == 0x2A && bytes[2] == 0x4D && bytes[3] == 0x18;
     return frame || skippable;
 }
 
@@ -85,9 +85,7 @@ static long zstd_read(TraceSource *source, char *buffer, size_t size) {
         if (progress) {
             state->within = wanted != 0;
         } else if (more == 0) {
-            return state->within
-                       ? source_damaged(source, "the file ends within the zstd data")
-                       : 0;
+            return state->within ? source_damaged(source, "the file ends within the zstd data") : 0;
         }
     }
     return (long)out.pos;

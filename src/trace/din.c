@@ -48,7 +48,7 @@ static TraceLineKind din_line(TraceLine *line) {
 
 /* "label ADDRESS", a single blank, nothing behind. */
 VMM_ALWAYS_INLINE bool din_fast(const char *at, const char *newline, VMMRef **ref,
-                                     uint64_t page_size) {
+                                uint64_t page_size) {
     (void)page_size;
     unsigned label = (unsigned char)at[0] - (unsigned)'0';
     if (VMM_UNLIKELY(label > 2 || at[1] != ' ')) {

@@ -62,8 +62,7 @@ static FormatFit format_fit(const TraceFormat *format, const char *text, const c
     FormatFit fit = {0, 0, 0};
     while (text < end && fit.records + fit.bad < TRACE_GUESS_LINES) {
         const char *newline = memchr(text, '\n', (size_t)(end - text));
-        TraceLine line = {
-            .text = text, .length = (size_t)(newline - text), .page_size = page_size};
+        TraceLine line = {.text = text, .length = (size_t)(newline - text), .page_size = page_size};
         TraceLineKind kind = format->line(&line);
         fit.bad += kind == TRACE_LINE_BAD;
         fit.ignored += kind == TRACE_LINE_IGNORED;

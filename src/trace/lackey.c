@@ -110,7 +110,7 @@ static TraceLineKind lackey_line(TraceLine *line) {
 
 /* Any record, without blanks behind it. */
 VMM_ALWAYS_INLINE bool lackey_fast(const char *at, const char *newline, VMMRef **ref,
-                                        uint64_t page_size) {
+                                   uint64_t page_size) {
     (void)page_size;
     unsigned letter = lackey_letter(at);
     if (VMM_UNLIKELY(letter == 0)) {
@@ -137,8 +137,8 @@ static TraceStatus lackey_parse(TraceParse *parse) {
 
 static const TraceFormat lackey_format = {
     .name = "lackey",
-    .help = "what valgrind --tool=lackey --trace-mem=yes prints: \"I  addr,size\", \" L addr,size\"",
-    .expects = "\"I  address,size\", \" L address,size\", \" S address,size\" or \" M address,size\"",
+    .help = "I/L/S/M address,size: what valgrind --tool=lackey --trace-mem=yes prints",
+    .expects = "\"I  address,size\", or \" L\", \" S\" or \" M\" and \" address,size\"",
     .marks_writes = true,
     .line = lackey_line,
     .parse = lackey_parse,

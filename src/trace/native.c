@@ -25,8 +25,8 @@ static const uint8_t native_ops[256] = {
 };
 
 static const char *native_address(Scan *scan, uint64_t *addr) {
-    const char *problem = scan_hex_prefix(scan) ? scan_hex(scan, addr)
-                                                : scan_decimal(scan, UINT64_MAX, addr);
+    const char *problem =
+        scan_hex_prefix(scan) ? scan_hex(scan, addr) : scan_decimal(scan, UINT64_MAX, addr);
     if (problem == NULL && !scan_at_gap(scan)) {
         problem = "the address is not a number";
     }

@@ -17,8 +17,8 @@ static TraceLineKind pages_line(TraceLine *line) {
     uint64_t page;
     uint64_t addr;
     scan_blanks(&scan);
-    const char *problem = scan_hex_prefix(&scan) ? scan_hex(&scan, &page)
-                                                 : scan_decimal(&scan, UINT64_MAX, &page);
+    const char *problem =
+        scan_hex_prefix(&scan) ? scan_hex(&scan, &page) : scan_decimal(&scan, UINT64_MAX, &page);
     if (problem != NULL) {
         return scan_bad(line, problem);
     }
@@ -35,7 +35,7 @@ static TraceLineKind pages_line(TraceLine *line) {
 
 /* A decimal number of up to 9 digits, nothing before or behind. */
 VMM_ALWAYS_INLINE bool pages_fast(const char *at, const char *newline, VMMRef **ref,
-                                       uint64_t page_size) {
+                                  uint64_t page_size) {
     uint32_t page;
     uint64_t addr;
     at = fast_decimal(at, &page);

@@ -160,8 +160,7 @@ static inline VMMRef scan_ref(uint64_t addr, uint32_t pid, uint32_t size, VMMOp 
 VMM_ALWAYS_INLINE unsigned fast_hex(const char *at, uint64_t *value) {
     __m128i text = _mm_loadu_si128((const __m128i *)(const void *)at);
     __m128i digit = _mm_sub_epi8(text, _mm_set1_epi8('0'));
-    __m128i letter =
-        _mm_sub_epi8(_mm_or_si128(text, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
+    __m128i letter = _mm_sub_epi8(_mm_or_si128(text, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
     __m128i is_digit = _mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(9)), digit);
     __m128i is_letter = _mm_cmpeq_epi8(_mm_min_epu8(letter, _mm_set1_epi8(5)), letter);
     unsigned other = ~(unsigned)_mm_movemask_epi8(_mm_or_si128(is_digit, is_letter));
@@ -282,8 +281,8 @@ VMM_ALWAYS_INLINE size_t fast_index_lines(const char *at, const char *end, uint3
                         (uint64_t)(unsigned)_mm_movemask_epi8(d) << 48;
         fast_bit_places(mask, base, places + count);
         /* A match is -1 in its byte: the sum of all is minus the number of bits. */
-        __m128i sum = _mm_sub_epi8(_mm_setzero_si128(),
-                                   _mm_add_epi8(_mm_add_epi8(a, b), _mm_add_epi8(c, d)));
+        __m128i sum =
+            _mm_sub_epi8(_mm_setzero_si128(), _mm_add_epi8(_mm_add_epi8(a, b), _mm_add_epi8(c, d)));
         sum = _mm_sad_epu8(sum, _mm_setzero_si128());
         count += (unsigned)(_mm_cvtsi128_si32(sum) + _mm_extract_epi16(sum, 4));
     }
@@ -322,11 +321,9 @@ VMM_ALWAYS_INLINE bool fast_at_end(const char *at, const char *newline) {
 typedef bool TraceFast(const char *at, const char *newline, VMMRef **ref, uint64_t page_size);
 
 /* A line that the fast function did not know. False: it is a bad record. */
-static VMM_NOINLINE bool trace_parse_other(TraceParse *parse, const char *at,
-                                           const char *newline, VMMRef **ref,
-                                           TraceLineKind (*read_line)(TraceLine *)) {
-    TraceLine line = {
-        .text = at, .length = (size_t)(newline - at), .page_size = parse->page_size};
+static VMM_NOINLINE bool trace_parse_other(TraceParse *parse, const char *at, const char *newline,
+                                           VMMRef **ref, TraceLineKind (*read_line)(TraceLine *)) {
+    TraceLine line = {.text = at, .length = (size_t)(newline - at), .page_size = parse->page_size};
     switch (read_line(&line)) {
     case TRACE_LINE_TWO_REFS:
         *(*ref)++ = line.refs[0];
@@ -370,8 +367,8 @@ VMM_ALWAYS_INLINE TraceStatus trace_parse_lines(TraceParse *parse, TraceFast *fa
             return trace_parse_stop(parse, at, ref, TRACE_FULL);
         }
         const char *base = at;
-        size_t count = fast_index_lines(at, parse->end, places,
-                                        room < TRACE_SLICE ? room : TRACE_SLICE);
+        size_t count =
+            fast_index_lines(at, parse->end, places, room < TRACE_SLICE ? room : TRACE_SLICE);
         size_t i = 0;
         for (; i < count; i++) {
             const char *newline = base + places[i];

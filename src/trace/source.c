@@ -166,8 +166,8 @@ static int source_open_file(TraceSource *source, const char *path) {
 /* Reads the first bytes, as many as recognise a codec. */
 static int source_begin(TraceSource *source) {
     while (!source->raw_ended && source->raw_end < SOURCE_MAGIC_BYTES) {
-        long count = source_fetch(source, source->raw + source->raw_end,
-                                  SOURCE_RAW_BYTES - source->raw_end);
+        long count =
+            source_fetch(source, source->raw + source->raw_end, SOURCE_RAW_BYTES - source->raw_end);
         if (count < 0) {
             return (int)count;
         }

@@ -119,8 +119,7 @@ static VMM_COLD int trace_no_references(VMMTrace *trace) {
               "%s holds no references: %llu lines were read as %s, %llu bad records and %llu "
               "others were left out; check the file and --format",
               trace->source.name, (unsigned long long)trace->lines, trace->format->name,
-              (unsigned long long)trace->bad_records,
-              (unsigned long long)trace->ignored_records);
+              (unsigned long long)trace->bad_records, (unsigned long long)trace->ignored_records);
     return trace_fail(trace);
 }
 
@@ -151,8 +150,7 @@ static void trace_end_input(VMMTrace *trace, long result) {
 
 /* Reads once more into the buffer; there is room for it. */
 static void trace_read_more(VMMTrace *trace) {
-    long count = trace_source_read(&trace->source, trace->buffer + trace->filled,
-                                   VMM_TRACE_BUFFER);
+    long count = trace_source_read(&trace->source, trace->buffer + trace->filled, VMM_TRACE_BUFFER);
     if (count <= 0) {
         trace_end_input(trace, count);
         return;
@@ -167,8 +165,7 @@ static void trace_read_more(VMMTrace *trace) {
 
 /* Passes over the rest of a line that was too long. */
 static void trace_skip_long_line(VMMTrace *trace) {
-    const char *newline =
-        memchr(trace->buffer + trace->at, '\n', trace->filled - trace->at);
+    const char *newline = memchr(trace->buffer + trace->at, '\n', trace->filled - trace->at);
     if (newline == NULL) {
         trace->at = trace->lines_end = trace->filled;
         return;
@@ -222,8 +219,8 @@ static int trace_unknown_format(VMMTrace *trace, const TraceGuess *guess) {
     trace_excerpt(found, sizeof found, guess->first, guess->first_length);
     trace_format_names(names, sizeof names);
     if (guess->rival != NULL) {
-        snprintf(reason, sizeof reason, "its first lines fit %s as well as %s",
-                 guess->equal->name, guess->rival->name);
+        snprintf(reason, sizeof reason, "its first lines fit %s as well as %s", guess->equal->name,
+                 guess->rival->name);
     }
     return error_set(&trace->error, VMM_E_UNKNOWN_FORMAT,
                      "%s:%llu: found \"%s\", expected a trace, but %s; name the format with "

@@ -158,7 +158,12 @@ END
     run --separate-stderr vmm -t d.trace -D --pt-type single
     [[ $stderr == *'[0x7fffdeadb]+0xeef'* ]]
     run --separate-stderr vmm -t d.trace -D --pt-type two_level
-    [[ $stderr == *'[0x1fff 0x3adb]+0xeef'* || $stderr == *'[0x1fff'*']+0xeef'* ]]
+    [[ $stderr == *'[0x1ffff 0x1eadb]+0xeef'* ]]
+    # 32 bits of page number: 10 for each of the lower levels, the rest for the top.
+    run --separate-stderr vmm -t d.trace -D --pt-type three_level -p 64K
+    [[ $stderr == *'[0x7ff 0x3f7 0x2ad]+0xbeef'* ]]
+    run --separate-stderr vmm -t d.trace -D --pt-type five_level
+    [[ $stderr == *'[0x0 0xff 0x1ff 0xf5 0xdb]+0xeef'* ]]
 }
 @test "-D does not change the report" {
     vmm -t good.trace --no-timing >plain

@@ -38,7 +38,7 @@ typedef struct Bench {
     Note note[FRAMES];
     uint64_t next[FRAMES]; /* by frame: place of the next reference */
     uint32_t frame_of[PAGES];
-    uint32_t frames, resident, hand;
+    uint32_t frames, reserved, resident;
     uint64_t now, entries;
     Rng rng;         /* the policy's own stream, for a model of it */
     uint32_t trace[STEPS];
@@ -66,6 +66,12 @@ static void bench_make_trace(Bench *bench, uint64_t seed) {
     }
 }
 
+static void bench_reserve(Bench *bench, uint32_t frames) {
+    const PolicyType *type = bench->policy->type;
+    assert_true(type->reserve == NULL || type->reserve(bench->policy, frames));
+    bench->reserved = frames;
+}
+
 /* `text` names the policy; frames are reserved in two steps, as a pool grows. */
 static Bench *bench_make(const char *text, uint32_t frames, uint64_t seed) {
     Bench *bench = calloc(1, sizeof *bench);
@@ -78,9 +84,7 @@ static Bench *bench_make(const char *text, uint32_t frames, uint64_t seed) {
     assert_int_equal(policy_create(&bench->spec, &base, &bench->policy, &error), VMM_OK);
     bench->policy->page_of = bench->page;
     bench->policy->dirty = bench->dirty;
-    if (bench->policy->type->reserve != NULL) {
-        assert_true(bench->policy->type->reserve(bench->policy, (frames + 1) / 2));
-    }
+    bench_reserve(bench, (frames + 1) / 2);
     for (size_t page = 0; page < PAGES; page++) {
         bench->frame_of[page] = POLICY_NO_FRAME;
     }
@@ -156,9 +160,8 @@ static void bench_load(Bench *bench, uint32_t page, bool write, BenchModel *mode
     if (frame == POLICY_NO_FRAME) {
         frame = bench_victim(bench, model);
         bench_leave(bench, frame);
-    } else if (frame == (bench->frames + 1) / 2 && policy->type->reserve != NULL &&
-               bench->entries < bench->frames) {
-        assert_true(policy->type->reserve(policy, bench->frames));
+    } else if (frame >= bench->reserved) {
+        bench_reserve(bench, bench->frames);
     }
     bench->page[frame] = page;
     bench->dirty[frame] = write;

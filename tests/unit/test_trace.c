@@ -187,8 +187,7 @@ static const LineCase line_cases[] = {
     {"native", "1 I 0x0401ab70 3", 0x401ab70, 1, 3, I},
     {"native", "2 M 0x20 4", 0x20, 2, 4, BOTH},
     {"native", "2 m 0x20", 0x20, 2, 1, BOTH},
-    {"native", "4294967295 r 0xffffffffffffffff 4294967295", UINT64_MAX, UINT32_MAX, UINT32_MAX,
-     R},
+    {"native", "4294967295 r 0xffffffffffffffff 4294967295", UINT64_MAX, UINT32_MAX, UINT32_MAX, R},
     {"native", "7 w 18446744073709551615", UINT64_MAX, 7, 1, W},
     {"native", "7 i 4096 16", 4096, 7, 16, I},
     {"native", "0 R 0", 0, 0, 1, R},
@@ -377,7 +376,10 @@ static const BadCase bad_cases[] = {
     {"native", "0 R 0x10\0", 9},
     {"native", "\0\0\0\0", 4},
     {"native", "# a comment with \x01 in it", 0},
-    {"native", "\x7f" "ELF\x02\x01\x01", 0},
+    {"native",
+     "\x7f"
+     "ELF\x02\x01\x01",
+     0},
     {"native", "0 R 0x1000\r8", 0},
     {"native", "\xff\xfe", 0},
     {"addrop", "0041f7a0 X", 0},
@@ -569,7 +571,9 @@ static void formats_are_recognised(void **state) {
         {" S 00602264,1\n", "lackey"},
         {"==1== Lackey, an example Valgrind tool\n", NULL}, /* recognised, but empty */
         {"# 8\n\n   # 9\n0 R 0x10\n", "native"},
-        {"\xEF\xBB\xBF" "0 R 0x10\n", "native"},
+        {"\xEF\xBB\xBF"
+         "0 R 0x10\n",
+         "native"},
         {"8", "pages"},
         {"8\r\n9\r\n", "pages"},
         {"0 X 0x1000\n0 R 0x1000\n", "native"}, /* first line bad */
@@ -619,17 +623,14 @@ static void detection_passes_over_comments(void **state) {
 static void unknown_formats(void **state) {
     (void)state;
     static const char *const texts[] = {
-        "hello world\n",
-        "# fine\n\nARG addresses -1\n",
-        "0 X 0x1000\n",
-        "{\"json\": 1}\n",
-        "\x7f" "ELF\x02\x01\x01\n",
-        "0 R 0x10\n8\n", /* native and pages fit equally well */
+        "hello world\n",         "# fine\n\nARG addresses -1\n",
+        "0 X 0x1000\n",          "{\"json\": 1}\n",
+        "\177ELF\002\001\001\n", "0 R 0x10\n8\n", /* native and pages fit equally well */
     };
     for (size_t i = 0; i < VMM_COUNT_OF(texts); i++) {
         Result result = read_text(texts[i], NULL);
         assert_int_equal(result.open_code, VMM_E_UNKNOWN_FORMAT);
-        assert_contains(result.error, i == 1 ? "/t:3: found \"ARG addresses -1\"" : "/t:1: found \"");
+        assert_contains(result.error, i == 1 ? "/t:3: found \"ARG addr" : "/t:1: found \"");
         assert_contains(result.error, "--format (native, addrop, lackey, din, pages)");
     }
     assert_contains(read_text(texts[5], NULL).error, "fit native as well as pages");
@@ -680,12 +681,11 @@ static void compare_parsers(const TraceFormat *format, const char *text, size_t 
     TraceLineKind kind = format->line(&line);
     TraceStatus status = format->parse(&parse);
     size_t count = kind == TRACE_LINE_REF ? 1 : kind == TRACE_LINE_TWO_REFS ? 2 : 0;
-    bool equal = (status == TRACE_BAD) == (kind == TRACE_LINE_BAD) &&
-                 parse.ignored == (kind == TRACE_LINE_IGNORED) &&
-                 parse.lines == (kind != TRACE_LINE_BAD) &&
-                 parse.at == (kind == TRACE_LINE_BAD ? buffer : buffer + length + 1) &&
-                 (size_t)(parse.refs - refs) == count &&
-                 memcmp(refs, line.refs, count * sizeof *refs) == 0;
+    bool equal =
+        (status == TRACE_BAD) == (kind == TRACE_LINE_BAD) &&
+        parse.ignored == (kind == TRACE_LINE_IGNORED) && parse.lines == (kind != TRACE_LINE_BAD) &&
+        parse.at == (kind == TRACE_LINE_BAD ? buffer : buffer + length + 1) &&
+        (size_t)(parse.refs - refs) == count && memcmp(refs, line.refs, count * sizeof *refs) == 0;
     if (!equal) {
         fail_msg("%s: parse and line differ on \"%.*s\"", format->name, (int)length, text);
     }
@@ -731,8 +731,9 @@ static Sample make_sample(size_t lines) {
         char line[96];
         unsigned kind = (unsigned)rng_below(&rng, 4);
         unsigned size_shown = rng_below(&rng, 3) > 0;
-        int used = snprintf(line, sizeof line, rng_below(&rng, 5) > 0 ? "%u %c 0x%llx" : "%u %c %llu",
-                            ref.pid, "RWIM"[kind], (unsigned long long)ref.addr);
+        const char *style = rng_below(&rng, 5) > 0 ? "%u %c 0x%llx" : "%u %c %llu";
+        int used =
+            snprintf(line, sizeof line, style, ref.pid, "RWIM"[kind], (unsigned long long)ref.addr);
         if (size_shown) {
             snprintf(line + used, sizeof line - (size_t)used, " %u", ref.size);
         } else {
@@ -819,10 +820,10 @@ static void fingerprints(void **state) {
     assert_true(reads == fingerprint_of("1\n2\n8\n"));
     assert_true(reads == fingerprint_of("# text\n0 r 4096 1\r\n0 r 8192\n\n0 R 32768 text"));
     static const char *const others[] = {
-        "0 R 0x2000\n0 R 0x1000\n0 R 0x8000\n", /* order */
-        "0 R 0x1000\n0 R 0x2000\n0 R 0x8001\n", /* address */
-        "0 R 0x1000\n1 R 0x2000\n0 R 0x8000\n", /* pid */
-        "0 R 0x1000\n0 W 0x2000\n0 R 0x8000\n", /* op */
+        "0 R 0x2000\n0 R 0x1000\n0 R 0x8000\n",   /* order */
+        "0 R 0x1000\n0 R 0x2000\n0 R 0x8001\n",   /* address */
+        "0 R 0x1000\n1 R 0x2000\n0 R 0x8000\n",   /* pid */
+        "0 R 0x1000\n0 W 0x2000\n0 R 0x8000\n",   /* op */
         "0 R 0x1000\n0 R 0x2000 2\n0 R 0x8000\n", /* size */
         "0 R 0x1000\n0 R 0x2000\n",
         "0 R 0x1000\n0 R 0x2000\n0 R 0x8000\n0 R 0x0\n",
@@ -888,7 +889,10 @@ static const struct {
 #ifdef VMM_HAVE_LZMA
     {"xz", pack_xz, "", 0},
 #else
-    {"xz", NULL, "\xFD" "7zXZ\0\0\0", 8},
+    {"xz", NULL,
+     "\xFD"
+     "7zXZ\0\0\0",
+     8},
 #endif
 #ifdef VMM_HAVE_ZSTD
     {"zstd", pack_zstd, "", 0},
@@ -1030,11 +1034,8 @@ static void other_compressions(void **state) {
         const char *bytes;
         const char *name;
     } cases[] = {
-        {"BZh91AY&SY....", "bzip2"},
-        {"\x04\x22\x4D\x18....", "lz4"},
-        {"PK\x03\x04....", "zip"},
-        {"LZIP....", "lzip"},
-        {"\x1F\x9D....", "compress"},
+        {"BZh91AY&SY....", "bzip2"}, {"\x04\x22\x4D\x18....", "lz4"}, {"PK\x03\x04....", "zip"},
+        {"LZIP....", "lzip"},        {"\x1F\x9D....", "compress"},
     };
     for (size_t i = 0; i < VMM_COUNT_OF(cases); i++) {
         Result result = read_text(cases[i].bytes, NULL);
@@ -1086,8 +1087,8 @@ static void arguments_are_checked(void **state) {
     assert_int_equal(vmm_trace_open("/nonexistent", NULL, &trace, NULL), VMM_E_OPEN);
 
     /* An older caller's options end before `format`, an older caller's info before `path`. */
-    options = (VMMTraceOptions){.struct_size = offsetof(VMMTraceOptions, format),
-                                .format = "garbage"};
+    options =
+        (VMMTraceOptions){.struct_size = offsetof(VMMTraceOptions, format), .format = "garbage"};
     assert_int_equal(vmm_trace_open(file_path, &options, &trace, error), VMM_OK);
     assert_int_equal(vmm_trace_read(trace, &ref, 0), VMM_E_USAGE);
     assert_int_equal(vmm_trace_read(trace, NULL, 1), VMM_E_USAGE);
@@ -1160,8 +1161,7 @@ static void files_are_rewound(void **state) {
             read_rest(trace, 100, &result);
             assert_is_sample(&sample, &result);
             assert_int_equal(result.info.bytes_read, packed.size);
-            assert_true(result.info.fingerprint ==
-                        define_fingerprint(sample.refs, sample.count));
+            assert_true(result.info.fingerprint == define_fingerprint(sample.refs, sample.count));
             assert_int_equal(vmm_trace_rewind(trace), VMM_OK);
         }
         vmm_trace_close(trace);
@@ -1257,6 +1257,7 @@ static void standard_input(void **state) {
     assert_int_equal(result.count, 2);
     assert_contains(result.error, "standard input:3: found");
     free(result.refs);
+    free(bytes.data);
     close_pipe(&feed);
 
     /* A file as standard input is read, and read again, from where it stands. */
