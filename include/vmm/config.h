@@ -33,20 +33,20 @@ typedef struct VMMConfig {
 } VMMConfig;
 
 typedef enum VMMOptionType {
-    VMM_OPTION_COUNT,    /* a whole number; k, M, G multiply by 1000, Ki, Mi, Gi by 1024 */
-    VMM_OPTION_SIZE,     /* bytes; K, M, G, T (also KiB, ...) multiply by 1024 */
-    VMM_OPTION_SIZE_MB,  /* as SIZE, but a number without a unit counts MiB */
-    VMM_OPTION_DURATION, /* ps, ns, us, ms, s; a number without a unit counts ns */
-    VMM_OPTION_SWITCH,   /* on, off */
-    VMM_OPTION_CHOICE,   /* one of `choices` */
-    VMM_OPTION_POLICY,   /* a policy's name, parameters behind a colon: clock:bits=2,enter=0 */
+    VMM_OPTION_COUNT,     /* a whole number; k, M, G multiply by 1000, Ki, Mi, Gi by 1024 */
+    VMM_OPTION_SIZE,      /* bytes; K, M, G, T (also KiB, ...) multiply by 1024 */
+    VMM_OPTION_SIZE_MB,   /* as SIZE, but a number without a unit counts MiB */
+    VMM_OPTION_DURATION,  /* ps, ns, us, ms, s; a number without a unit counts ns */
+    VMM_OPTION_SWITCH,    /* on, off */
+    VMM_OPTION_CHOICE,    /* one of `choices` */
+    VMM_OPTION_POLICY,    /* a policy's name, parameters behind a colon: clock:bits=2,enter=0 */
     VMM_OPTION_PAGE_TABLE /* the name of a page-table organisation: FOUR_LEVEL */
 } VMMOptionType;
 
 typedef struct VMMOption {
-    const char *name;         /* API name, configuration key and long flag: "page-size" */
-    const char *alias;        /* another long flag for the same, or NULL */
-    char letter;              /* short flag, or 0 */
+    const char *name;  /* API name, configuration key and long flag: "page-size" */
+    const char *alias; /* another long flag for the same, or NULL */
+    char letter;       /* short flag, or 0 */
     VMMOptionType type;
     const char *metavar;      /* what its value is called in help: "SIZE" */
     const char *default_text; /* as a user would write it */

@@ -46,15 +46,15 @@ typedef struct VMMEviction {
 
 /* One page reference, as it went through the machine. Pointers are valid during the call. */
 typedef struct VMMStep {
-    uint64_t index;             /* of the reference among those simulated, from 1 */
-    VMMRef ref;                 /* the reference; a crossing one gives a step for each page */
-    uint64_t vpn;               /* the page of this step */
-    uint32_t tlb_hit;           /* 1: translation found in the TLB */
-    uint32_t walk_reads;        /* page-table entries read, 0 after a hit */
-    VMMFaultClass fault;        /* VMM_FAULT_NONE: no fault */
-    uint32_t frame;             /* where the page is now; VMM_NO_FRAME: nowhere */
-    uint32_t used_frames;       /* frames that hold a page after the step */
-    uint32_t eviction_count;    /* pages evicted in this step */
+    uint64_t index;          /* of the reference among those simulated, from 1 */
+    VMMRef ref;              /* the reference; a crossing one gives a step for each page */
+    uint64_t vpn;            /* the page of this step */
+    uint32_t tlb_hit;        /* 1: translation found in the TLB */
+    uint32_t walk_reads;     /* page-table entries read, 0 after a hit */
+    VMMFaultClass fault;     /* VMM_FAULT_NONE: no fault */
+    uint32_t frame;          /* where the page is now; VMM_NO_FRAME: nowhere */
+    uint32_t used_frames;    /* frames that hold a page after the step */
+    uint32_t eviction_count; /* pages evicted in this step */
     const VMMEviction *evictions;
 } VMMStep;
 

@@ -23,14 +23,14 @@ typedef struct VMMGenerator VMMGenerator;
 
 typedef struct VMMGeneratorOptions {
     uint32_t struct_size;
-    uint32_t processes;       /* 0: 4; numbered from 0 */
-    uint64_t references;      /* length of the trace */
-    uint64_t address_space;   /* bytes each process uses at most; 0: 1 GiB, and more if the
-                                 thrashing pattern needs it to exceed `memory` */
-    uint64_t memory;          /* bytes that the thrashing pattern exceeds; 0: 8 MiB */
-    uint64_t page_size;       /* bytes; 0: 4096 */
-    uint64_t seed;            /* as given; 0 is a seed like any other */
-    const char *pattern;      /* name, parameters behind a colon: "zipf:alpha=0.8" */
+    uint32_t processes;     /* 0: 4; numbered from 0 */
+    uint64_t references;    /* length of the trace */
+    uint64_t address_space; /* bytes each process uses at most; 0: 1 GiB, and more if the
+                               thrashing pattern needs it to exceed `memory` */
+    uint64_t memory;        /* bytes that the thrashing pattern exceeds; 0: 8 MiB */
+    uint64_t page_size;     /* bytes; 0: 4096 */
+    uint64_t seed;          /* as given; 0 is a seed like any other */
+    const char *pattern;    /* name, parameters behind a colon: "zipf:alpha=0.8" */
 } VMMGeneratorOptions;
 
 /* Fills in the defaults named above, the pattern sequential, seed 42, 10000 references. */

@@ -103,8 +103,8 @@ typedef int VMMProgressCallback(void *user, const VMMProgress *progress);
  * its end. Stops after max-accesses references. `progress` may be NULL. OPT and UNOPT make a
  * first pass over the trace and keep 8 bytes a page reference in unnamed files in $TMPDIR.
  */
-VMM_API int vmm_run(VMM *const *vmms, size_t count, VMMTrace *trace,
-                    VMMProgressCallback *progress, void *user);
+VMM_API int vmm_run(VMM *const *vmms, size_t count, VMMTrace *trace, VMMProgressCallback *progress,
+                    void *user);
 
 /* vmm_run() for one machine, without progress. */
 VMM_API int vmm_run_trace(VMM *vmm, VMMTrace *trace);

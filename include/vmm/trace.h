@@ -32,18 +32,18 @@ typedef struct VMMTraceOptions {
 /* What is known of a trace; valid at any time, final once vmm_trace_read() has returned 0. */
 typedef struct VMMTraceInfo {
     uint32_t struct_size;
-    uint32_t marks_writes;     /* 1: the format tells reads from writes */
-    const char *path;          /* as given to open; "-" for standard input */
-    const char *format;        /* "native", "lackey", ... */
-    const char *compression;   /* "none", "gzip", "xz", "zstd" */
-    uint64_t bytes_read;       /* of the file, compressed if it is */
-    uint64_t bytes_total;      /* of the file; 0 if not known (a pipe) */
-    uint64_t references;       /* delivered */
-    uint64_t bad_records;      /* left out with skip_bad_records */
-    uint64_t ignored_records;  /* well-formed records that are no references (din labels 3 to 5) */
-    uint64_t damaged_bytes;    /* decoded input that damage made unreadable, as far as known */
-    uint64_t fingerprint;      /* of all references delivered, in order; independent of format
-                                  and compression */
+    uint32_t marks_writes;    /* 1: the format tells reads from writes */
+    const char *path;         /* as given to open; "-" for standard input */
+    const char *format;       /* "native", "lackey", ... */
+    const char *compression;  /* "none", "gzip", "xz", "zstd" */
+    uint64_t bytes_read;      /* of the file, compressed if it is */
+    uint64_t bytes_total;     /* of the file; 0 if not known (a pipe) */
+    uint64_t references;      /* delivered */
+    uint64_t bad_records;     /* left out with skip_bad_records */
+    uint64_t ignored_records; /* well-formed records that are no references (din labels 3 to 5) */
+    uint64_t damaged_bytes;   /* decoded input that damage made unreadable, as far as known */
+    uint64_t fingerprint;     /* of all references delivered, in order; independent of format
+                                 and compression */
 } VMMTraceInfo;
 
 /*

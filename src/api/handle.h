@@ -10,8 +10,8 @@
 struct VMM {
     VMMConfig config; /* as given, with derived values filled in */
     Machine machine;
-    Stream *stream;   /* NULL before the first reference; shared by the machines of one run */
-    Error error;      /* the last failure */
+    Stream *stream; /* NULL before the first reference; shared by the machines of one run */
+    Error error;    /* the last failure */
     int error_code;
 };
 

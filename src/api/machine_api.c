@@ -43,8 +43,8 @@ int vmm_create_with(const VMMConfig *config, const VMMAllocator *allocator, VMM 
         return VMM_E_USAGE;
     }
     *vmm = NULL;
-    int status = create_checked(config, allocator != NULL ? allocator : &memory_default, vmm,
-                                &error);
+    int status =
+        create_checked(config, allocator != NULL ? allocator : &memory_default, vmm, &error);
     if (status != VMM_OK) {
         error_publish(&error, error_text);
     }
@@ -126,8 +126,7 @@ int vmm_feed(VMM *vmm, const VMMRef *refs, size_t count) {
 }
 
 bool vmm_access(VMM *vmm, uint32_t pid, uint64_t addr, bool is_write) {
-    VMMRef ref = {.addr = addr, .pid = pid, .size = 1,
-                  .op = is_write ? VMM_OP_WRITE : VMM_OP_READ};
+    VMMRef ref = {.addr = addr, .pid = pid, .size = 1, .op = is_write ? VMM_OP_WRITE : VMM_OP_READ};
     vmm->machine.fault = VMM_FAULT_NONE;
     if (vmm_feed(vmm, &ref, 1) != VMM_OK) {
         return false;
@@ -288,9 +287,9 @@ int vmm_process_stats(const VMM *vmm, size_t index, VMMProcessStats *stats) {
         .page_table_bytes = process->table.bytes,
     };
     all.accesses = all.reads + all.writes + all.fetches;
-    for (int class = 0; class < VMM_FAULT_CLASS_COUNT; class++) {
-        all.page_faults += process->faults[class];
-        all.major_faults += vmm_fault_class_is_major(class) ? process->faults[class] : 0;
+    for (int kind = 0; kind < VMM_FAULT_CLASS_COUNT; kind++) {
+        all.page_faults += process->faults[kind];
+        all.major_faults += vmm_fault_class_is_major(kind) ? process->faults[kind] : 0;
     }
     all.minor_faults = all.page_faults - all.major_faults;
     size_t size = stats->struct_size < sizeof all ? (size_t)stats->struct_size : sizeof all;

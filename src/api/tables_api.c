@@ -14,7 +14,7 @@ static const VMMStatInfo stat_table[] = {
 #define X(name, unit, text) {#name, unit, text, offsetof(VMMStats, name)},
 #include "../../include/vmm/counters.def"
 #undef X
-#define X(name, major, text)                                                                     \
+#define X(name, major, text) \
     {"fault_" #name, "faults", text, offsetof(VMMStats, faults) + 8 * VMM_FAULT_##name},
 #include "../../include/vmm/fault_classes.def"
 #undef X

@@ -16,22 +16,25 @@ typedef struct Unit {
 } Unit;
 
 #define KI UINT64_C(1024)
+#define MI (KI << 10)
+#define GI (KI << 20)
+#define TI (KI << 30)
 #define K UINT64_C(1000)
+#define M UINT64_C(1000000)
+#define G UINT64_C(1000000000)
+#define T UINT64_C(1000000000000)
 
 static const Unit count_units[] = {
-    {"", 1},           {"k", K},           {"M", K * K},           {"G", K * K * K},
-    {"Ki", KI},        {"Mi", KI * KI},    {"Gi", KI * KI * KI},
+    {"", 1}, {"k", K}, {"M", M}, {"G", G}, {"Ki", KI}, {"Mi", MI}, {"Gi", GI},
 };
 
 static const Unit size_units[] = {
-    {"B", 1},          {"K", KI},          {"KB", KI},             {"KiB", KI},
-    {"M", KI * KI},    {"MB", KI * KI},    {"MiB", KI * KI},       {"G", KI * KI * KI},
-    {"GB", KI * KI * KI}, {"GiB", KI * KI * KI}, {"T", KI * KI * KI * KI},
-    {"TB", KI * KI * KI * KI}, {"TiB", KI * KI * KI * KI},
+    {"B", 1},  {"K", KI},  {"KB", KI},  {"KiB", KI}, {"M", MI},  {"MB", MI},  {"MiB", MI},
+    {"G", GI}, {"GB", GI}, {"GiB", GI}, {"T", TI},   {"TB", TI}, {"TiB", TI},
 };
 
 static const Unit duration_units[] = {
-    {"ps", 1}, {"ns", K}, {"us", K * K}, {"ms", K * K * K}, {"s", K * K * K * K},
+    {"ps", 1}, {"ns", K}, {"us", M}, {"ms", G}, {"s", T},
 };
 
 /* Digits, 0x digits, or digits with a fraction; *scale is 10 to the number of decimals. */
@@ -83,8 +86,8 @@ static int scaled(uint64_t value, uint64_t scale, uint64_t factor, uint64_t *res
     return NUMBER_OK;
 }
 
-static int parse_with_units(const char *text, const Unit *units, size_t count,
-                            uint64_t bare_factor, uint64_t *result) {
+static int parse_with_units(const char *text, const Unit *units, size_t count, uint64_t bare_factor,
+                            uint64_t *result) {
     uint64_t value;
     uint64_t scale;
     int status = parse_digits(&text, &value, &scale);
@@ -158,3 +161,12 @@ int name_matches(const char *a, const char *b) {
     } while (x != '\0');
     return 1;
 }
+
+#undef KI
+#undef MI
+#undef GI
+#undef TI
+#undef K
+#undef M
+#undef G
+#undef T

@@ -135,8 +135,8 @@ static int set_number(const VMMOption *option, const char *text, uint64_t *place
     }
     int status = number_parse_option(option, text, &value);
     if (status == NUMBER_BAD) {
-        return error_set(error, VMM_E_USAGE, "%s: found \"%.60s\", expected %s", option->name,
-                         text, number_form(option->type));
+        return error_set(error, VMM_E_USAGE, "%s: found \"%.60s\", expected %s", option->name, text,
+                         number_form(option->type));
     }
     if (status == NUMBER_OVERFLOW || value < option->min || value > option->max) {
         char low[32];
@@ -176,8 +176,7 @@ static int set_text(const VMMOption *option, const char *text, char *place, Erro
     return VMM_OK;
 }
 
-static int set_option(Settings *settings, const VMMOption *option, const char *text,
-                      Error *error) {
+static int set_option(Settings *settings, const VMMOption *option, const char *text, Error *error) {
     void *place = option_place(settings, option);
     switch (option->type) {
     case VMM_OPTION_SWITCH:
@@ -337,8 +336,7 @@ static int check_sizes(const Settings *settings, Error *error) {
         number_format_size(settings->ram, ram, sizeof ram);
         return error_set(error, VMM_E_CONFIG,
                          "ram %s with pages of %s makes %s; expected 1 to %" PRIu32 " frames", ram,
-                         page,
-                         settings->ram < settings->page_size ? "no frame" : "too many frames",
+                         page, settings->ram < settings->page_size ? "no frame" : "too many frames",
                          UINT32_MAX - 1);
     }
     if (settings_swap_slots(settings) == 0) {

@@ -8,9 +8,9 @@
 #include "../base/spill.h"
 
 enum {
-    RUN_READ_REFS = 4096,          /* references read from the trace at a time */
-    RUN_PROGRESS_REFS = 1 << 18,   /* references between two calls of the progress callback */
-    RUN_BLOCK = 1 << 18            /* page references of a block on the way back */
+    RUN_READ_REFS = 4096,        /* references read from the trace at a time */
+    RUN_PROGRESS_REFS = 1 << 18, /* references between two calls of the progress callback */
+    RUN_BLOCK = 1 << 18          /* page references of a block on the way back */
 };
 
 /* References read from the trace and not yet given to the stream. */
@@ -26,8 +26,8 @@ static int run_fill_batch(Stream *stream, RunInput *input, Error *error) {
     stream_next_batch(stream);
     while (!stream_is_full(stream) && !stream_is_done(stream)) {
         if (input->taken == input->count) {
-            long count = input->ended ? 0 : vmm_trace_read(input->trace, input->refs,
-                                                           RUN_READ_REFS);
+            long count =
+                input->ended ? 0 : vmm_trace_read(input->trace, input->refs, RUN_READ_REFS);
             if (count < 0) {
                 return error_set(error, (int)count, "%s", vmm_trace_error_text(input->trace));
             }
@@ -77,8 +77,8 @@ static int run_turn_block(uint32_t *block, size_t length, uint64_t first, uint64
     for (size_t i = length; i-- > 0;) {
         uint32_t page = block[i];
         uint64_t place = first + i;
-        uint64_t distance = page == DIRECTORY_NO_PAGE || next[page] == 0 ? 0
-                                                                         : next[page] - 1 - place;
+        uint64_t distance =
+            page == DIRECTORY_NO_PAGE || next[page] == 0 ? 0 : next[page] - 1 - place;
         if (distance > UINT32_MAX) {
             return error_set(error, VMM_E_LIMIT,
                              "two references to a page are more than %u page references apart, "

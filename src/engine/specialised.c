@@ -114,23 +114,23 @@ VMM_ALWAYS_INLINE size_t specialised_loop_without_tlb(Machine *machine, Pool *po
     return to;
 }
 
-#define X(name)                                                                                  \
-    static size_t specialised_##name(Machine *machine, Pool *pool, const Batch *batch,           \
-                                     size_t from, size_t to) {                                   \
-        const PolicyType *type = &name##_policy;                                                 \
-        if (machine->tlb.entries == 0) {                                                         \
-            return specialised_loop_without_tlb(machine, pool, batch, from, to, type);           \
-        }                                                                                        \
-        switch (machine->tlb.note) {                                                             \
-        case TLB_NOTE_ORDER:                                                                     \
-            return specialised_loop(machine, pool, batch, from, to, type, TLB_NOTE_ORDER);       \
-        case TLB_NOTE_STAMP:                                                                     \
-            return specialised_loop(machine, pool, batch, from, to, type, TLB_NOTE_STAMP);       \
-        case TLB_NOTE_COUNT:                                                                     \
-            return specialised_loop(machine, pool, batch, from, to, type, TLB_NOTE_COUNT);       \
-        default:                                                                                 \
-            return specialised_loop(machine, pool, batch, from, to, type, TLB_NOTE_NOTHING);     \
-        }                                                                                        \
+#define X(name)                                                                              \
+    static size_t specialised_##name(Machine *machine, Pool *pool, const Batch *batch,       \
+                                     size_t from, size_t to) {                               \
+        const PolicyType *type = &name##_policy;                                             \
+        if (machine->tlb.entries == 0) {                                                     \
+            return specialised_loop_without_tlb(machine, pool, batch, from, to, type);       \
+        }                                                                                    \
+        switch (machine->tlb.note) {                                                         \
+        case TLB_NOTE_ORDER:                                                                 \
+            return specialised_loop(machine, pool, batch, from, to, type, TLB_NOTE_ORDER);   \
+        case TLB_NOTE_STAMP:                                                                 \
+            return specialised_loop(machine, pool, batch, from, to, type, TLB_NOTE_STAMP);   \
+        case TLB_NOTE_COUNT:                                                                 \
+            return specialised_loop(machine, pool, batch, from, to, type, TLB_NOTE_COUNT);   \
+        default:                                                                             \
+            return specialised_loop(machine, pool, batch, from, to, type, TLB_NOTE_NOTHING); \
+        }                                                                                    \
     }
 VMM_POLICIES(X)
 #undef X

@@ -5,9 +5,9 @@
 #include <string.h>
 
 enum {
-    STREAM_AHEAD = 128,    /* references fetched ahead of the loop that reads them */
-    STREAM_FETCH = 8,      /* page references fetched ahead of the loop that interns them */
-    STREAM_NEAR_BITS = 16  /* a directory of up to 2^16 places is in the caches anyway */
+    STREAM_AHEAD = 128,   /* references fetched ahead of the loop that reads them */
+    STREAM_FETCH = 8,     /* page references fetched ahead of the loop that interns them */
+    STREAM_NEAR_BITS = 16 /* a directory of up to 2^16 places is in the caches anyway */
 };
 
 static int stream_init(Stream *stream, const Settings *settings, unsigned address_bits,
@@ -26,11 +26,11 @@ static int stream_init(Stream *stream, const Settings *settings, unsigned addres
     batch->invalid = memory_zalloc(&stream->memory, capacity, sizeof *batch->invalid);
     bool filters = settings->refs != REFS_ALL;
     if (filters) {
-        batch->left_out_before = memory_zalloc(&stream->memory, capacity,
-                                               sizeof *batch->left_out_before);
+        batch->left_out_before =
+            memory_zalloc(&stream->memory, capacity, sizeof *batch->left_out_before);
     }
-    if (batch->page == NULL || batch->op == NULL || batch->runs == NULL ||
-        batch->invalid == NULL || (filters && batch->left_out_before == NULL)) {
+    if (batch->page == NULL || batch->op == NULL || batch->runs == NULL || batch->invalid == NULL ||
+        (filters && batch->left_out_before == NULL)) {
         return error_no_memory(error, capacity * sizeof(Run), "a batch of references");
     }
     return directory_init(&stream->directory, &stream->memory, address_bits - stream->page_shift,
@@ -279,7 +279,7 @@ static void stream_intern_stretch(Stream *stream) {
             directory_fetch_key(directory, keys[i + STREAM_FETCH]);
         }
         page[i] = VMM_UNLIKELY(keys[i] == DIRECTORY_NO_KEY) ? DIRECTORY_NO_PAGE
-                                                             : directory_intern(directory, keys[i]);
+                                                            : directory_intern(directory, keys[i]);
     }
 }
 

@@ -31,7 +31,7 @@ enum { OP_WRITE_BIT = 1, OP_MASK = 3, OP_CONTINUED = 4 };
 
 typedef struct Run {
     uint32_t space;
-    uint32_t length; /* page references */
+    uint32_t length;              /* page references */
     uint32_t count[VMM_OP_COUNT]; /* references whose first page is in this run, by VMMOp */
 } Run;
 
@@ -61,13 +61,13 @@ typedef struct Stream {
     Batch batch;
     uint64_t address_limit;
     uint64_t references; /* taken, after the filter */
-    uint64_t filtered; /* left out by the filter, in all batches */
+    uint64_t filtered;   /* left out by the filter, in all batches */
     uint64_t page_references;
     uint64_t max_references;
     uint64_t refs; /* REFS_ALL, ... */
     unsigned page_shift;
-    uint32_t users;      /* machines that hold this stream */
-    uint32_t last_pid;   /* of the last reference, and its space */
+    uint32_t users;    /* machines that hold this stream */
+    uint32_t last_pid; /* of the last reference, and its space */
     uint32_t last_space;
     bool any;            /* last_pid is valid */
     uint64_t resume_vpn; /* of a reference cut by the end of a stretch; UINT64_MAX: none */

@@ -14,10 +14,10 @@ int directory_init(Directory *directory, const Memory *memory, unsigned vpn_bits
     directory->space_limit = (UINT64_C(1) << (64 - vpn_bits < 31 ? 64 - vpn_bits : 31)) - 1;
     directory->table_bits = DIRECTORY_FIRST_BITS;
     directory->space_bits = DIRECTORY_FIRST_SPACE_BITS;
-    directory->places = memory_zalloc(memory, (size_t)1 << directory->table_bits,
-                                      sizeof *directory->places);
-    directory->spaces = memory_zalloc(memory, (size_t)1 << directory->space_bits,
-                                      sizeof *directory->spaces);
+    directory->places =
+        memory_zalloc(memory, (size_t)1 << directory->table_bits, sizeof *directory->places);
+    directory->spaces =
+        memory_zalloc(memory, (size_t)1 << directory->space_bits, sizeof *directory->spaces);
     if (directory->places == NULL || directory->spaces == NULL) {
         return error_no_memory(error, sizeof(uint32_t) << DIRECTORY_FIRST_BITS, "the page table");
     }
@@ -41,8 +41,7 @@ void directory_free(Directory *directory) {
 static uint64_t directory_space_place(const Directory *directory, uint32_t pid) {
     uint64_t mask = (UINT64_C(1) << directory->space_bits) - 1;
     uint64_t place = rng_mix(pid) & mask;
-    while (directory->spaces[place] != 0 &&
-           directory->pids[directory->spaces[place] - 1] != pid) {
+    while (directory->spaces[place] != 0 && directory->pids[directory->spaces[place] - 1] != pid) {
         place = (place + 1) & mask;
     }
     return place;

@@ -46,7 +46,8 @@ typedef struct Directory {
 int directory_init(Directory *directory, const Memory *memory, unsigned vpn_bits, Error *error);
 void directory_free(Directory *directory);
 
-/* The space of process `pid`, made at its first use; DIRECTORY_NO_SPACE with *error if it cannot. */
+/* The space of process `pid`, made at its first use; DIRECTORY_NO_SPACE with *error if it cannot.
+ */
 uint32_t directory_space(Directory *directory, uint32_t pid, Error *error);
 
 /* The space of a known process, or DIRECTORY_NO_SPACE. */

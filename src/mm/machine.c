@@ -19,10 +19,9 @@ int machine_init(Machine *machine, const Settings *settings, const Memory *memor
         return status;
     }
     VMMPolicyNeeds needs = machine->policy.type->info.needs;
-    machine->touch_on_hit = needs == VMM_NEEDS_EVERY_REFERENCE ||
-                            needs == VMM_NEEDS_FUTURE ||
-                            (needs == VMM_NEEDS_ACCESSED_BIT &&
-                             settings->accessed_bit == ACCESSED_EVERY_REFERENCE);
+    machine->touch_on_hit =
+        needs == VMM_NEEDS_EVERY_REFERENCE || needs == VMM_NEEDS_FUTURE ||
+        (needs == VMM_NEEDS_ACCESSED_BIT && settings->accessed_bit == ACCESSED_EVERY_REFERENCE);
     machine->store_backed = settings->initial == INITIAL_STORE;
     swap_init(&machine->swap, settings_swap_slots(settings));
     return VMM_OK;
@@ -87,11 +86,11 @@ int machine_attach(Machine *machine, const Directory *directory, uint64_t horizo
 static bool machine_grow_pages(Machine *machine, uint64_t capacity) {
     const Memory *memory = &machine->memory;
     size_t old = machine->page_capacity;
-    uint32_t *frame_of = memory_grow(memory, machine->frame_of, old, (size_t)capacity,
-                                     sizeof *frame_of);
+    uint32_t *frame_of =
+        memory_grow(memory, machine->frame_of, old, (size_t)capacity, sizeof *frame_of);
     machine->frame_of = frame_of != NULL ? frame_of : machine->frame_of;
-    uint32_t *slot_of = memory_grow(memory, machine->slot_of, old, (size_t)capacity,
-                                    sizeof *slot_of);
+    uint32_t *slot_of =
+        memory_grow(memory, machine->slot_of, old, (size_t)capacity, sizeof *slot_of);
     machine->slot_of = slot_of != NULL ? slot_of : machine->slot_of;
     uint8_t *state = memory_grow(memory, machine->state, old, (size_t)capacity, sizeof *state);
     machine->state = state != NULL ? state : machine->state;
@@ -168,10 +167,10 @@ static void machine_sum_processes(const Machine *machine, VMMStats *stats) {
         stats->misses += process->misses;
         stats->page_tables += process->table.tables;
         stats->page_table_bytes += process->table.bytes;
-        for (int class = 0; class < VMM_FAULT_CLASS_COUNT; class++) {
-            stats->faults[class] += process->faults[class];
-            stats->page_faults += process->faults[class];
-            stats->major_faults += vmm_fault_class_is_major(class) ? process->faults[class] : 0;
+        for (int kind = 0; kind < VMM_FAULT_CLASS_COUNT; kind++) {
+            stats->faults[kind] += process->faults[kind];
+            stats->page_faults += process->faults[kind];
+            stats->major_faults += vmm_fault_class_is_major(kind) ? process->faults[kind] : 0;
         }
     }
 }

@@ -57,7 +57,7 @@ typedef struct Machine {
 
     Tlb tlb;
     Swap swap;
-    Pool **pools;        /* one, or with scope = process one for each space */
+    Pool **pools; /* one, or with scope = process one for each space */
     uint32_t pool_count;
     uint32_t pool_capacity;
     Process *processes; /* by space */
@@ -82,11 +82,11 @@ typedef struct Machine {
     uint32_t eviction_count;
     VMMEviction evictions[MACHINE_MAX_EVICTIONS];
 
-    bool store_backed;  /* initial = store */
-    bool touch_on_hit;  /* the policy is told of TLB hits */
+    bool store_backed; /* initial = store */
+    bool touch_on_hit; /* the policy is told of TLB hits */
     VMMObserver *observer;
     void *observer_user;
-    int status;         /* VMM_OK, or why the machine stands still */
+    int status; /* VMM_OK, or why the machine stands still */
     Error error;
 } Machine;
 

@@ -18,11 +18,11 @@
 #define POOL_NO_FRAME POLICY_NO_FRAME
 
 typedef struct Pool {
-    uint32_t *page;   /* by frame: the page id in it, DIRECTORY_NO_PAGE if none */
-    uint8_t *dirty;   /* by frame: 1 if the page was written since it was loaded */
-    uint32_t *free;   /* stack of frames that held a page and were given back */
+    uint32_t *page; /* by frame: the page id in it, DIRECTORY_NO_PAGE if none */
+    uint8_t *dirty; /* by frame: 1 if the page was written since it was loaded */
+    uint32_t *free; /* stack of frames that held a page and were given back */
     Policy *policy;
-    Tlb *tlb;         /* with young-flush: where entries go when accessed bits are cleared */
+    Tlb *tlb; /* with young-flush: where entries go when accessed bits are cleared */
     uint32_t capacity;
     uint32_t reserved; /* frames the arrays have room for */
     uint32_t unused;   /* the first frame never used */

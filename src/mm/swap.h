@@ -48,8 +48,8 @@ static inline bool swap_give_back(Swap *swap, const Memory *memory, uint32_t slo
     swap->used--;
     if (swap->free_count == swap->free_capacity) {
         uint32_t capacity = swap->free_capacity + swap->free_capacity / 2 + 64;
-        uint32_t *grown = memory_grow(memory, swap->free, swap->free_capacity, capacity,
-                                      sizeof *grown);
+        uint32_t *grown =
+            memory_grow(memory, swap->free, swap->free_capacity, capacity, sizeof *grown);
         if (grown == NULL) {
             return false;
         }

@@ -118,6 +118,10 @@ damaged() {
     [ -z "$output" ]
 }
 @test "-o a folder" { fails 1 "cannot open for writing '.'" vmm -t good.trace -o .; }
+@test "-o in a folder that takes no files" {
+    fails 1 '/proc/x.json' vmm -t good.trace -o /proc/x.json
+    [ -z "$output" ]
+}
 @test "--csv in a folder that does not exist" { fails 1 'results' vmm -t good.trace --csv results/x; }
 @test "-o on a full disk" {
     run --separate-stderr vmm -t good.trace -o /dev/full

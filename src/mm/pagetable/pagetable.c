@@ -39,9 +39,11 @@ const PageTableType *pagetable_parse(const char *name, Error *error) {
             return type;
         }
         if (length < sizeof known) {
-            length += (size_t)snprintf(known + length, sizeof known - length, " %s", type->info.name);
+            length +=
+                (size_t)snprintf(known + length, sizeof known - length, " %s", type->info.name);
         }
     }
-    error_set(error, VMM_E_USAGE, "there is no page table \"%.60s\"; expected one of:%s", name, known);
+    error_set(error, VMM_E_USAGE, "there is no page table \"%.60s\"; expected one of:%s", name,
+              known);
     return NULL;
 }

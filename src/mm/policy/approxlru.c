@@ -29,28 +29,26 @@ typedef struct ApproxLru {
     uint32_t used;       /* frames 0 .. used - 1 have been loaded at least once */
     uint32_t hand;
     uint32_t reserved;
-    uint32_t smallest;   /* no counter is below it */
+    uint32_t smallest; /* no counter is below it */
     unsigned bits;
     bool enter;
 } ApproxLru;
 
 /* The loops over all frames, for one width of counter. */
-#define APPROXLRU_WIDTH(bits, type)                                                              \
-    VMM_VECTORISED static void approxlru_age_##bits(type *restrict count,                        \
-                                                    uint8_t *restrict referenced,                \
-                                                    uint32_t frames) {                           \
-        for (uint32_t frame = 0; frame < frames; frame++) {                                      \
-            count[frame] = (type)(count[frame] >> 1 | (type)referenced[frame] << (bits - 1));    \
-            referenced[frame] = 0;                                                               \
-        }                                                                                        \
-    }                                                                                            \
-    VMM_VECTORISED static uint32_t approxlru_minimum_##bits(const type *count,                   \
-                                                            uint32_t frames) {                   \
-        type minimum = count[0];                                                                 \
-        for (uint32_t frame = 1; frame < frames; frame++) {                                      \
-            minimum = count[frame] < minimum ? count[frame] : minimum;                           \
-        }                                                                                        \
-        return minimum;                                                                          \
+#define APPROXLRU_WIDTH(bits, type)                                                               \
+    VMM_VECTORISED static void approxlru_age_##bits(                                              \
+        type *restrict count, uint8_t *restrict referenced, uint32_t frames) {                    \
+        for (uint32_t frame = 0; frame < frames; frame++) {                                       \
+            count[frame] = (type)(count[frame] >> 1 | (type)referenced[frame] << (bits - 1));     \
+            referenced[frame] = 0;                                                                \
+        }                                                                                         \
+    }                                                                                             \
+    VMM_VECTORISED static uint32_t approxlru_minimum_##bits(const type *count, uint32_t frames) { \
+        type minimum = count[0];                                                                  \
+        for (uint32_t frame = 1; frame < frames; frame++) {                                       \
+            minimum = count[frame] < minimum ? count[frame] : minimum;                            \
+        }                                                                                         \
+        return minimum;                                                                           \
     }
 
 APPROXLRU_WIDTH(8, uint8_t)

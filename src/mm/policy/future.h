@@ -65,8 +65,8 @@ static void future_destroy(Policy *policy) {
 
 static bool future_reserve(Policy *policy, uint32_t frames) {
     Future *future = (Future *)policy;
-    uint64_t *next = memory_grow(policy->memory, future->next, future->reserved, frames,
-                                 sizeof *next);
+    uint64_t *next =
+        memory_grow(policy->memory, future->next, future->reserved, frames, sizeof *next);
     if (next == NULL) {
         return false;
     }

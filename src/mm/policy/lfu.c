@@ -61,8 +61,8 @@ static bool lfu_reserve(Policy *policy, uint32_t frames) {
         return false;
     }
     lfu->pages = pages;
-    LfuList *lists = memory_grow(policy->memory, lfu->lists, had, (size_t)frames + 1,
-                                 sizeof *lists);
+    LfuList *lists =
+        memory_grow(policy->memory, lfu->lists, had, (size_t)frames + 1, sizeof *lists);
     if (lists == NULL) {
         return false;
     }

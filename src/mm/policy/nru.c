@@ -67,27 +67,27 @@ static NruClass *nru_class_of(Nru *nru, uint32_t frame) {
 }
 
 static void nru_append(Nru *nru, uint32_t frame) {
-    NruClass *class = nru_class_of(nru, frame);
-    nru->pages[frame].older = class->youngest;
+    NruClass *group = nru_class_of(nru, frame);
+    nru->pages[frame].older = group->youngest;
     nru->pages[frame].younger = NRU_NONE;
-    if (class->youngest == NRU_NONE) {
-        class->oldest = frame;
+    if (group->youngest == NRU_NONE) {
+        group->oldest = frame;
     } else {
-        nru->pages[class->youngest].younger = frame;
+        nru->pages[group->youngest].younger = frame;
     }
-    class->youngest = frame;
+    group->youngest = frame;
 }
 
 static void nru_unlink(Nru *nru, uint32_t frame) {
-    NruClass *class = nru_class_of(nru, frame);
+    NruClass *group = nru_class_of(nru, frame);
     NruPage page = nru->pages[frame];
     if (page.older == NRU_NONE) {
-        class->oldest = page.younger;
+        group->oldest = page.younger;
     } else {
         nru->pages[page.older].younger = page.younger;
     }
     if (page.younger == NRU_NONE) {
-        class->youngest = page.older;
+        group->youngest = page.older;
     } else {
         nru->pages[page.younger].older = page.older;
     }
@@ -118,11 +118,11 @@ static void nru_dirtied(Policy *policy, uint32_t frame) {
 
 static uint32_t nru_victim(Policy *policy) {
     const Nru *nru = (const Nru *)policy;
-    unsigned class = 0;
-    while (nru->classes[class].oldest == NRU_NONE) {
-        class++;
+    unsigned group = 0;
+    while (nru->classes[group].oldest == NRU_NONE) {
+        group++;
     }
-    return nru->classes[class].oldest;
+    return nru->classes[group].oldest;
 }
 
 static void nru_remove(Policy *policy, uint32_t frame) {
@@ -148,8 +148,8 @@ static void nru_splice(Nru *nru, unsigned from, unsigned to) {
 
 static void nru_tick(Policy *policy) {
     Nru *nru = (Nru *)policy;
-    for (unsigned class = 2; policy->bit_cleared != NULL && class < 4; class++) {
-        for (uint32_t f = nru->classes[class].oldest; f != NRU_NONE; f = nru->pages[f].younger) {
+    for (unsigned group = 2; policy->bit_cleared != NULL && group < 4; group++) {
+        for (uint32_t f = nru->classes[group].oldest; f != NRU_NONE; f = nru->pages[f].younger) {
             policy->bit_cleared(policy->host, f);
         }
     }
@@ -169,8 +169,8 @@ static void nru_why(const Policy *policy, uint32_t victim, char *text, size_t si
 static uint32_t nru_order(Policy *policy, uint32_t *frames) {
     const Nru *nru = (const Nru *)policy;
     uint32_t count = 0;
-    for (unsigned class = 0; class < 4; class++) {
-        for (uint32_t f = nru->classes[class].oldest; f != NRU_NONE; f = nru->pages[f].younger) {
+    for (unsigned group = 0; group < 4; group++) {
+        for (uint32_t f = nru->classes[group].oldest; f != NRU_NONE; f = nru->pages[f].younger) {
             frames[count++] = f;
         }
     }

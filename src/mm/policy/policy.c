@@ -17,7 +17,8 @@ static const PolicyType *policy_find(const char *name, Error *error) {
             return type;
         }
         if (length < sizeof known) {
-            length += (size_t)snprintf(known + length, sizeof known - length, " %s", type->info.name);
+            length +=
+                (size_t)snprintf(known + length, sizeof known - length, " %s", type->info.name);
         }
     }
     error_set(error, VMM_E_USAGE, "there is no policy \"%.60s\"; expected one of:%s", name, known);
@@ -47,11 +48,11 @@ static int policy_unknown_param(const PolicyType *type, const char *name, Error 
     char known[VMM_ERROR_TEXT_BYTES / 2] = "";
     size_t length = 0;
     for (size_t i = 0; i < policy_param_count(type) && length < sizeof known; i++) {
-        length += (size_t)snprintf(known + length, sizeof known - length, "%s%s",
-                                   i > 0 ? ", " : "", type->info.parameters[i].name);
+        length += (size_t)snprintf(known + length, sizeof known - length, "%s%s", i > 0 ? ", " : "",
+                                   type->info.parameters[i].name);
     }
-    return error_set(error, VMM_E_USAGE, "%s has no parameter \"%.60s\"; it has %s", type->info.name,
-                     name, length > 0 ? known : "none");
+    return error_set(error, VMM_E_USAGE, "%s has no parameter \"%.60s\"; it has %s",
+                     type->info.name, name, length > 0 ? known : "none");
 }
 
 /* One name=value. */
@@ -59,8 +60,8 @@ static int policy_set_param(PolicySpec *spec, char *assignment, Error *error) {
     const PolicyType *type = spec->type;
     char *equals = strchr(assignment, '=');
     if (equals == NULL) {
-        return error_set(error, VMM_E_USAGE,
-                         "%s: found \"%.60s\", expected parameter=value", type->info.name, assignment);
+        return error_set(error, VMM_E_USAGE, "%s: found \"%.60s\", expected parameter=value",
+                         type->info.name, assignment);
     }
     *equals = '\0';
     size_t index = policy_find_param(type, assignment);
@@ -75,9 +76,8 @@ static int policy_set_param(PolicySpec *spec, char *assignment, Error *error) {
                          type->info.name, param->name, equals + 1);
     }
     if (status == NUMBER_OVERFLOW || value < param->min || value > param->max) {
-        return error_set(error, VMM_E_RANGE,
-                         "%s: %s is %.60s, expected %" PRIu64 " to %" PRIu64, type->info.name,
-                         param->name, equals + 1, param->min, param->max);
+        return error_set(error, VMM_E_RANGE, "%s: %s is %.60s, expected %" PRIu64 " to %" PRIu64,
+                         type->info.name, param->name, equals + 1, param->min, param->max);
     }
     spec->params[index] = value;
     return VMM_OK;

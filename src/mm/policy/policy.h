@@ -55,15 +55,15 @@ struct PolicyType;
 typedef struct Policy {
     const struct PolicyType *type;
     const Memory *memory;
-    uint32_t capacity;        /* frames of the pool */
-    uint32_t reserved;        /* frames the arrays have room for */
-    const uint32_t *page_of;  /* by frame: the page in it */
-    const uint8_t *dirty;     /* by frame: 1 if the page was written since it was loaded or saved */
-    uint64_t seed;            /* for Rng streams */
-    uint64_t period;          /* page references between ticks; 0: no ticks */
-    uint64_t horizon;         /* needs the future: page references of the whole run */
-    uint64_t now, next_use;   /* needs the future: place of this reference in the run, and of the next
-                                 one to the same page, or POLICY_NEVER */
+    uint32_t capacity;       /* frames of the pool */
+    uint32_t reserved;       /* frames the arrays have room for */
+    const uint32_t *page_of; /* by frame: the page in it */
+    const uint8_t *dirty;    /* by frame: 1 if the page was written since it was loaded or saved */
+    uint64_t seed;           /* for Rng streams */
+    uint64_t period;         /* page references between ticks; 0: no ticks */
+    uint64_t horizon;        /* needs the future: page references of the whole run */
+    uint64_t now, next_use; /* needs the future: place of this reference in the run, and of the next
+                               one to the same page, or POLICY_NEVER */
     void (*bit_cleared)(void *host, uint32_t frame); /* tell of each cleared accessed bit, if set */
     void *host;
     uint32_t parting[POLICY_MAX_PARTING];

@@ -62,8 +62,8 @@ int tlb_reserve(Tlb *tlb, uint32_t pages, Error *error) {
     }
     uint64_t capacity = (uint64_t)pages + pages / 2;
     capacity = capacity < UINT32_MAX ? capacity : UINT32_MAX;
-    uint16_t *grown = memory_grow(tlb->memory, tlb->slot_of, tlb->pages, (size_t)capacity,
-                                  sizeof *grown);
+    uint16_t *grown =
+        memory_grow(tlb->memory, tlb->slot_of, tlb->pages, (size_t)capacity, sizeof *grown);
     if (grown == NULL) {
         return error_no_memory(error, (size_t)capacity * sizeof *grown, "the TLB");
     }
