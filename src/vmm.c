@@ -30,6 +30,7 @@
 
 /* mm: the simulated machine */
 #include "mm/cost.c"
+#include "mm/counters.c"
 #include "mm/directory.c"
 #include "mm/fault.c"
 #include "mm/machine.c"

@@ -257,7 +257,7 @@ static void specialised_equals_generic_on_many_pages(void **state) {
     VMMRef *refs = calloc(COUNT, sizeof *refs);
     Rng rng = rng_seed(2, "many pages");
     for (size_t i = 0; i < COUNT; i++) {
-        uint64_t span = i % 4 == 0 ? 150000 : 5000;
+        uint64_t span = i % 2 == 0 ? 150000 : 5000;
         refs[i] = (VMMRef){.addr = rng_below(&rng, span) << 12, .pid = 1, .op = i % 3 == 0};
     }
     static const char *const policies[] = {"lru", "clock", "nru"};

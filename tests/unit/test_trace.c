@@ -956,8 +956,11 @@ static void concatenated_pieces(void **state) {
     free_sample(&sample);
 }
 
-/* What damage leaves: an error, or with skipping the true beginning of the trace and a report. */
-static void check_damaged(const Sample *sample, const Bytes *packed) {
+/*
+ * What damage leaves: an error, or with skipping the true beginning of the trace and a report.
+ * Returns the records that were cut in two.
+ */
+static uint64_t check_damaged(const Sample *sample, const Bytes *packed) {
     Result result = read_bytes(packed->data, packed->size, "native", false);
     int code = result.open_code != VMM_OK ? result.open_code : (int)result.end;
     if (code != VMM_E_DAMAGED) {
@@ -970,7 +973,7 @@ static void check_damaged(const Sample *sample, const Bytes *packed) {
     result = read_bytes(packed->data, packed->size, "native", true);
     if (result.open_code != VMM_OK) {
         assert_int_equal(result.open_code, VMM_E_DAMAGED);
-        return;
+        return 0;
     }
     assert_int_equal(result.count, strict);
     assert_true(result.end == 0 || (result.end == VMM_E_EMPTY && result.count == 0));
@@ -980,6 +983,7 @@ static void check_damaged(const Sample *sample, const Bytes *packed) {
     assert_memory_equal(result.refs == NULL ? sample->refs : result.refs, sample->refs,
                         result.count * sizeof(VMMRef));
     free(result.refs);
+    return result.info.bad_records;
 }
 
 static void truncated_files(void **state) {
@@ -990,12 +994,14 @@ static void truncated_files(void **state) {
             continue;
         }
         Bytes packed = packers[i].pack(sample.text.data, sample.text.size);
+        uint64_t records_cut = 0;
         for (size_t cut = 1; cut <= 8; cut++) {
             Bytes piece = {packed.data, packed.size * cut / 9, 0};
-            check_damaged(&sample, &piece);
+            records_cut += check_damaged(&sample, &piece);
         }
         Bytes piece = {packed.data, 12, 0};
         check_damaged(&sample, &piece);
+        assert_true(records_cut > 0);
         free(packed.data);
     }
     free_sample(&sample);
