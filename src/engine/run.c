@@ -26,8 +26,9 @@ static int run_fill_batch(Stream *stream, RunInput *input, Error *error) {
     stream_next_batch(stream);
     while (!stream_is_full(stream) && !stream_is_done(stream)) {
         if (input->taken == input->count) {
-            long count =
-                input->ended ? 0 : vmm_trace_read(input->trace, input->refs, RUN_READ_REFS);
+            uint64_t wanted = stream->max_references - stream->references;
+            size_t room = wanted < RUN_READ_REFS ? (size_t)wanted : RUN_READ_REFS;
+            long count = input->ended ? 0 : vmm_trace_read(input->trace, input->refs, room);
             if (count < 0) {
                 return error_set(error, (int)count, "%s", vmm_trace_error_text(input->trace));
             }

@@ -18,6 +18,7 @@ from random import Random
 Reference = tuple[int, str, int, int]  # pid, op (R W I, or an event: U X), addr, size
 
 MODES = ("run", "pair", "feed", "feed", "access")  # how the library gets the references
+LONG = 0.01  # share of long traces
 PIDS = (0, 1, 2, 7, 4242, 65536, 2**31, 2**32 - 1)
 BASES = (0, 0x400000, 0x10000000, 0x100001000, 0x7FFF00000000, 2**47, 2**48 - 2**20)
 # Policies that do not care which frame a page is in: events free frames in an order of their own.
@@ -90,13 +91,13 @@ def load(path: Path) -> Case:
 class Walker:
     """One process of a random trace: some pages, and a habit of going through them."""
 
-    def __init__(self, rng: Random, pid: int, page_size: int) -> None:
+    def __init__(self, rng: Random, pid: int, page_size: int, most_pages: int) -> None:
         self.rng, self.pid, self.page_size = rng, pid, page_size
         self.pages: list[int] = []
         for _ in range(rng.randint(1, 3)):
             first = rng.choice(BASES) // page_size
             stride = rng.choice((1, 1, 1, 2, 511, 512, 513, 4096))
-            self.pages += [first + stride * i for i in range(rng.randint(1, 12))]
+            self.pages += [first + stride * i for i in range(rng.randint(1, most_pages))]
         self.place = 0
         self.habit = "uniform"
 
@@ -138,13 +139,18 @@ def random_reference(rng: Random, walker: Walker, ops: str, limit: int, wild: fl
 
 def random_trace(rng: Random, page_size: int, limit: int) -> list[Reference]:
     """A trace of one or several processes."""
+    is_long = rng.random() < LONG  # longer than the library's batches, and wider
     pids = rng.sample(PIDS, rng.choice((1, 1, 2, 3, 4)))
-    walkers = [Walker(rng, pid, page_size) for pid in pids]
+    if is_long and rng.random() < 0.3:
+        pids = list(range(1, 40))
+    walkers = [Walker(rng, pid, page_size, 600 if is_long else 12) for pid in pids]
     ops = rng.choice(("R", "RW", "RRRW", "RWI", "RRWII", "W"))
     wild = rng.choice((0, 0, 0, 0.03, 0.2))
     crossing = rng.choice((0, 0.02, 0.3))
     stay = rng.choice((0.0, 0.5, 0.9))
     length = rng.choice((3, 20, 60, 150, 150, 400, 400, 1200))
+    if is_long:
+        length = rng.randint(3000, 20000)
     walker = walkers[0]
     trace = []
     for _ in range(length):
@@ -194,7 +200,7 @@ def random_options(rng: Random) -> dict[str, str]:
     """A configuration."""
     page_size = rng.choice(PAGE_SIZES)
     options = {
-        "frames": str(rng.choice((1, 2, 3, 4, 5, 7, 8, 12, 30))),
+        "frames": str(rng.choice((1, 2, 3, 4, 5, 7, 8, 12, 30, 300))),
         "page-size": str(page_size),
         "policy": random_policy(rng),
         "pt-type": rng.choice(("SINGLE", "TWO_LEVEL", "THREE_LEVEL", "FOUR_LEVEL",
@@ -208,7 +214,7 @@ def random_options(rng: Random) -> dict[str, str]:
         "accessed-bit": (0.3, lambda: "tlb-fill"),
         "refs": (0.2, lambda: rng.choice(("data", "fetch"))),
         "swap-write": (0.3, lambda: "background"),
-        "max-accesses": (0.1, lambda: str(rng.choice((1, 10, 100)))),
+        "max-accesses": (0.1, lambda: str(rng.choice((1, 10, 100, 4096, 5000)))),
         "vspace": (0.1, lambda: f"{max(page_size // 1024, rng.choice((8, 64, 1024, 2**22)))}K"),
         "swap": (0.2, lambda: f"{max(1, page_size // 1024) * rng.choice((1, 2, 4, 8, 20))}K"),
     }
