@@ -40,8 +40,9 @@ typedef struct VMMTraceInfo {
     uint64_t bytes_total;     /* of the file; 0 if not known (a pipe) */
     uint64_t references;      /* delivered */
     uint64_t bad_records;     /* left out with skip_bad_records */
-    uint64_t ignored_records; /* well-formed records that are no references (din labels 3 to 5) */
-    uint64_t damaged_bytes;   /* decoded input that damage made unreadable, as far as known */
+    uint64_t ignored_records; /* records that are no references (din labels 3 to 5; in a lackey
+                                 log, output of the watched program) */
+    uint64_t damaged_bytes;   /* of the file, from the damage that ended reading, at least 1 */
     uint64_t fingerprint;     /* of all references delivered, in order; independent of format
                                  and compression */
 } VMMTraceInfo;

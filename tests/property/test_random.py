@@ -34,6 +34,7 @@ CASES = 1500
 COMMAND_CASES = 60
 COMMAND_SEED = 1_000_000
 MOST_STORED = 5  # failing cases that one run shrinks and stores
+MOST_SHOWN = 5   # failing cases that one result tells of
 
 
 def policy_of(case: Case) -> str:
@@ -86,7 +87,7 @@ def random_cases(tap: Tap, seed: int, count: int, current: mmap.mmap) -> None:
                 stored += 1
             failures.setdefault(name, []).append(f"seed {number}\n{why}")
     for name, cases in sorted(runs.items()):
-        text = "\n\n".join(failures.get(name, [])[:MOST_STORED]) or None
+        text = "\n\n".join(failures.get(name, [])[:MOST_SHOWN]) or None
         tap.result(f"library = model: {name}, {cases} random cases", text)
 
 
@@ -128,7 +129,7 @@ def command_cases(tap: Tap, seed: int, count: int) -> None:
             why = command_problem(case, Path(folder))
             if why is not None:
                 failures.append(f"seed {number}: {case.command()}\n{why}")
-    tap.result(f"program = model: {count} random cases", "\n\n".join(failures[:5]) or None)
+    tap.result(f"program = model: {count} random cases", "\n\n".join(failures[:MOST_SHOWN]) or None)
 
 
 def guarded(tests: Callable[[mmap.mmap], int]) -> int:

@@ -79,6 +79,12 @@ void cli_warn_losses(const VMMTraceInfo *info) {
         cli_warning("%s: %" PRIu64 " bad record%s left out", info->path, info->bad_records,
                     info->bad_records == 1 ? " was" : "s were");
     }
+    if (info->ignored_records > 0) {
+        cli_warning("%s: %" PRIu64 " record%s no reference (%s) and left out", info->path,
+                    info->ignored_records, info->ignored_records == 1 ? " was" : "s were",
+                    strcmp(info->format, "din") == 0 ? "labels 3 to 5"
+                                                     : "output of the watched program");
+    }
     if (info->damaged_bytes > 0) {
         cli_warning("%s: damage made at least %" PRIu64 " byte%s unreadable", info->path,
                     info->damaged_bytes, info->damaged_bytes == 1 ? "" : "s");
