@@ -92,26 +92,33 @@ static int run_turn_block(uint32_t *block, size_t length, uint64_t first, uint64
     return VMM_OK;
 }
 
+/* Reads one block of page ids, turns it into distances, writes it back. */
+static int run_turn_file_block(const Outlook *outlook, uint64_t first, size_t length,
+                               uint32_t *block, uint64_t *next, Error *error) {
+    uint64_t offset = first * sizeof *block;
+    int status = spill_read(outlook->file, offset, block, length * sizeof *block, error);
+    if (status == VMM_OK) {
+        status = run_turn_block(block, length, first, next, error);
+    }
+    return status != VMM_OK
+               ? status
+               : spill_write(outlook->file, offset, block, length * sizeof *block, error);
+}
+
 /* The way back through the file of page ids. */
 static int run_turn(const Outlook *outlook, const Stream *stream, Error *error) {
     size_t pages = stream->directory.count;
     uint32_t *block = memory_zalloc(&stream->memory, RUN_BLOCK, sizeof *block);
     uint64_t *next = memory_zalloc(&stream->memory, pages, sizeof *next);
-    int status = block == NULL || next == NULL
-                     ? error_no_memory(error, pages * sizeof *next, "the future of each page")
-                     : VMM_OK;
-    uint64_t end = outlook->count;
-    while (status == VMM_OK && end > 0) {
-        size_t length = end < RUN_BLOCK ? (size_t)end : RUN_BLOCK;
-        uint64_t offset = (end - length) * sizeof *block;
-        status = spill_read(outlook->file, offset, block, length * sizeof *block, error);
-        if (status == VMM_OK) {
-            status = run_turn_block(block, length, end - length, next, error);
+    int status = VMM_OK;
+    if (block == NULL || next == NULL) {
+        status = error_no_memory(error, pages * sizeof *next, "the future of each page");
+    } else {
+        for (uint64_t end = outlook->count; status == VMM_OK && end > 0;) {
+            size_t length = end < RUN_BLOCK ? (size_t)end : RUN_BLOCK;
+            end -= length;
+            status = run_turn_file_block(outlook, end, length, block, next, error);
         }
-        if (status == VMM_OK) {
-            status = spill_write(outlook->file, offset, block, length * sizeof *block, error);
-        }
-        end -= length;
     }
     memory_free(&stream->memory, block, RUN_BLOCK, sizeof *block);
     memory_free(&stream->memory, next, pages, sizeof *next);

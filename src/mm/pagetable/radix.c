@@ -128,7 +128,7 @@ static uint32_t radix_find(const PageTable *table, uint64_t vpn) {
 
 #define RADIX_TYPE(name_, label_, summary_, levels_, bits_)                                     \
     {                                                                                           \
-        .info = {name_, label_, summary_, levels_, bits_}, .mapped_reads = levels_,             \
+        .info = {name_, label_, summary_, levels_, bits_}, .mapped_reads = (levels_),           \
         .create = radix_create, .destroy = radix_destroy, .walk = radix_walk, .map = radix_map, \
         .unmap = radix_unmap, .find = radix_find,                                               \
     }
