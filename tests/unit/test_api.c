@@ -105,7 +105,8 @@ static VMMRef *random_refs(size_t count, uint64_t seed) {
     for (size_t i = 0; i < count; i++) {
         pid = rng_below(&rng, 8) == 0 ? 1 + (uint32_t)rng_below(&rng, 3) : pid;
         uint64_t page = rng_below(&rng, rng_below(&rng, 2) == 0 ? 16 : 64);
-        refs[i] = (VMMRef){.addr = page * 4096 + rng_below(&rng, 4096), .pid = pid,
+        refs[i] = (VMMRef){.addr = page * 4096 + rng_below(&rng, 4096),
+                           .pid = pid,
                            .size = 1 + (uint32_t)rng_below(&rng, 64),
                            .op = (uint8_t)rng_below(&rng, VMM_OP_COUNT)};
         if (rng_below(&rng, 100) == 0) {
@@ -161,7 +162,8 @@ static const char *number(const VMMOption *option, uint64_t value, char *text, s
     return text;
 }
 
-/* The bounds of the table are those that are kept; one step beyond is refused and changes nothing. */
+/* The bounds of the table are those that are kept; one step beyond is refused and changes nothing.
+ */
 static void numbers_have_bounds(void **state) {
     (void)state;
     const VMMOption *option;
@@ -244,10 +246,14 @@ static void options_are_set_by_name(void **state) {
     static const struct {
         const char *name, *value, *shown_by, *shown;
     } cases[] = {
-        {"RAM", "4G", "ram", "4G"},           {"ram", "8", "ram", "8M"},
-        {"ram", "512K", "ram", "512K"},       {"frames", "0x10", "frames", "16"},
-        {"frames", "AUTO", "frames", "auto"}, {"page_size", "2MiB", "page-size", "2M"},
-        {"Algorithm", "lru", "policy", "lru"}, {"tlb-entries", "1Ki", "tlb-size", "1024"},
+        {"RAM", "4G", "ram", "4G"},
+        {"ram", "8", "ram", "8M"},
+        {"ram", "512K", "ram", "512K"},
+        {"frames", "0x10", "frames", "16"},
+        {"frames", "AUTO", "frames", "auto"},
+        {"page_size", "2MiB", "page-size", "2M"},
+        {"Algorithm", "lru", "policy", "lru"},
+        {"tlb-entries", "1Ki", "tlb-size", "1024"},
         {"page-table", "four_level", "pt-type", "four_level"},
         {"swap", "unlimited", "swap", "unlimited"},
         {"tlb-ways", "full", "tlb-ways", "full"},
@@ -310,7 +316,8 @@ static void files_are_loaded(void **state) {
     VMMConfig config;
     char shown[64];
     vmm_config_init_default(&config);
-    put_text("# a server\n\n  ram = 1G  # plenty\r\n\tPOLICY=lru\nframes = 7\nframes=8\nswap\t=\t2");
+    put_text(
+        "# a server\n\n  ram = 1G  # plenty\r\n\tPOLICY=lru\nframes = 7\nframes=8\nswap\t=\t2");
     assert_int_equal(vmm_config_load(&config, path, NULL), VMM_OK);
     VMMConfig expected = configure("ram=1G policy=lru frames=8 swap=2M");
     assert_memory_equal(&config, &expected, sizeof config);
@@ -443,9 +450,9 @@ static void tables_have_names(void **state) {
     }
     assert_int_equal(count, vmm_stat_count());
     assert_int_equal(count, sizeof stats / 8 - 1); /* all but struct_size */
-    for (int class = 0; class < VMM_FAULT_CLASS_COUNT; class++) {
+    for (int class = 0; class < VMM_FAULT_CLASS_COUNT; class ++) {
         char name[64];
-        info = vmm_stat_at(count - VMM_FAULT_CLASS_COUNT + (size_t)class);
+        info = vmm_stat_at(count - VMM_FAULT_CLASS_COUNT + (size_t) class);
         snprintf(name, sizeof name, "fault_%s", vmm_fault_class_name(class));
         assert_string_equal(info->name, name);
         assert_int_equal(info->offset, (char *)&stats.faults[class] - (char *)&stats);
@@ -614,8 +621,11 @@ static void processes_sum_to_totals(void **state) {
  */
 
 static int unmap(VMM *vmm, uint32_t pid, uint64_t start, uint64_t length) {
-    VMMEvent event = {.struct_size = sizeof event, .type = VMM_EVENT_UNMAP, .pid = pid,
-                      .start = start, .length = length};
+    VMMEvent event = {.struct_size = sizeof event,
+                      .type = VMM_EVENT_UNMAP,
+                      .pid = pid,
+                      .start = start,
+                      .length = length};
     return vmm_apply(vmm, &event);
 }
 
@@ -654,7 +664,8 @@ static void unmap_gives_pages_up(void **state) {
     assert_int_equal(outcome.walk_reads, 4);
     assert_int_equal(outcome.fault, VMM_FAULT_zero_fill);
     assert_int_equal(outcome_of(vmm, 1, 1 << 12).fault, VMM_FAULT_zero_fill); /* not swap_in */
-    assert_int_equal(outcome_of(vmm, 1, 0).fault, VMM_FAULT_swap_in); /* a neighbour keeps its own */
+    assert_int_equal(outcome_of(vmm, 1, 0).fault,
+                     VMM_FAULT_swap_in); /* a neighbour keeps its own */
     vmm_destroy(vmm);
 }
 
@@ -710,7 +721,7 @@ static void exit_frees_everything(void **state) {
         VMMProcessStats process = {.struct_size = sizeof process};
         assert_int_equal(vmm_get_process(vmm, 2, &process), VMM_OK);
         assert_int_equal(process.page_table_bytes, 0);
-        assert_int_equal(process.writes, 8); /* what it did stays counted */
+        assert_int_equal(process.writes, 8);           /* what it did stays counted */
         assert_int_equal(end_process(vmm, 2), VMM_OK); /* an end without a life */
         VMMOutcome outcome = outcome_of(vmm, 2, 0);
         assert_int_equal(outcome.tlb_hit, 0);
@@ -731,8 +742,15 @@ static void bad_events_are_refused(void **state) {
     assert_true(vmm_access(vmm, 1, 0, true));
     VMMStats before = stats_of(vmm);
     static const uint64_t ranges[][2] = {
-        {1, 4096}, {0, 1}, {0, 0}, {4096, 4097}, {LIMIT_48, 4096}, {LIMIT_48 - 4096, 8192},
-        {UINT64_MAX - 4095, 4096}, {4096, UINT64_MAX - 4095}, {0, LIMIT_48 + 4096},
+        {1, 4096},
+        {0, 1},
+        {0, 0},
+        {4096, 4097},
+        {LIMIT_48, 4096},
+        {LIMIT_48 - 4096, 8192},
+        {UINT64_MAX - 4095, 4096},
+        {4096, UINT64_MAX - 4095},
+        {0, LIMIT_48 + 4096},
     };
     for (size_t i = 0; i < VMM_COUNT_OF(ranges); i++) {
         assert_int_equal(unmap(vmm, 1, ranges[i][0], ranges[i][1]), VMM_E_USAGE);
@@ -761,8 +779,8 @@ static void events_at_any_time(void **state) {
     for (size_t p = 0; (info = vmm_policy_at(p)) != NULL; p++) {
         for (int scope = 0; info->needs != VMM_NEEDS_FUTURE && scope < 2; scope++) {
             char options[128];
-            snprintf(options, sizeof options, "frames=11 tlb-size=8 policy=%s scope=%s",
-                     info->name, scope != 0 ? "process" : "global");
+            snprintf(options, sizeof options, "frames=11 tlb-size=8 policy=%s scope=%s", info->name,
+                     scope != 0 ? "process" : "global");
             VMM *vmm = make(options);
             Rng rng = rng_seed(p, "events");
             for (size_t i = 0; i < COUNT; i += 30) {
@@ -772,8 +790,8 @@ static void events_at_any_time(void **state) {
                 if (rng_below(&rng, 20) == 0) {
                     assert_int_equal(end_process(vmm, pid), VMM_OK);
                 } else {
-                    assert_int_equal(unmap(vmm, pid, first << 12,
-                                           (1 + rng_below(&rng, 64)) << 12), VMM_OK);
+                    assert_int_equal(unmap(vmm, pid, first << 12, (1 + rng_below(&rng, 64)) << 12),
+                                     VMM_OK);
                 }
                 assert_true(machine_is_valid(&vmm->machine));
             }
@@ -854,6 +872,41 @@ static void observers_see_what_is_counted(void **state) {
         vmm_destroy(watched);
     }
     free(refs);
+}
+
+static void note_vpn(void *user, const VMMStep *step) {
+    uint64_t **next = user;
+    *(*next)++ = step->vpn;
+}
+
+/* Each step names the page it is about, also the one that ended the reference. */
+static void steps_name_their_pages(void **state) {
+    (void)state;
+    static const struct {
+        const char *options;
+        VMMRef ref;
+        uint64_t vpns[4];
+        size_t count;
+    } cases[] = {
+        {"frames=3", {.addr = 0x3ff0, .size = 0x2000}, {3, 4, 5}, 3},
+        {"frames=3", {.addr = LIMIT_48 + 0x5000, .size = 9000}, {(LIMIT_48 >> 12) + 5}, 1},
+        {"frames=3",
+         {.addr = LIMIT_48 - 4, .size = 9000},
+         {(LIMIT_48 >> 12) - 1, LIMIT_48 >> 12},
+         2},
+        {"frames=3 vspace=6K", {.addr = 10, .size = 9000}, {0, 1, 2}, 3},
+        {"frames=3 vspace=6K", {.addr = 7000, .size = 9000}, {1}, 1},
+    };
+    for (size_t i = 0; i < VMM_COUNT_OF(cases); i++) {
+        uint64_t vpns[8];
+        uint64_t *next = vpns;
+        VMM *vmm = make(cases[i].options);
+        vmm_observe(vmm, note_vpn, &next);
+        assert_int_equal(vmm_feed(vmm, &cases[i].ref, 1), VMM_OK);
+        assert_int_equal(next - vpns, cases[i].count);
+        assert_memory_equal(vpns, cases[i].vpns, cases[i].count * sizeof vpns[0]);
+        vmm_destroy(vmm);
+    }
 }
 
 /* Watching may begin and end at any time. */
@@ -1058,7 +1111,7 @@ static void stopped_machines_take_events(void **state) {
 static void runs_equal_feeds(void **state) {
     (void)state;
     VMMRef refs[3] = {{.addr = 0x100, .pid = 1, .size = 8},
-                      {.addr = 0x200, .pid = 1, .size = 300000 * 512u, .op = VMM_OP_WRITE},
+                      {.addr = 0x210, .pid = 1, .size = 300000 * 512u, .op = VMM_OP_WRITE},
                       {.addr = 0x300, .pid = 2, .size = 8}};
     put_refs(fopen(path, "w"), refs, 3);
     VMM *pair[] = {make("frames=99 policy=lru page-size=512"),
@@ -1161,8 +1214,8 @@ static void unfit_machines_are_refused(void **state) {
     assert_int_equal(vmm_run(NULL, 1, trace, NULL, NULL), VMM_E_USAGE);
     assert_int_equal(vmm_run(&vmm, 0, trace, NULL, NULL), VMM_E_USAGE);
     assert_int_equal(vmm_run(&vmm, 1, NULL, NULL, NULL), VMM_E_USAGE);
-    static const char *const others[] = {"page-size=8K", "vspace=1G", "refs=data",
-                                         "max-accesses=1", "pt-type=FIVE_LEVEL"};
+    static const char *const others[] = {"page-size=8K", "vspace=1G", "refs=data", "max-accesses=1",
+                                         "pt-type=FIVE_LEVEL"};
     for (size_t i = 0; i < VMM_COUNT_OF(others); i++) {
         VMM *pair[] = {vmm, make(others[i])};
         assert_int_equal(vmm_run(pair, 2, trace, NULL, NULL), VMM_E_CONFIG);
@@ -1170,6 +1223,8 @@ static void unfit_machines_are_refused(void **state) {
         assert_non_null(strstr(vmm_error_text(pair[1]), "agree"));
         vmm_destroy(pair[1]);
     }
+    VMM *twice[] = {vmm, vmm};
+    assert_int_equal(vmm_run(twice, 2, trace, NULL, NULL), VMM_E_USAGE);
     assert_int_equal(vmm_run_trace(vmm, trace), VMM_OK); /* nothing was spoilt */
     assert_int_equal(stats_of(vmm).accesses, 2);
     assert_int_equal(vmm_run_trace(vmm, trace), VMM_E_USAGE);
@@ -1257,8 +1312,9 @@ static void threads_do_not_disturb_each_other(void **state) {
     (void)state;
     enum { COUNT = 60000 };
     VMMRef *refs = random_refs(COUNT, 7);
-    static const char *const options[] = {"frames=12 policy=random tlb-policy=RANDOM tlb-size=8",
-                                          "frames=20 policy=approxlru:period=50 pt-type=FOUR_LEVEL"};
+    static const char *const options[] = {
+        "frames=12 policy=random tlb-policy=RANDOM tlb-size=8",
+        "frames=20 policy=approxlru:period=50 pt-type=FOUR_LEVEL"};
     Job serial[2], parallel[2];
     pthread_t threads[2];
     for (size_t i = 0; i < 2; i++) {
@@ -1276,7 +1332,8 @@ static void threads_do_not_disturb_each_other(void **state) {
     free(refs);
 }
 
-/* ---- A host without memory ------------------------------------------------------------------------
+/* ---- A host without memory
+ * ------------------------------------------------------------------------
  */
 
 /* Fails the call number fail_at, and if `lasting` all after it. */
@@ -1452,6 +1509,7 @@ int main(void) {
         cmocka_unit_test(bad_events_are_refused),
         cmocka_unit_test(events_at_any_time),
         cmocka_unit_test(observers_see_what_is_counted),
+        cmocka_unit_test(steps_name_their_pages),
         cmocka_unit_test(observers_come_and_go),
         cmocka_unit_test(resident_pages_are_in_order),
         cmocka_unit_test(smaller_structs_are_served),

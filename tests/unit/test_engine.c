@@ -51,7 +51,8 @@ static VMMRef *random_refs(size_t count, uint64_t seed) {
     return refs;
 }
 
-/* ---- Machines and what came of them ----------------------------------------------------------------
+/* ---- Machines and what came of them
+ * ----------------------------------------------------------------
  */
 
 /* "name=value name=value ..." */
@@ -145,8 +146,8 @@ static Result simulate(const char *options, const VMMRef *refs, size_t count, si
     char policy[256];
     vmm_config_get(vmm_configuration(vmm), "policy", policy, sizeof policy);
     bool future = strstr(policy, "opt") != NULL;
-    Result result = result_of(vmm, future ? run_file(vmm, refs, count)
-                                          : feed(vmm, refs, count, chunk));
+    Result result =
+        result_of(vmm, future ? run_file(vmm, refs, count) : feed(vmm, refs, count, chunk));
     vmm_destroy(vmm);
     return result;
 }
@@ -164,8 +165,7 @@ static void assert_same(const Result *a, const Result *b, const char *what) {
         }
     }
     if (a->status != b->status || a->process_count != b->process_count ||
-        a->page_count != b->page_count ||
-        memcmp(a->process, b->process, sizeof a->process) != 0 ||
+        a->page_count != b->page_count || memcmp(a->process, b->process, sizeof a->process) != 0 ||
         memcmp(a->page, b->page, sizeof a->page) != 0) {
         fail_msg("%s: status, processes or resident pages differ", what);
     }
@@ -174,7 +174,7 @@ static void assert_same(const Result *a, const Result *b, const char *what) {
 /* The sums that hold on every run. */
 static void assert_sums(const VMMStats *stats) {
     uint64_t faults = 0;
-    for (int class = 0; class < VMM_FAULT_CLASS_COUNT; class++) {
+    for (int class = 0; class < VMM_FAULT_CLASS_COUNT; class ++) {
         faults += stats->faults[class];
     }
     assert_int_equal(stats->accesses, stats->reads + stats->writes + stats->fetches);
@@ -187,7 +187,8 @@ static void assert_sums(const VMMStats *stats) {
     assert_int_equal(stats->swap_ins, stats->faults[VMM_FAULT_swap_in]);
 }
 
-/* ---- Generic and specialised ----------------------------------------------------------------------
+/* ---- Generic and specialised
+ * ----------------------------------------------------------------------
  */
 
 static const char *const variants[] = {
@@ -327,7 +328,8 @@ static void a_stop_is_where_it_is(void **state) {
     free(refs);
 }
 
-/* ---- Splitting, limits, filters -------------------------------------------------------------------
+/* ---- Splitting, limits, filters
+ * -------------------------------------------------------------------
  */
 
 /* One reference over more pages than a batch has room for, between two small ones. */
@@ -365,9 +367,9 @@ static void references_overlap_pages(void **state) {
         uint64_t addr;
         uint32_t size;
         uint64_t pages;
-    } cases[] = {{0, 0, 1},      {4095, 0, 1},    {4095, 1, 1}, {4095, 2, 2},
-                 {0, 4096, 1},   {0, 4097, 2},    {1, 4096, 2}, {1, 8191, 2},
-                 {1, 8192, 3},   {4096, 4096, 1}, {8191, 1, 1}, {0, 40960, 10}};
+    } cases[] = {{0, 0, 1},    {4095, 0, 1},    {4095, 1, 1}, {4095, 2, 2},
+                 {0, 4096, 1}, {0, 4097, 2},    {1, 4096, 2}, {1, 8191, 2},
+                 {1, 8192, 3}, {4096, 4096, 1}, {8191, 1, 1}, {0, 40960, 10}};
     for (size_t i = 0; i < VMM_COUNT_OF(cases); i++) {
         VMMRef ref = {.addr = cases[i].addr, .size = cases[i].size, .pid = 1};
         Result result = simulate("frames=100", &ref, 1, 1);
@@ -402,8 +404,8 @@ static void addresses_have_a_limit(void **state) {
         {"frames=9 vspace=64K", 0xffff, 1, 1, 0},
         {"frames=9 vspace=64K", 0x10000, 1, 1, 1},
         {"frames=9 vspace=64K", 0xffff, 2, 2, 1},
-        {"frames=9 vspace=6K", 6143, 1, 1, 0},   /* a limit within a page: */
-        {"frames=9 vspace=6K", 6144, 1, 1, 1},   /* the first byte touched decides */
+        {"frames=9 vspace=6K", 6143, 1, 1, 0}, /* a limit within a page: */
+        {"frames=9 vspace=6K", 6144, 1, 1, 1}, /* the first byte touched decides */
         {"frames=9 vspace=6K", 6143, 100, 1, 0},
         {"frames=9 vspace=6K", 0, 9000, 3, 1},
         {"frames=9 vspace=4096G pt-type=SINGLE", LIMIT_48 - 1, 1, 1, 1},
@@ -431,8 +433,8 @@ static void addresses_have_a_limit(void **state) {
 static void an_invalid_address_reads_no_table(void **state) {
     (void)state;
     VMMRef ref = {.addr = LIMIT_48, .pid = 1, .op = VMM_OP_WRITE};
-    Result result = simulate("frames=9 cost-tlb=1 cost-memory=10 cost-fault=1000 cost-walk-read=7",
-                             &ref, 1, 1);
+    Result result =
+        simulate("frames=9 cost-tlb=1 cost-memory=10 cost-fault=1000 cost-walk-read=7", &ref, 1, 1);
     assert_int_equal(result.stats.walks, 1);
     assert_int_equal(result.stats.walk_reads, 0);
     assert_int_equal(result.stats.minor_faults, 1);
@@ -496,8 +498,8 @@ static void filter_comes_before_the_limit(void **state) {
     (void)state;
     VMMRef refs[100];
     for (size_t i = 0; i < 100; i++) {
-        refs[i] = (VMMRef){.addr = i << 12, .pid = 1,
-                           .op = i % 2 == 0 ? VMM_OP_READ : VMM_OP_FETCH};
+        refs[i] =
+            (VMMRef){.addr = i << 12, .pid = 1, .op = i % 2 == 0 ? VMM_OP_READ : VMM_OP_FETCH};
     }
     for (size_t chunk = 1; chunk <= 100; chunk += 33) {
         Result result = simulate("refs=fetch max-accesses=10", refs, 100, chunk);
@@ -522,13 +524,15 @@ static void unknown_operations_are_refused(void **state) {
     vmm_destroy(vmm);
 }
 
-/* ---- A policy that parts with pages --------------------------------------------------------------
+/* ---- A policy that parts with pages
+ * --------------------------------------------------------------
  */
 
 enum { PART_ROOM = 64, PART_FRAMES = 10, PART_PAGES = 40 };
 
 /* FIFO, but: pages divisible by 7 are refused; the load of one divisible by 3, or a hit on one
-   divisible by 5, sends off the oldest page too; a hit on one divisible by 11 sends that one off. */
+   divisible by 5, sends off the oldest page too; a hit on one divisible by 11 sends that one off.
+ */
 typedef struct Parting {
     Policy base;
     uint32_t queue[PART_ROOM];

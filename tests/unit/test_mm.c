@@ -240,8 +240,8 @@ static void directory_numbers_many_processes(void **state) {
     directory_free(&directory);
 }
 
-/* With 48 bits of page number a key has 16 for the space: 2^16 - 1 processes, and a clear no to more
-   (one less than fit, so that all ones are no key). */
+/* With 48 bits of page number a key has 16 for the space: 2^16 - 1 processes, and a clear no to
+   more (one less than fit, so that all ones are no key). */
 static void directory_keys_hold_what_they_promise(void **state) {
     (void)state;
     Directory directory;
@@ -358,7 +358,7 @@ typedef struct NaiveTlb {
 } NaiveTlb;
 
 static uint64_t naive_rank(const NaiveTlb *tlb, const NaiveEntry *entry) {
-    return tlb->policy == TLB_LRU ? entry->used
+    return tlb->policy == TLB_LRU    ? entry->used
            : tlb->policy == TLB_FIFO ? entry->filled
                                      : entry->count;
 }
@@ -460,8 +460,8 @@ static void make_pages(Directory *directory) {
 }
 
 static Settings tlb_settings(uint64_t entries, uint64_t ways, uint64_t policy) {
-    return (Settings){.tlb = 1, .tlb_entries = entries, .tlb_ways = ways, .tlb_policy = policy,
-                      .seed = 42};
+    return (Settings){
+        .tlb = 1, .tlb_entries = entries, .tlb_ways = ways, .tlb_policy = policy, .seed = 42};
 }
 
 static void run_tlb(const Directory *directory, uint64_t entries, uint64_t ways, uint64_t policy) {
@@ -473,11 +473,14 @@ static void run_tlb(const Directory *directory, uint64_t entries, uint64_t ways,
     assert_int_equal(tlb_reserve(&tlb, 1, NULL), VMM_OK);
     assert_int_equal(tlb_reserve(&tlb, TLB_PAGES, NULL), VMM_OK);
     uint32_t real_ways = (uint32_t)(ways == 0 ? entries : ways);
-    NaiveTlb naive = {.ways = real_ways, .sets = (uint32_t)entries / real_ways, .policy = policy,
+    NaiveTlb naive = {.ways = real_ways,
+                      .sets = (uint32_t)entries / real_ways,
+                      .policy = policy,
                       .rng = rng_seed(42, "tlb.random")};
     Rng rng = rng_seed(entries * 100 + ways * 10 + policy, "operations");
     for (int step = 0; step < 6000; step++) {
-        uint64_t span = step / 500 % 2 == 0 ? TLB_PAGES - 1 : entries + 2; /* both many and few hits */
+        uint64_t span =
+            step / 500 % 2 == 0 ? TLB_PAGES - 1 : entries + 2; /* both many and few hits */
         span = span < TLB_PAGES - 1 ? span : TLB_PAGES - 1;
         uint32_t page = 1 + (uint32_t)rng_below(&rng, span);
         uint64_t what = rng_below(&rng, 100);
@@ -628,8 +631,8 @@ static void tlb_of_65535_entries(void **state) {
 static PageTable make_table(const char *name, const Memory *memory, unsigned page_shift) {
     const PageTableType *type = pagetable_parse(name, NULL);
     assert_non_null(type);
-    PageTable table = {.type = type, .memory = memory,
-                       .vpn_bits = type->info.address_bits - page_shift};
+    PageTable table = {
+        .type = type, .memory = memory, .vpn_bits = type->info.address_bits - page_shift};
     assert_true(type->create(&table));
     return table;
 }
@@ -665,10 +668,10 @@ static void run_steps(const char *name, unsigned shift, uint64_t root_bytes, con
     assert_int_equal(account.blocks, 0);
 }
 
-#define RUN_STEPS(name, shift, root_bytes, ...)                                               \
-    do {                                                                                      \
-        const MapStep steps_[] = __VA_ARGS__;                                                 \
-        run_steps(name, shift, root_bytes, steps_, VMM_COUNT_OF(steps_));                     \
+#define RUN_STEPS(name, shift, root_bytes, ...)                           \
+    do {                                                                  \
+        const MapStep steps_[] = __VA_ARGS__;                             \
+        run_steps(name, shift, root_bytes, steps_, VMM_COUNT_OF(steps_)); \
     } while (0)
 
 /* Pieces of 512 entries of 8 bytes; one read always. */
@@ -915,11 +918,21 @@ static void pool_knows_when_the_tick_is_due(void **state) {
 /* One of each event, costs that are powers of ten: every digit of the sum is one term. */
 static void costs_are_products_of_counters(void **state) {
     (void)state;
-    Settings settings = {.tlb = 1, .cost_tlb = 1, .cost_memory = 10, .cost_walk_read = 100,
-                         .cost_fault = 1000, .cost_zero_fill = 10000, .cost_swap_read = 100000,
-                         .cost_store_read = 1000000, .cost_swap_write = 10000000};
-    VMMStats stats = {.page_references = 1, .accesses = 2, .walk_reads = 3, .page_faults = 4,
-                      .swap_ins = 6, .swap_outs = 8};
+    Settings settings = {.tlb = 1,
+                         .cost_tlb = 1,
+                         .cost_memory = 10,
+                         .cost_walk_read = 100,
+                         .cost_fault = 1000,
+                         .cost_zero_fill = 10000,
+                         .cost_swap_read = 100000,
+                         .cost_store_read = 1000000,
+                         .cost_swap_write = 10000000};
+    VMMStats stats = {.page_references = 1,
+                      .accesses = 2,
+                      .walk_reads = 3,
+                      .page_faults = 4,
+                      .swap_ins = 6,
+                      .swap_outs = 8};
     stats.faults[VMM_FAULT_zero_fill] = 5;
     stats.faults[VMM_FAULT_file_read] = 7;
     cost_fill(&stats, &settings);
@@ -937,7 +950,8 @@ static void costs_are_products_of_counters(void **state) {
 /* Sums beyond 64 bits stay at the largest number instead of starting again. */
 static void costs_saturate(void **state) {
     (void)state;
-    Settings settings = {.cost_memory = UINT64_C(1000000000000000), .swap_write = 1,
+    Settings settings = {.cost_memory = UINT64_C(1000000000000000),
+                         .swap_write = 1,
                          .cost_swap_write = UINT64_C(1000000000000000)};
     VMMStats stats = {.accesses = UINT64_C(1) << 60, .swap_outs = UINT64_C(1) << 60};
     cost_fill(&stats, &settings);

@@ -40,7 +40,7 @@ typedef struct Bench {
     uint32_t frame_of[PAGES];
     uint32_t frames, reserved, resident;
     uint64_t now, entries;
-    Rng rng;         /* the policy's own stream, for a model of it */
+    Rng rng; /* the policy's own stream, for a model of it */
     uint32_t trace[STEPS];
     bool write[STEPS];
     uint64_t next_use[STEPS];
@@ -167,8 +167,11 @@ static void bench_load(Bench *bench, uint32_t page, bool write, BenchModel *mode
     bench->dirty[frame] = write;
     bench->frame_of[page] = frame;
     bench->resident++;
-    bench->note[frame] = (Note){.loaded = bench->now, .used = bench->now, .frequency = 1,
-                                .entered = ++bench->entries, .referenced = true};
+    bench->note[frame] = (Note){.loaded = bench->now,
+                                .used = bench->now,
+                                .frequency = 1,
+                                .entered = ++bench->entries,
+                                .referenced = true};
     bench->next[frame] = policy->next_use;
     if (policy->type->insert != NULL) {
         policy->type->insert(policy, frame);
@@ -251,7 +254,8 @@ static const char *with_short_period(const PolicyType *type, char *text, size_t 
     return text;
 }
 
-/* ---- What every policy must keep to --------------------------------------------------------------
+/* ---- What every policy must keep to
+ * --------------------------------------------------------------
  */
 
 /* Names are unique, and everything that people are told is there. */
@@ -353,7 +357,8 @@ static void every_policy_is_deterministic(void **state) {
     }
 }
 
-/* ---- The exact victims ---------------------------------------------------------------------------
+/* ---- The exact victims
+ * ---------------------------------------------------------------------------
  */
 
 /* The frame with the smallest key; keys are compared as pairs. */
@@ -660,7 +665,8 @@ static void cleared_bits_are_told(void **state) {
     }
 }
 
-/* ---- Names and parameters -------------------------------------------------------------------------
+/* ---- Names and parameters
+ * -------------------------------------------------------------------------
  */
 
 typedef struct ParseCase {
