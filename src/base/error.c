@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-int error_set(Error *error, int code, const char *format, ...) {
+int(error_set)(Error *error, int code, const char *format, ...) {
     if (error == NULL) {
         return code;
     }
@@ -18,7 +18,7 @@ int error_set(Error *error, int code, const char *format, ...) {
     return code;
 }
 
-int error_no_memory(Error *error, size_t bytes, const char *purpose) {
+int(error_no_memory)(Error *error, size_t bytes, const char *purpose) {
     return error_set(error, VMM_E_NO_MEMORY, "out of memory: %zu bytes for %s", bytes, purpose);
 }
 

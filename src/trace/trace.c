@@ -225,7 +225,7 @@ static int trace_unknown_format(VMMTrace *trace, const TraceGuess *guess) {
     return error_set(&trace->error, VMM_E_UNKNOWN_FORMAT,
                      "%s:%llu: found \"%s\", expected a trace, but %s; name the format with "
                      "--format (%s)",
-                     trace->source.name, (unsigned long long)(trace->lines + guess->first_line),
+                     trace->source.name, (unsigned long long)trace->lines + guess->first_line,
                      found, reason, names);
 }
 
@@ -282,6 +282,7 @@ static int trace_detect(VMMTrace *trace) {
         }
         trace->lines += trace_count_lines(text, end);
         trace->filled -= trace->lines_end;
+        /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): input was read, into a buffer */
         memmove(trace->buffer, end, trace->filled);
         trace->lines_end = 0;
     }

@@ -1149,6 +1149,63 @@ static void opt_cannot_be_fed(void **state) {
     }
 }
 
+enum { OPT_FRAMES = 6, OPT_PAGES = 24 };
+
+/* Belady's rule over an array: the fewest misses that there can be. */
+static uint64_t fewest_misses(const uint8_t *pages, size_t count) {
+    size_t *next = calloc(count, sizeof *next);
+    size_t last[OPT_PAGES];
+    for (size_t page = 0; page < OPT_PAGES; page++) {
+        last[page] = SIZE_MAX;
+    }
+    for (size_t i = count; i-- > 0;) {
+        next[i] = last[pages[i]];
+        last[pages[i]] = i;
+    }
+    uint64_t misses = 0;
+    size_t needed[OPT_PAGES]; /* by page: its next reference, 0 if it is not in memory */
+    size_t resident = 0;
+    memset(needed, 0, sizeof needed);
+    for (size_t i = 0; i < count; i++) {
+        if (needed[pages[i]] == 0) {
+            misses++;
+            size_t farthest = 0;
+            for (size_t page = 0; page < OPT_PAGES; page++) {
+                farthest = needed[page] > needed[farthest] ? page : farthest;
+            }
+            needed[farthest] = resident == OPT_FRAMES ? 0 : needed[farthest];
+            resident += resident < OPT_FRAMES;
+        }
+        needed[pages[i]] = next[i];
+    }
+    free(next);
+    return misses;
+}
+
+/* Long enough for several blocks on the way back through the run, with pages referenced twice. */
+static void opt_has_the_fewest_misses(void **state) {
+    (void)state;
+    enum { COUNT = 600000 };
+    uint8_t *pages = calloc(COUNT, 1);
+    Rng rng = rng_seed(10, "pages");
+    FILE *file = fopen(path, "w");
+    for (size_t i = 0; i < COUNT; i++) {
+        bool again = i > 0 && rng_below(&rng, 4) == 0;
+        uint64_t span = rng_below(&rng, 2) == 0 ? OPT_PAGES / 3 : OPT_PAGES;
+        pages[i] = again ? pages[i - 1] : (uint8_t)rng_below(&rng, span);
+        fprintf(file, "1 R 0x%x000\n", pages[i]);
+    }
+    assert_int_equal(fclose(file), 0);
+    VMM *vmm = make("frames=6 policy=opt");
+    VMMTrace *trace = open_trace(path);
+    assert_int_equal(vmm_run_trace(vmm, trace), VMM_OK);
+    vmm_trace_close(trace);
+    assert_int_equal(stats_of(vmm).accesses, COUNT);
+    assert_int_equal(stats_of(vmm).misses, fewest_misses(pages, COUNT));
+    vmm_destroy(vmm);
+    free(pages);
+}
+
 /* A pipe can be read once; OPT reads it twice, and the run comes out as from a file. */
 static void opt_runs_on_a_pipe(void **state) {
     (void)state;
@@ -1403,6 +1460,9 @@ static bool live(const char *options, const VMMAllocator *allocator, const VMMRe
         VMMProcessStats process = {.struct_size = sizeof process};
         assert_int_equal(vmm_process_stats(vmm, i, &process), VMM_OK);
     }
+    ((Scarce *)allocator->user)->fail_at = 0; /* what is left can be looked at */
+    VMMResident pages[600];
+    assert_true(vmm_resident_pages(vmm, pages, 600) <= stats.frames_used);
     vmm_destroy(vmm);
     return failed;
 }
@@ -1412,7 +1472,8 @@ static void run_scarce(const char *options, bool lasting) {
     enum { COUNT = 1200 };
     VMMRef *refs = random_refs(COUNT, 8);
     for (size_t i = 0; i < COUNT; i++) {
-        refs[i].addr += refs[i].addr < LIMIT_48 / 2 ? (uint64_t)i / 4 << 12 : 0; /* more pages */
+        bool moves = refs[i].addr < LIMIT_48 / 2; /* more pages, in many tables */
+        refs[i].addr += moves ? ((uint64_t)i / 4 << 12) + ((uint64_t)i / 16 << 21) : 0;
     }
     bool reached = true;
     for (size_t k = 1; reached; k++) {
@@ -1434,7 +1495,7 @@ static const char *const scarce_options[] = {
     "frames=290 policy=lfu scope=process refs=data",
     "frames=300 policy=approxlru pt-type=FIVE_LEVEL page-size=64K",
     "frames=20 policy=nru tlb-size=12 tlb-ways=4",
-    "frames=300 policy=clock engine=generic initial=store",
+    "frames=600 policy=clock engine=generic initial=store pt-type=FOUR_LEVEL",
 };
 
 /* Once: memory may come back, and whatever is called afterwards must find a whole machine. */
@@ -1518,6 +1579,7 @@ int main(void) {
         cmocka_unit_test(stopped_machines_take_events),
         cmocka_unit_test(runs_equal_feeds),
         cmocka_unit_test(opt_cannot_be_fed),
+        cmocka_unit_test(opt_has_the_fewest_misses),
         cmocka_unit_test(opt_runs_on_a_pipe),
         cmocka_unit_test(beladys_string),
         cmocka_unit_test(unfit_machines_are_refused),

@@ -28,6 +28,8 @@ typedef struct Note {
     uint64_t loaded, used, entered; /* times */
     uint64_t frequency, counter;
     bool referenced;
+    uint64_t age; /* aging: the counter, and the bit that hits set */
+    bool hit;
 } Note;
 
 typedef struct Bench {
@@ -38,7 +40,8 @@ typedef struct Bench {
     Note note[FRAMES];
     uint64_t next[FRAMES]; /* by frame: place of the next reference */
     uint32_t frame_of[PAGES];
-    uint32_t frames, reserved, resident;
+    uint32_t frames, reserved, resident, hand;
+    unsigned age_bits;
     uint64_t now, entries;
     Rng rng; /* the policy's own stream, for a model of it */
     uint32_t trace[STEPS];
@@ -77,6 +80,7 @@ static Bench *bench_make(const char *text, uint32_t frames, uint64_t seed) {
     Bench *bench = calloc(1, sizeof *bench);
     assert_non_null(bench);
     bench->frames = frames;
+    bench->age_bits = 8;
     bench->rng = rng_seed(42, "policy.random");
     Error error = {0};
     assert_int_equal(policy_parse(text, &bench->spec, &error), VMM_OK);
@@ -173,6 +177,7 @@ static void bench_load(Bench *bench, uint32_t page, bool write, BenchModel *mode
                                 .entered = ++bench->entries,
                                 .referenced = true};
     bench->next[frame] = policy->next_use;
+    bench->note[frame].age = bench->spec.params[2] << (bench->age_bits - 1);
     if (policy->type->insert != NULL) {
         policy->type->insert(policy, frame);
     }
@@ -186,6 +191,7 @@ static void bench_hit(Bench *bench, uint32_t frame, bool write) {
     note->used = bench->now;
     note->frequency++;
     note->referenced = true;
+    note->hit = true;
     bench->next[frame] = policy->next_use;
     if (policy->type->touch != NULL) {
         policy->type->touch(policy, frame);
@@ -201,6 +207,9 @@ static void bench_hit(Bench *bench, uint32_t frame, bool write) {
 /* Clears the R bits; a class keeps its order, and the emptied ones come behind the unused ones. */
 static void bench_tick(Bench *bench) {
     for (uint32_t frame = 0; frame < bench->frames; frame++) {
+        Note *note = &bench->note[frame];
+        note->age = note->age >> 1 | (uint64_t)note->hit << (bench->age_bits - 1);
+        note->hit = false;
         if (bench->note[frame].referenced) {
             bench->note[frame].referenced = false;
             bench->note[frame].entered += STEPS; /* behind all that were there before */
@@ -550,6 +559,8 @@ static void clock_goes_round(void **state) {
     run_clock(2, 0);
     run_clock(3, 2);
     run_clock(8, 255);
+    run_clock(2, 9); /* a page cannot enter above the limit */
+    run_clock(1, 255);
 }
 
 /* All counters equal: the hand does what a queue does. */
@@ -562,6 +573,41 @@ static void clock_without_hits_is_fifo(void **state) {
         assert_int_equal(bench->frame_of[page], frame);
     }
     bench_free(bench);
+}
+
+/* The smallest counter, the first of equals from the hand on. */
+static uint32_t aging_model(Bench *bench) {
+    uint32_t best = bench->hand;
+    for (uint32_t i = 1; i < bench->frames; i++) {
+        uint32_t frame = (bench->hand + i) % bench->frames;
+        best = bench->note[frame].age < bench->note[best].age ? frame : best;
+    }
+    bench->hand = (best + 1) % bench->frames;
+    return best;
+}
+
+static void run_aging(unsigned period, unsigned bits, unsigned enter) {
+    static const uint32_t sizes[] = {1, 2, 9, FRAMES};
+    for (size_t s = 0; s < VMM_COUNT_OF(sizes); s++) {
+        char text[64];
+        snprintf(text, sizeof text, "approxlru:period=%u,bits=%u,enter=%u", period, bits, enter);
+        Bench *bench = bench_make(text, sizes[s], 30 + s);
+        bench->age_bits = bits;
+        bench_run(bench, 7, aging_model);
+        bench_free(bench);
+    }
+}
+
+/* Against counters in a table, where a load may be below all others, or above some. */
+static void approxlru_evicts_the_least_aged(void **state) {
+    (void)state;
+    for (unsigned bits = 8; bits <= 32; bits *= 2) {
+        for (unsigned enter = 0; enter < 2; enter++) {
+            run_aging(1, bits, enter);
+            run_aging(13, bits, enter);
+            run_aging(200, bits, enter);
+        }
+    }
 }
 
 /* Aging by hand, 8 bits: shifts at ticks, the top bit on entry, ties from the hand on. */
@@ -591,6 +637,24 @@ static void approxlru_ages(void **state) {
     bench_load(bench, 10, false, NULL);
     assert_int_equal(bench->victims[5], 0); /* the ring goes on past the end */
     bench_free(bench);
+}
+
+/* Between ticks a load may bring the smallest counter down, whatever was smallest before. */
+static void approxlru_sees_smaller_newcomers(void **state) {
+    (void)state;
+    for (int enter = 0; enter < 2; enter++) {
+        Bench *bench = bench_make(enter != 0 ? "approxlru" : "approxlru:enter=0", 3, 1);
+        for (uint32_t page = 1; page <= 3; page++) {
+            bench_load(bench, page, false, NULL);
+            bench_hit(bench, page - 1, false);
+        }
+        bench->policy->type->tick(bench->policy);    /* all 80, or all c0 */
+        for (uint32_t page = 4; page <= 6; page++) { /* enters with 0, or 80 */
+            bench_load(bench, page, false, NULL);
+            assert_int_equal(bench->victims[page - 4], 0);
+        }
+        bench_free(bench);
+    }
 }
 
 /* enter = 0: a fresh page is the first to go. Wider counters keep a longer past. */
@@ -767,7 +831,9 @@ int main(void) {
         cmocka_unit_test(unopt_evicts_the_nearest),
         cmocka_unit_test(clock_goes_round),
         cmocka_unit_test(clock_without_hits_is_fifo),
+        cmocka_unit_test(approxlru_evicts_the_least_aged),
         cmocka_unit_test(approxlru_ages),
+        cmocka_unit_test(approxlru_sees_smaller_newcomers),
         cmocka_unit_test(approxlru_has_parameters),
         cmocka_unit_test(cleared_bits_are_told),
         cmocka_unit_test(bad_parameters_are_refused),
