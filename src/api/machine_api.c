@@ -83,13 +83,18 @@ int handle_attach(VMM *vmm, Stream *stream, size_t capacity, uint64_t horizon) {
     if (status == VMM_OK && machine->observer != NULL) {
         status = stream_watch(stream, &vmm->error);
     }
+    if (status != VMM_OK && vmm->stream != NULL) { /* half attached: it cannot be used any more */
+        machine->status = status;
+        machine->error = vmm->error;
+    }
     return status == VMM_OK ? VMM_OK : handle_fail(vmm, status);
 }
 
 /* A stream for references that come by hand. */
 static int prepare_feed(VMM *vmm) {
-    if (vmm->error_code == VMM_E_OUT_OF_MEMORY || vmm->machine.status != VMM_OK) {
-        return vmm->error_code;
+    if (vmm->machine.status != VMM_OK) {
+        vmm->error = vmm->machine.error;
+        return handle_fail(vmm, vmm->machine.status);
     }
     if (vmm->machine.policy.type->info.needs == VMM_NEEDS_FUTURE) {
         error_set(&vmm->error, VMM_E_NEEDS_FUTURE,
@@ -151,7 +156,7 @@ int vmm_access_outcome(VMM *vmm, const VMMRef *ref, VMMOutcome *outcome) {
     void *user = machine->observer_user;
     *outcome = (VMMOutcome){.fault = VMM_FAULT_NONE, .frame = VMM_NO_FRAME};
     vmm_observe(vmm, take_outcome, outcome);
-    int status = vmm_feed(vmm, ref, 1);
+    int status = machine->observer != NULL ? vmm_feed(vmm, ref, 1) : vmm->error_code;
     machine->observer = observer;
     machine->observer_user = user;
     return status;
@@ -175,9 +180,14 @@ int vmm_add_process(VMM *vmm, uint32_t pid) {
     if (directory_space(&vmm->stream->directory, pid, &vmm->error) == DIRECTORY_NO_SPACE) {
         return handle_fail(vmm, vmm->error.code);
     }
-    status = machine_reserve(&vmm->machine, &vmm->error);
-    vmm->machine.seen_spaces = vmm->machine.process_count;
-    return status == VMM_OK ? VMM_OK : handle_fail(vmm, status);
+    Machine *machine = &vmm->machine;
+    machine->status = machine_reserve(machine, &machine->error);
+    if (machine->status != VMM_OK) {
+        vmm->error = machine->error;
+        return handle_fail(vmm, machine->status);
+    }
+    machine->seen_spaces = machine->process_count;
+    return VMM_OK;
 }
 
 /* Discards the pages of a range: by number, or if the range is larger than memory, by search. */
@@ -186,7 +196,7 @@ static void unmap_range(Machine *machine, uint32_t space, uint64_t first, uint64
     if (count < machine->pages) {
         for (uint64_t vpn = first; vpn < first + count; vpn++) {
             uint32_t page = directory_find(directory, space, vpn);
-            if (page != DIRECTORY_NO_PAGE) {
+            if (page != DIRECTORY_NO_PAGE && page < machine->pages) { /* else others met it */
                 machine_discard(machine, page);
             }
         }
@@ -323,7 +333,7 @@ static uint32_t list_frames(Pool *pool, uint32_t *frames) {
 
 size_t vmm_resident_pages(VMM *vmm, VMMResident *pages, size_t capacity) {
     Machine *machine = &vmm->machine;
-    if (machine->pool_count == 0) {
+    if (machine->pool_count == 0 || machine->pools[0]->policy == NULL) {
         return 0;
     }
     Pool *pool = machine->pools[0];

@@ -29,6 +29,12 @@ static bool streams_agree(const Machine *a, const Machine *b) {
 
 static int check_machines(VMM *const *vmms, size_t count) {
     for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < i; j++) {
+            if (vmms[i] == vmms[j]) {
+                error_set(&vmms[i]->error, VMM_E_USAGE, "vmm_run: a machine is given twice");
+                return handle_fail(vmms[i], VMM_E_USAGE);
+            }
+        }
         if (vmms[i]->stream != NULL) {
             error_set(&vmms[i]->error, VMM_E_USAGE, "vmm_run: a machine was used before");
             return handle_fail(vmms[i], VMM_E_USAGE);

@@ -5,17 +5,30 @@
  */
 #include "engine.h"
 
+/* The page of a page reference; one that no page can have is the reference's own first, or behind
+   other pages of the reference the first beyond the limit. */
+static uint64_t generic_vpn(const Machine *machine, const Batch *batch, size_t i) {
+    const Settings *settings = &machine->settings;
+    unsigned shift = settings_page_shift(settings);
+    if (batch->page[i] != DIRECTORY_NO_PAGE) {
+        return directory_vpn(machine->directory, batch->page[i]);
+    }
+    if ((batch->op[i] & OP_CONTINUED) == 0) {
+        return batch->origin[i].addr >> shift;
+    }
+    uint64_t limit = settings_address_limit(settings, machine->table_type->info.address_bits);
+    return (limit + settings->page_size - 1) >> shift;
+}
+
 /* Shows the page reference that was just simulated to the observer. */
 static void generic_show(Machine *machine, const Pool *pool, const Batch *batch, size_t i,
                          bool tlb_hit, uint32_t frame) {
-    uint32_t page = batch->page[i];
     const VMMRef *ref = &batch->origin[i];
     machine->batch_references += (batch->op[i] & OP_CONTINUED) == 0;
     VMMStep step = {
         .index = machine->references + machine->batch_references,
         .ref = *ref,
-        .vpn = page != DIRECTORY_NO_PAGE ? directory_vpn(machine->directory, page)
-                                         : ref->addr >> settings_page_shift(&machine->settings),
+        .vpn = generic_vpn(machine, batch, i),
         .tlb_hit = tlb_hit,
         .walk_reads = tlb_hit ? 0 : machine->walk_read_count,
         .fault = tlb_hit ? VMM_FAULT_NONE : machine->fault,

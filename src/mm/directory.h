@@ -79,7 +79,7 @@ typedef struct DirectoryProbe {
 
 /* The bits of a place that hold the id: ids are below half the number of places. */
 static inline uint32_t directory_id_mask(const Directory *directory) {
-    return (UINT32_C(1) << (directory->table_bits - 1)) - 1;
+    return (uint32_t)((UINT64_C(1) << (directory->table_bits - 1)) - 1);
 }
 
 /* Four neighbouring pages have four neighbouring places; the tag tells those four apart too. */

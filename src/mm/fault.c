@@ -128,6 +128,7 @@ static uint32_t machine_fault(Machine *machine, Process *process, Pool *pool, ui
     if ((machine->state[page] & PAGE_MAPPED) == 0) {
         uint64_t vpn = directory_vpn(machine->directory, page);
         if (!process->table.type->map(&process->table, vpn, page)) {
+            pool_give_back(pool, frame);
             machine_stop(machine, VMM_E_NO_MEMORY, "out of memory for the modelled page tables");
             return MACHINE_NO_FRAME;
         }
