@@ -24,7 +24,8 @@
 extern "C" {
 #endif
 
-#define VMM_CONFIG_BYTES 4096
+/* Room for the options of versions to come: a caller compiled today is never overrun. */
+#define VMM_CONFIG_BYTES 65536
 
 typedef struct VMMConfig {
     uint32_t struct_size; /* bytes that vmm_config_init_default() filled */
@@ -63,8 +64,8 @@ VMM_API const VMMOption *vmm_option_at(size_t index);
 VMM_API const VMMOption *vmm_option_find(const char *name);
 
 /*
- * Fills caller memory with the defaults. The caller need not have set anything; a caller that
- * does not know the type (ctypes, say) gives 64 KiB, which will always be enough.
+ * Fills caller memory, all VMM_CONFIG_BYTES of it, with the defaults. The caller need not have set
+ * anything; one that does not know the type (ctypes, say) gives 64 KiB.
  */
 VMM_API void vmm_config_init_default(VMMConfig *config);
 

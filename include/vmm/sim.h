@@ -58,7 +58,9 @@ VMM_API void vmm_destroy(VMM *vmm);
 /*
  * One byte at `addr` is read or written by process `pid`; an unknown pid is created. True if the
  * reference succeeded; false if the address is invalid or the machine cannot go on
- * (vmm_last_error() tells which).
+ * (vmm_last_error() tells which). A reference that the configuration leaves out (refs,
+ * max-accesses) is no failure and counts nowhere. One call costs several times what the same
+ * reference costs in vmm_feed().
  */
 VMM_API bool vmm_access(VMM *vmm, uint32_t pid, uint64_t addr, bool is_write);
 
@@ -92,7 +94,10 @@ typedef struct VMMProgress {
     uint32_t passes;
 } VMMProgress;
 
-/* Returns 0 to go on, else the run ends with VMM_E_STOPPED and readable statistics. */
+/*
+ * Called now and then and once at the end. Returns 0 to go on, else the run ends with VMM_E_STOPPED
+ * and readable statistics.
+ */
 typedef int VMMProgressCallback(void *user, const VMMProgress *progress);
 
 /*
@@ -101,7 +106,9 @@ typedef int VMMProgressCallback(void *user, const VMMProgress *progress);
  * pt-type's address width, vspace and refs (else VMM_E_CONFIG). A machine that runs out of memory
  * stops alone and is told by its vmm_last_error(); the run then returns VMM_E_OUT_OF_MEMORY at
  * its end. Stops after max-accesses references. `progress` may be NULL. OPT and UNOPT make a
- * first pass over the trace and keep 8 bytes a page reference in unnamed files in $TMPDIR.
+ * first pass over the trace and keep 4 bytes a page reference in an unnamed file in $TMPDIR,
+ * whatever their number. Machines of one run share what they were fed from: they belong to one
+ * thread together, and take no more references afterwards.
  */
 VMM_API int vmm_run(VMM *const *vmms, size_t count, VMMTrace *trace, VMMProgressCallback *progress,
                     void *user);

@@ -59,7 +59,8 @@ VMM_API int vmm_trace_open(const char *path, const VMMTraceOptions *options, VMM
 /*
  * Reads up to `capacity` references. Returns how many (0 at the end of the trace) or a negative
  * VMMError; vmm_trace_error_text() then has the sentence with file and line. References read
- * before a bad record are delivered first; the error comes with the next call.
+ * before a bad record are delivered first; the error comes with the next call. VMM_E_STOPPED: a
+ * signal whose handler was installed without SA_RESTART came while input was waited for.
  */
 VMM_API long vmm_trace_read(VMMTrace *trace, VMMRef *refs, size_t capacity);
 

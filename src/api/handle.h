@@ -22,6 +22,6 @@ int handle_fail(VMM *vmm, int code);
  * Gives the machine a stream: `stream`, which it shares from now on, or one of its own with
  * batches of `capacity` page references if that is NULL.
  */
-int handle_attach(VMM *vmm, Stream *stream, size_t capacity, uint64_t horizon);
+int handle_attach(VMM *vmm, Stream *stream, size_t capacity);
 
 #endif

@@ -67,7 +67,7 @@ void vmm_destroy(VMM *vmm) {
     memory_free(&memory, vmm, 1, sizeof *vmm);
 }
 
-int handle_attach(VMM *vmm, Stream *stream, size_t capacity, uint64_t horizon) {
+int handle_attach(VMM *vmm, Stream *stream, size_t capacity) {
     Machine *machine = &vmm->machine;
     int status = VMM_OK;
     if (stream != NULL) {
@@ -78,7 +78,7 @@ int handle_attach(VMM *vmm, Stream *stream, size_t capacity, uint64_t horizon) {
     }
     if (status == VMM_OK) {
         vmm->stream = stream;
-        status = machine_attach(machine, &stream->directory, horizon, &vmm->error);
+        status = machine_attach(machine, &stream->directory, &vmm->error);
     }
     if (status == VMM_OK && machine->observer != NULL) {
         status = stream_watch(stream, &vmm->error);
@@ -102,7 +102,13 @@ static int prepare_feed(VMM *vmm) {
                   vmm->machine.policy.type->info.name);
         return handle_fail(vmm, VMM_E_NEEDS_FUTURE);
     }
-    return vmm->stream != NULL ? VMM_OK : handle_attach(vmm, NULL, FEED_BATCH, 0);
+    if (vmm->stream != NULL && vmm->stream->users > 1) {
+        error_set(
+            &vmm->error, VMM_E_USAGE,
+            "the machine shares its references with others of one vmm_run(); it takes no more");
+        return handle_fail(vmm, VMM_E_USAGE);
+    }
+    return vmm->stream != NULL ? VMM_OK : handle_attach(vmm, NULL, FEED_BATCH);
 }
 
 static int consume(VMM *vmm) {
@@ -231,7 +237,10 @@ int vmm_apply(VMM *vmm, const VMMEvent *event) {
                          ? DIRECTORY_NO_SPACE
                          : directory_find_space(&vmm->stream->directory, event->pid);
     int status;
-    if (space == DIRECTORY_NO_SPACE || space >= vmm->machine.process_count) {
+    if (event->struct_size < sizeof *event) {
+        status = error_set(&vmm->error, VMM_E_USAGE, "vmm_apply: struct_size is %u, expected %zu",
+                           event->struct_size, sizeof *event);
+    } else if (space == DIRECTORY_NO_SPACE || space >= vmm->machine.process_count) {
         status = error_set(&vmm->error, VMM_E_USAGE, "there is no process %u", event->pid);
     } else if (event->type == VMM_EVENT_UNMAP) {
         status = apply_unmap(vmm, event, space);
@@ -301,7 +310,7 @@ int vmm_process_stats(const VMM *vmm, size_t index, VMMProcessStats *stats) {
         all.page_faults += process->faults[kind];
         all.major_faults += vmm_fault_class_is_major(kind) ? process->faults[kind] : 0;
     }
-    all.minor_faults = all.page_faults - all.major_faults;
+    all.minor_faults = all.page_faults - all.major_faults - process->faults[VMM_FAULT_invalid];
     size_t size = stats->struct_size < sizeof all ? (size_t)stats->struct_size : sizeof all;
     all.struct_size = size;
     memcpy(stats, &all, size);

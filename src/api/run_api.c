@@ -87,12 +87,12 @@ static int collect(VMM *vmm, VMMTrace *trace, RunWatch *watch, Outlook *outlook)
     return status;
 }
 
-static int attach_all(VMM *const *vmms, size_t count, VMMTrace *trace, uint64_t horizon) {
+static int attach_all(VMM *const *vmms, size_t count, VMMTrace *trace) {
     size_t capacity = count > 1 ? RUN_BATCH_SHARED : RUN_BATCH_ALONE;
     int status = VMM_OK;
     for (size_t i = 0; status == VMM_OK && i < count; i++) {
         settle_initial(vmms[i], trace);
-        status = handle_attach(vmms[i], vmms[0]->stream, capacity, horizon);
+        status = handle_attach(vmms[i], vmms[0]->stream, capacity);
     }
     return status;
 }
@@ -120,6 +120,22 @@ static int fail_all(VMM *const *vmms, size_t count, int status) {
     return status;
 }
 
+static int simulate(VMM *const *vmms, size_t count, const Outlook *outlook, VMMTrace *trace,
+                    RunWatch *watch) {
+    const Memory *memory = &vmms[0]->machine.memory;
+    Error *error = &vmms[0]->error;
+    Machine **machines = memory_zalloc(memory, count, sizeof *machines);
+    if (machines == NULL) {
+        return error_no_memory(error, count * sizeof *machines, "a list of machines");
+    }
+    for (size_t i = 0; i < count; i++) {
+        machines[i] = &vmms[i]->machine;
+    }
+    int status = run_simulate(machines, count, vmms[0]->stream, outlook, trace, watch, error);
+    memory_free(memory, machines, count, sizeof *machines);
+    return status;
+}
+
 int vmm_run(VMM *const *vmms, size_t count, VMMTrace *trace, VMMProgressCallback *progress,
             void *user) {
     if (vmms == NULL || count == 0 || trace == NULL) {
@@ -136,15 +152,10 @@ int vmm_run(VMM *const *vmms, size_t count, VMMTrace *trace, VMMProgressCallback
         status = collect(vmms[0], trace, &watch, &outlook);
     }
     if (status == VMM_OK) {
-        status = attach_all(vmms, count, trace, outlook.count);
+        status = attach_all(vmms, count, trace);
     }
     if (status == VMM_OK) {
-        Machine *machines[count];
-        for (size_t i = 0; i < count; i++) {
-            machines[i] = &vmms[i]->machine;
-        }
-        status = run_simulate(machines, count, vmms[0]->stream, &outlook, trace, &watch,
-                              &vmms[0]->error);
+        status = simulate(vmms, count, &outlook, trace, &watch);
     }
     run_free_outlook(&outlook);
     return status != VMM_OK ? fail_all(vmms, count, status) : gather(vmms, count);

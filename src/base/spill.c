@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Unnamed temporary files, read and written at offsets or mapped as an array. */
+/* Unnamed temporary files, read and written at offsets. */
 #include "spill.h"
 
 #include <errno.h>
@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 static const char *spill_folder(void) {
@@ -69,32 +68,4 @@ int spill_read(int file, uint64_t offset, void *data, size_t size, Error *error)
         size -= (size_t)done;
     }
     return VMM_OK;
-}
-
-void *spill_map(uint64_t bytes, Error *error) {
-    int file = spill_open(error);
-    if (file < 0) {
-        return NULL;
-    }
-    int status = posix_fallocate(file, 0, (off_t)bytes);
-    void *array = MAP_FAILED;
-    if (status == 0) {
-        array = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-        status = array == MAP_FAILED ? errno : 0;
-    }
-    close(file);
-    if (array == MAP_FAILED) {
-        error_set(error, VMM_E_WRITE,
-                  "cannot keep %llu bytes in a temporary file in %.200s: %s; set TMPDIR to a "
-                  "folder with room",
-                  (unsigned long long)bytes, spill_folder(), strerror(status));
-        return NULL;
-    }
-    return array;
-}
-
-void spill_unmap(void *array, uint64_t bytes) {
-    if (array != NULL) {
-        munmap(array, bytes);
-    }
 }

@@ -18,12 +18,4 @@ int spill_open(Error *error);
 int spill_write(int file, uint64_t offset, const void *data, size_t size, Error *error);
 int spill_read(int file, uint64_t offset, void *data, size_t size, Error *error);
 
-/*
- * A zeroed array of `bytes` that lives in a spill: its pages go to disk when memory is short. The
- * space is taken at once, so that a full disk is an error here and not a crash later. NULL with
- * *error on failure.
- */
-void *spill_map(uint64_t bytes, Error *error);
-void spill_unmap(void *array, uint64_t bytes);
-
 #endif

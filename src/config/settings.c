@@ -31,7 +31,8 @@ static const size_t option_offsets[] = {
 };
 #undef X
 
-_Static_assert(VMM_COUNT_OF(option_table) <= 64, "Settings.given has a bit for each option");
+_Static_assert(VMM_COUNT_OF(option_table) <= 8 * sizeof(((Settings *)0)->given),
+               "Settings.given has a bit for each option");
 _Static_assert(sizeof(Settings) <= sizeof(((VMMConfig *)0)->opaque), "Settings fit a VMMConfig");
 _Static_assert(sizeof(VMMConfig) == VMM_CONFIG_BYTES, "no padding in VMMConfig");
 
@@ -211,7 +212,8 @@ int vmm_config_set(VMMConfig *config, const char *name, const char *value, char 
     } else {
         status = set_option(settings_edit(config), option, value, &error);
         if (status == VMM_OK) {
-            settings_edit(config)->given |= UINT64_C(1) << (option - option_table);
+            size_t index = (size_t)(option - option_table);
+            settings_edit(config)->given[index / 64] |= UINT64_C(1) << (index % 64);
         }
     }
     if (status != VMM_OK) {
@@ -246,7 +248,11 @@ int vmm_config_get(const VMMConfig *config, const char *name, char *text, size_t
 
 int vmm_config_is_set(const VMMConfig *config, const char *name) {
     const VMMOption *option = vmm_option_find(name);
-    return option != NULL && (settings_of(config)->given >> (option - option_table) & 1) != 0;
+    if (option == NULL) {
+        return 0;
+    }
+    size_t index = (size_t)(option - option_table);
+    return (settings_of(config)->given[index / 64] >> (index % 64) & 1) != 0;
 }
 
 /* Cuts a comment and the blanks at both ends; returns the first character that is left. */

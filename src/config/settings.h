@@ -29,7 +29,7 @@
 #define SETTINGS_MEMBER_PAGE_TABLE(field) char field[SETTINGS_NAME_BYTES];
 
 typedef struct Settings {
-    uint64_t given; /* bit i: option i of the table was set by name */
+    uint64_t given[4]; /* bit i: option i of the table was set by name */
 #define X(field, name, alias, letter, type, metavar, dflt, min, max, choices, group, help) \
     SETTINGS_MEMBER_##type(field)
 #include "options.def"

@@ -50,11 +50,11 @@ static int run_fill_batch(Stream *stream, RunInput *input, Error *error) {
     return VMM_OK;
 }
 
-/* Calls the watch when it is due. */
-static int run_report_progress(RunWatch *watch, const Stream *stream, const VMMTrace *trace,
-                               Error *error) {
+/* Calls the watch, whether it is due or not. */
+static int run_call_watch(RunWatch *watch, const Stream *stream, const VMMTrace *trace,
+                          Error *error) {
     uint64_t references = stream->references + stream->filtered + stream->batch.left_out;
-    if (watch->callback == NULL || references < watch->next_call) {
+    if (watch->callback == NULL) {
         return VMM_OK;
     }
     VMMTraceInfo info = {.struct_size = sizeof info};
@@ -67,6 +67,12 @@ static int run_report_progress(RunWatch *watch, const Stream *stream, const VMMT
         return error_set(error, VMM_E_STOPPED, "the run was stopped");
     }
     return VMM_OK;
+}
+
+static int run_report_progress(RunWatch *watch, const Stream *stream, const VMMTrace *trace,
+                               Error *error) {
+    uint64_t references = stream->references + stream->filtered + stream->batch.left_out;
+    return references < watch->next_call ? VMM_OK : run_call_watch(watch, stream, trace, error);
 }
 
 /*
@@ -193,5 +199,6 @@ int run_simulate(Machine *const *machines, size_t count, Stream *stream, const O
             status = run_report_progress(watch, stream, trace, error);
         }
     } while (status == VMM_OK && alive > 0 && stream->batch.count > 0 && !stream_is_done(stream));
-    return status;
+    /* The last word: an end of the input may be that of a producer that was interrupted too. */
+    return status != VMM_OK ? status : run_call_watch(watch, stream, trace, error);
 }

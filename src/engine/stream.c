@@ -97,12 +97,10 @@ static bool stream_wants(const Stream *stream, uint8_t op) {
 
 /* The run that the next page reference of `space` belongs to. */
 static inline Run *stream_run(Batch *batch, uint32_t space) {
-    Run *run = &batch->runs[batch->run_count - 1];
-    if (VMM_UNLIKELY(batch->run_count == 0 || run->space != space)) {
-        run = &batch->runs[batch->run_count++];
-        *run = (Run){.space = space};
+    if (batch->run_count == 0 || batch->runs[batch->run_count - 1].space != space) {
+        batch->runs[batch->run_count++] = (Run){.space = space};
     }
-    return run;
+    return &batch->runs[batch->run_count - 1];
 }
 
 static void stream_put(Stream *stream, uint64_t key, uint8_t op, const VMMRef *ref) {

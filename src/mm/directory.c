@@ -51,15 +51,8 @@ uint32_t directory_find_space(const Directory *directory, uint32_t pid) {
     return directory->spaces[directory_space_place(directory, pid)] - 1;
 }
 
-static bool directory_grow_spaces(Directory *directory) {
-    uint32_t capacity = directory->space_capacity * 2 + 8;
-    uint32_t *pids = memory_grow(directory->memory, directory->pids, directory->space_capacity,
-                                 capacity, sizeof *pids);
-    if (pids == NULL) {
-        return false;
-    }
-    directory->pids = pids;
-    directory->space_capacity = capacity;
+/* A larger table of spaces, at most half full with `capacity` of them. */
+static bool directory_grow_space_table(Directory *directory, uint32_t capacity) {
     size_t old_places = (size_t)1 << directory->space_bits;
     if (capacity <= old_places / 2) {
         return true;
@@ -73,8 +66,23 @@ static bool directory_grow_spaces(Directory *directory) {
     directory->spaces = table;
     directory->space_bits = bits;
     for (uint32_t space = 0; space < directory->space_count; space++) {
-        table[directory_space_place(directory, pids[space])] = space + 1;
+        table[directory_space_place(directory, directory->pids[space])] = space + 1;
     }
+    return true;
+}
+
+static bool directory_grow_spaces(Directory *directory) {
+    uint32_t capacity = directory->space_capacity * 2 + 8;
+    if (!directory_grow_space_table(directory, capacity)) {
+        return false;
+    }
+    uint32_t *pids = memory_grow(directory->memory, directory->pids, directory->space_capacity,
+                                 capacity, sizeof *pids);
+    if (pids == NULL) {
+        return false;
+    }
+    directory->pids = pids;
+    directory->space_capacity = capacity;
     return true;
 }
 

@@ -2,6 +2,7 @@
 /* Setting up a machine, growing it with the pages and processes that appear, and its statistics. */
 #include "machine.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "cost.h"
@@ -48,6 +49,14 @@ void machine_free(Machine *machine) {
     swap_free(&machine->swap, memory);
 }
 
+/* Pool 0 draws from the seed itself, the others from streams of their own. */
+static uint64_t machine_pool_seed(const Machine *machine) {
+    char name[32];
+    snprintf(name, sizeof name, "pool.%u", machine->pool_count);
+    return machine->pool_count == 0 ? machine->settings.seed
+                                    : rng_seed(machine->settings.seed, name).state;
+}
+
 static int machine_add_pool(Machine *machine, Error *error) {
     const Settings *settings = &machine->settings;
     if (machine->pool_count == machine->pool_capacity) {
@@ -67,15 +76,13 @@ static int machine_add_pool(Machine *machine, Error *error) {
     bool flushes = settings->young_flush != 0 && settings->accessed_bit == ACCESSED_TLB_FILL;
     Policy base = {.memory = &machine->memory,
                    .capacity = (uint32_t)settings_frames(settings),
-                   .seed = settings->seed + machine->pool_count,
-                   .horizon = machine->horizon};
+                   .seed = machine_pool_seed(machine)};
     machine->pools[machine->pool_count++] = pool;
     return pool_init(pool, &machine->policy, &base, flushes ? &machine->tlb : NULL, error);
 }
 
-int machine_attach(Machine *machine, const Directory *directory, uint64_t horizon, Error *error) {
+int machine_attach(Machine *machine, const Directory *directory, Error *error) {
     machine->directory = directory;
-    machine->horizon = horizon;
     int status = tlb_init(&machine->tlb, &machine->memory, directory, &machine->settings, error);
     if (status == VMM_OK && machine->settings.scope == SCOPE_GLOBAL) {
         status = machine_add_pool(machine, error);
@@ -191,7 +198,8 @@ void machine_stats(const Machine *machine, VMMStats *stats) {
     machine_sum_pools(machine, stats);
     stats->accesses = stats->reads + stats->writes + stats->fetches;
     stats->tlb_hits = stats->page_references - stats->tlb_misses;
-    stats->minor_faults = stats->page_faults - stats->major_faults;
+    stats->minor_faults =
+        stats->page_faults - stats->major_faults - stats->faults[VMM_FAULT_invalid];
     stats->walks = stats->tlb_misses;
     stats->walk_reads = machine->walk_reads;
     stats->context_switches = machine->context_switches;

@@ -66,7 +66,6 @@ typedef struct Machine {
     uint32_t seen_pages; /* ids below it were referenced by this machine (0 counts as one) */
     uint32_t seen_spaces;
     uint32_t last_space; /* of the last page reference; DIRECTORY_NO_SPACE before the first */
-    uint64_t horizon;    /* page references of the run, for policies that need the future */
 
     /* Counted here; everything else in VMMStats is derived when asked for. */
     uint64_t walk_reads, swap_ins, swap_outs, replacements, clean_evictions, oom_events;
@@ -94,11 +93,8 @@ typedef struct Machine {
 int machine_init(Machine *machine, const Settings *settings, const Memory *memory, Error *error);
 void machine_free(Machine *machine);
 
-/*
- * Joins the machine to a stream's directory, once, before the first reference. `horizon` is the
- * number of page references of the run if the policy needs the future, else 0.
- */
-int machine_attach(Machine *machine, const Directory *directory, uint64_t horizon, Error *error);
+/* Joins the machine to a stream's directory, once, before the first reference. */
+int machine_attach(Machine *machine, const Directory *directory, Error *error);
 
 /* Room for all pages and processes that the directory knows now. */
 int machine_reserve(Machine *machine, Error *error);

@@ -39,16 +39,21 @@ static const struct {
 
 /* ---- Raw bytes ------------------------------------------------------------------------------ */
 
-/* read(2) that waits when the descriptor does not; -1 with errno on failure. */
+/*
+ * read(2) that waits when the descriptor does not; -1 with errno on failure. EINTR is one: whoever
+ * waits for a slow pipe must be able to stop waiting.
+ */
 static ssize_t source_read_some(int fd, void *buffer, size_t size) {
     for (;;) {
         ssize_t done = read(fd, buffer, size);
-        if (done >= 0 || (errno != EINTR && errno != EAGAIN)) {
+        if (done >= 0 || errno != EAGAIN) {
             return done;
         }
         if (errno == EAGAIN) {
             struct pollfd wait = {.fd = fd, .events = POLLIN};
-            (void)poll(&wait, 1, -1);
+            if (poll(&wait, 1, -1) < 0) {
+                return -1;
+            }
         }
     }
 }
@@ -100,6 +105,10 @@ static long source_fetch(TraceSource *source, void *buffer, size_t size) {
         return (long)count;
     }
     ssize_t count = source_read_some(source->fd, buffer, size);
+    if (count < 0 && errno == EINTR) {
+        return error_set(&source->error, VMM_E_STOPPED, "reading %s was interrupted by a signal",
+                         source->name);
+    }
     if (count < 0) {
         return error_set(&source->error, VMM_E_READ, "cannot read %s after %llu bytes: %s",
                          source->name, (unsigned long long)source->bytes_read, strerror(errno));

@@ -14,6 +14,7 @@ from __future__ import annotations
 from config import Config
 from page_table import RadixPageTable, SinglePageTable, make_page_table
 from policies import POLICIES, Future, Policy
+from splitmix import SplitMix64
 from tlb import Tlb
 from traces import Reference, Trace
 
@@ -51,8 +52,9 @@ class Pool:
 
     def __init__(self, config: Config, number: int, future: Future | None) -> None:
         kind = POLICIES[config.policy]
-        self.policy: Policy = kind(config.frames, config.policy_parameters,
-                                   config.seed + number, future)
+        # Pool 0 draws from the seed itself, the others from streams of their own.
+        seed = config.seed if number == 0 else SplitMix64(config.seed, f"pool.{number}").state
+        self.policy: Policy = kind(config.frames, config.policy_parameters, seed, future)
         self.frame_of: dict[Page, int] = {}
 
     @property
@@ -241,7 +243,8 @@ class Machine:
         """Counts a fault."""
         self.faults[fault_class] += 1
         self.add(process, "page_faults")
-        self.add(process, "major_faults" if fault_class in MAJOR else "minor_faults")
+        if fault_class != "invalid":
+            self.add(process, "major_faults" if fault_class in MAJOR else "minor_faults")
 
     def page_fault(self, process: Process, page: Page, is_write: bool) -> None:
         """Brings a page into a frame."""

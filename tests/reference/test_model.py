@@ -67,11 +67,11 @@ def crossing() -> None:
 
 
 def invalid() -> None:
-    """Beyond the limit: a TLB miss, no walk read, a minor fault; later pages are left alone."""
+    """Beyond the limit: a TLB miss, no walk read, a fault that is neither minor nor major; later pages are left alone."""
     trace = Trace([Reference(0, "R", 2**48 - 2, 3 * 4096), Reference(0, "W", 2**64 - 1, 8)], True)
     machine = simulate(trace, {"pt-type": "FOUR_LEVEL"})
     check(machine, accesses=2, page_references=3, fault_invalid=2, fault_zero_fill=1, misses=1,
-          tlb_misses=3, walks=3, walk_reads=1, minor_faults=3, distinct_pages=1)
+          tlb_misses=3, walks=3, walk_reads=1, minor_faults=1, distinct_pages=1)
     check(simulate(trace, {"pt-type": "FIVE_LEVEL"}), fault_invalid=1, page_references=5)
     check(run("0 1 2 3", vspace="8K"), fault_invalid=2, misses=2)
 

@@ -302,12 +302,13 @@ static void memory_growing_nothing_allocates(void **state) {
     memory_free(&memory_default, array, 64, 1);
 }
 
+/* Counts whose product with the size is small after it has overflowed. */
 static void memory_overflow_is_refused(void **state) {
     (void)state;
-    assert_null(memory_zalloc(&memory_default, SIZE_MAX / 2, 3));
+    assert_null(memory_zalloc(&memory_default, SIZE_MAX / 8 + 2, 8));
     char *array = memory_zalloc(&memory_default, 8, 8);
     assert_non_null(array);
-    assert_null(memory_grow(&memory_default, array, 8, SIZE_MAX / 4, 8));
+    assert_null(memory_grow(&memory_default, array, 8, SIZE_MAX / 8 + 9, 8));
     array[63] = 1; /* still ours */
     memory_free(&memory_default, array, 8, 8);
 }

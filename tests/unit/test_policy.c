@@ -84,7 +84,7 @@ static Bench *bench_make(const char *text, uint32_t frames, uint64_t seed) {
     bench->rng = rng_seed(42, "policy.random");
     Error error = {0};
     assert_int_equal(policy_parse(text, &bench->spec, &error), VMM_OK);
-    Policy base = {.memory = &memory_default, .capacity = frames, .seed = 42, .horizon = STEPS};
+    Policy base = {.memory = &memory_default, .capacity = frames, .seed = 42};
     assert_int_equal(policy_create(&bench->spec, &base, &bench->policy, &error), VMM_OK);
     bench->policy->page_of = bench->page;
     bench->policy->dirty = bench->dirty;

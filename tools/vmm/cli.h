@@ -27,7 +27,7 @@ enum {
     CLI_OK = 0,
     CLI_FAILURE = 1,       /* usage; cannot open or write; out of memory, real or simulated */
     CLI_BAD_INPUT = 2,     /* bad, damaged or empty input */
-    CLI_INTERRUPTED = 130, /* Ctrl-C */
+    CLI_SIGNALLED = 128,   /* plus the number of the signal that ended the run: 130 for Ctrl-C */
     CLI_GO_ON = -1         /* no exit status yet */
 };
 
@@ -43,8 +43,14 @@ void cli_info(const char *format, ...) CLI_PRINTF(1, 2);    /* only with --verbo
 /* A usage error: the message, then where help is to be had. Returns CLI_FAILURE. */
 int cli_usage_error(const char *command, const char *format, ...) CLI_PRINTF(2, 3);
 
-/* Says what --skip-bad-records left out, if anything. */
-void cli_warn_losses(const VMMTraceInfo *info);
+/* Says what of a trace was left out, if anything: the first bad records, then how many. */
+void cli_warn_losses(const VMMTrace *trace, const VMMTraceInfo *info);
+
+/* Says that `count` page references lie beyond the address space, if any, and what to do. */
+void cli_warn_invalid(const VMMConfig *config, uint64_t count);
+
+/* The beginning of a text fit for a message, cut off and marked so if it is long; free() it. */
+char *cli_excerpt(const char *text, size_t length);
 
 /* The exit status that a VMMError of the library means. */
 int cli_status(int vmm_error);
@@ -138,14 +144,29 @@ void cli_print_wrapped(const char *text, int indent, int column);
 
 /* ---- Output (output.c) ---------------------------------------------------------------------- */
 
+/* A file that is named on the command line, and by which flag. */
+typedef struct CliFileName {
+    const char *flag;
+    const char *path; /* NULL: the flag is not given */
+    bool is_output;
+} CliFileName;
+
 /*
- * A file to be written at the end of a run but opened at its start, so that a long run is not
- * lost to a wrong name. What the file held before stays until cli_output_write().
+ * Is no output the file of an input or of another output, under whatever name? Inputs stand first.
+ * CLI_OK, or CLI_FAILURE after a message.
+ */
+int cli_output_check_names(const CliFileName *names, size_t count);
+
+/*
+ * A file to be written at the end of a run but tried at its start, so that a long run is not lost
+ * to a wrong name. What the file held before stays until the new content is complete.
  */
 typedef struct CliOutput {
     const char *path; /* NULL: nothing to write */
+    char *target;     /* the file that a temporary one will be renamed to; NULL: write to fd */
     int fd;
-    bool created; /* by us: removed again if nothing is written */
+    bool cut;     /* fd is a regular file: what it held goes */
+    bool created; /* by us, to be appended to: removed again if nothing is written */
     bool append;
 } CliOutput;
 
@@ -192,9 +213,15 @@ int cli_progress_step(void *user, const VMMProgress *now);
 /* Erases the line. */
 void cli_progress_end(CliProgress *progress);
 
-/* From now on the first Ctrl-C sets a flag, and only the second one kills. */
+/*
+ * From now on Ctrl-C, SIGTERM and SIGHUP end the run with what it has so far, and only a second
+ * one kills. What was ignored when the program began (nohup, background jobs) stays so.
+ */
 void cli_catch_interrupt(void);
-bool cli_interrupted(void);
+/* The run is over: they kill again. */
+void cli_release_interrupt(void);
+/* The signal that came, 0 if none did. */
+int cli_interrupted(void);
 
 /* Seconds of a clock that only goes forward. */
 double cli_now(void);

@@ -1,13 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Files that are written completely, or not without a message: open, every write and close are
- * checked, and so is standard output at the end of the program.
+ * Files that are written completely, or not at all and not without a message: open, every write
+ * and close are checked, and so is standard output at the end of the program.
  *
- *     open (early, nothing is cut off) ──► run ──► cut off, write all, close
- *                                            └──► discard: a file that we made is removed
+ *     open: can a file be made there? ──► run ──► temporary file beside the target: write all
+ *                                                   │ complete                 │ failed
+ *                                                   ▼                          ▼
+ *                                                 rename to the target       remove; the target
+ *                                                                            is as it was
+ *
+ * The temporary file exists only while it is written, so a run that is killed leaves nothing, and
+ * a full disk leaves the old file. What is no regular file (a device, a pipe), and the file that
+ * standard output goes to, is written directly; so is a CSV file that is appended to, which is cut
+ * back to its old length when that fails. Symbolic links stay: their target is replaced.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +27,7 @@
 
 #include "cli.h"
 
-enum { OUTPUT_CLOSED = -1 };
+enum { OUTPUT_CLOSED = -1, OUTPUT_LINKS_MAX = 40 };
 
 static int output_failed(const char *what, const char *path, int error) {
     cli_error("cannot %s '%s': %s", what, path, strerror(error));
@@ -28,29 +38,213 @@ bool cli_output_is_stdout(const CliOutput *output) {
     return output->path != NULL && strcmp(output->path, "-") == 0;
 }
 
+/* ---- Names ---------------------------------------------------------------------------------- */
+
+/* FOLDER/NAME of the folder that `path` is in. */
+static char *output_beside(const char *path, const char *name) {
+    char *copy = cli_copy(path, strlen(path));
+    char *beside = cli_format("%s/%s", dirname(copy), name);
+    free(copy);
+    return beside;
+}
+
+/* Where a symbolic link leads to, one step; NULL if `path` is none. */
+static char *output_follow(const char *path) {
+    char target[PATH_MAX];
+    ssize_t length = readlink(path, target, sizeof target - 1);
+    if (length < 0) {
+        return NULL;
+    }
+    target[length] = '\0';
+    return target[0] == '/' ? cli_copy(target, (size_t)length) : output_beside(path, target);
+}
+
+/* The last part of a path without links, of a file that need not exist; NULL: no such folder. */
+static char *output_resolve_last(const char *path) {
+    const char *slash = strrchr(path, '/');
+    char *folder = output_beside(path, ".");
+    char *real = realpath(folder, NULL);
+    char *resolved = NULL;
+    if (real != NULL) {
+        resolved = cli_format("%s/%s", strcmp(real, "/") == 0 ? "" : real,
+                              slash != NULL ? slash + 1 : path);
+    }
+    free(real);
+    free(folder);
+    return resolved;
+}
+
+/* The path without links and dots, of a file that need not exist. NULL if its folder does not. */
+static char *output_resolve(const char *path) {
+    char *at = cli_copy(path, strlen(path));
+    for (int links = 0; links < OUTPUT_LINKS_MAX; links++) {
+        char *target = output_follow(at);
+        if (target == NULL) {
+            char *resolved = output_resolve_last(at);
+            free(at);
+            return resolved;
+        }
+        free(at);
+        at = target;
+    }
+    free(at);
+    return NULL;
+}
+
+/* 0, or -1 if there is no such file; "-" is the standard stream of its direction. */
+static int output_stat(const CliFileName *name, struct stat *status) {
+    if (strcmp(name->path, "-") == 0) {
+        return fstat(name->is_output ? STDOUT_FILENO : STDIN_FILENO, status);
+    }
+    return stat(name->path, status);
+}
+
+/* Devices and pipes may be named twice: they do not lose what was written. */
+static bool output_same_file(const CliFileName *a, const CliFileName *b) {
+    struct stat of_a, of_b;
+    bool found_a = output_stat(a, &of_a) == 0, found_b = output_stat(b, &of_b) == 0;
+    if (found_a && found_b) {
+        return of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino && S_ISREG(of_a.st_mode);
+    }
+    if (found_a || found_b) {
+        return false;
+    }
+    char *path_a = output_resolve(a->path), *path_b = output_resolve(b->path);
+    bool same = path_a != NULL && path_b != NULL && strcmp(path_a, path_b) == 0;
+    free(path_a);
+    free(path_b);
+    return same;
+}
+
+static int output_refuse_pair(const CliFileName *a, const CliFileName *b) {
+    if (a->is_output) {
+        cli_error("%s %s and %s %s are the same file; each needs a file of its own", a->flag,
+                  a->path, b->flag, b->path);
+    } else {
+        cli_error("%s %s and %s %s are the same file, which would be overwritten; choose another "
+                  "name for %s",
+                  a->flag, a->path, b->flag, b->path, b->flag);
+    }
+    return CLI_FAILURE;
+}
+
+int cli_output_check_names(const CliFileName *names, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = i + 1; j < count; j++) {
+            if (names[i].path != NULL && names[j].path != NULL && names[j].is_output &&
+                output_same_file(&names[i], &names[j])) {
+                return output_refuse_pair(&names[i], &names[j]);
+            }
+        }
+    }
+    return CLI_OK;
+}
+
+/* ---- Opening -------------------------------------------------------------------------------- */
+
+/* Makes a file beside the target; -1 with errno. *name is to be freed in any case. */
+static int output_make_temporary(const char *target, char **name) {
+    *name = output_beside(target, ".vmm-XXXXXX");
+    return mkostemp(*name, O_CLOEXEC);
+}
+
+/* A descriptor of the stream that goes to this very file; -1 if none does. */
+static int output_standard_stream(const struct stat *status) {
+    for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++) {
+        struct stat stream;
+        if (fstat(fd, &stream) == 0 && stream.st_dev == status->st_dev &&
+            stream.st_ino == status->st_ino) {
+            return fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+        }
+    }
+    return -1;
+}
+
+/* Can a file be made there, later? 0 or an errno. */
+static int output_try_temporary(const char *target) {
+    char *name;
+    int fd = output_make_temporary(target, &name);
+    int error = fd < 0 ? errno : 0;
+    if (fd >= 0) {
+        close(fd);
+        unlink(name);
+    }
+    free(name);
+    return error;
+}
+
+/* A file that exists: the descriptor for writing it directly, or `target` set. 0 or an errno. */
+static int output_open_existing(CliOutput *output, const struct stat *status) {
+    if (S_ISREG(status->st_mode) && (output->fd = output_standard_stream(status)) >= 0) {
+        return 0;
+    }
+    output->fd = open(output->path, O_WRONLY | O_CLOEXEC);
+    if (output->fd < 0) {
+        return errno;
+    }
+    output->cut = S_ISREG(status->st_mode);
+    if (!output->cut) {
+        return 0;
+    }
+    /* In a folder that takes no new files, the old one is written over. */
+    output->target = realpath(output->path, NULL);
+    if (output->target != NULL && output_try_temporary(output->target) != 0) {
+        free(output->target);
+        output->target = NULL;
+    }
+    return 0;
+}
+
+static int output_open_replacing(CliOutput *output) {
+    struct stat status;
+    if (stat(output->path, &status) == 0) {
+        return output_open_existing(output, &status);
+    }
+    if (errno != ENOENT) {
+        return errno;
+    }
+    output->target = output_resolve(output->path);
+    return output->target == NULL ? ENOENT : output_try_temporary(output->target);
+}
+
+static int output_open_appending(CliOutput *output) {
+    output->fd = open(output->path, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    output->created = output->fd >= 0;
+    if (output->fd < 0 && errno == EEXIST) {
+        output->fd = open(output->path, O_RDWR | O_APPEND | O_CLOEXEC);
+    }
+    return output->fd < 0 ? errno : 0;
+}
+
 int cli_output_open(CliOutput *output, const char *path, bool append) {
     *output = (CliOutput){.path = path, .fd = OUTPUT_CLOSED, .append = append};
     if (path == NULL || cli_output_is_stdout(output)) {
         return CLI_OK;
     }
-    int access_mode = append ? O_RDWR | O_APPEND : O_WRONLY;
-    output->fd = open(path, access_mode | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    output->created = output->fd >= 0;
-    if (output->fd < 0 && errno == EEXIST) {
-        output->fd = open(path, access_mode | O_CLOEXEC);
+    int error = append ? output_open_appending(output) : output_open_replacing(output);
+    return error != 0 ? output_failed("open for writing", path, error) : CLI_OK;
+}
+
+static void output_release(CliOutput *output) {
+    if (output->path != NULL && output->fd != OUTPUT_CLOSED) {
+        close(output->fd);
     }
-    return output->fd < 0 ? output_failed("open for writing", path, errno) : CLI_OK;
+    output->fd = OUTPUT_CLOSED;
+    free(output->target);
+    output->target = NULL;
 }
 
 void cli_output_discard(CliOutput *output) {
-    if (output->path == NULL || output->fd == OUTPUT_CLOSED) {
+    struct stat status;
+    if (output->path == NULL) {
         return;
     }
-    close(output->fd);
-    output->fd = OUTPUT_CLOSED;
-    if (output->created) {
+    /* Another run may have appended to the file that we made. */
+    if (output->fd != OUTPUT_CLOSED && output->created && fstat(output->fd, &status) == 0 &&
+        status.st_size == 0) {
         unlink(output->path);
     }
+    output_release(output);
 }
 
 /* ---- Writing -------------------------------------------------------------------------------- */
@@ -71,21 +265,60 @@ static int output_write_all(int fd, const char *text, size_t length) {
     return 0;
 }
 
-/* Devices and pipes cannot be cut off, and need not be. */
-static int output_truncate(int fd) {
-    struct stat status;
-    if (fstat(fd, &status) != 0) {
-        return errno;
-    }
-    return S_ISREG(status.st_mode) && ftruncate(fd, 0) != 0 ? errno : 0;
+/* Closes what was written: the first error counts. */
+static int output_close(int fd, int error) {
+    return close(fd) != 0 && error == 0 ? errno : error;
 }
 
-static int output_close(CliOutput *output, int error) {
-    if (close(output->fd) != 0 && error == 0) {
-        error = errno;
+/* The rights that the new file shall have: those of the old one, else those that any file gets. */
+static void output_set_rights(const CliOutput *output, int fd) {
+    struct stat status;
+    if (stat(output->target, &status) == 0) {
+        /* A file of another owner becomes ours unless we may give it away. */
+        if (fchown(fd, status.st_uid, status.st_gid) != 0) {
+            errno = 0;
+        }
+        (void)fchmod(fd, status.st_mode & 0777);
+        return;
     }
+    mode_t mask = umask(0);
+    umask(mask);
+    (void)fchmod(fd, 0666 & ~mask);
+}
+
+/* 0 or an errno; the target is new and whole, or as it was. */
+static int output_replace(const CliOutput *output, const char *text, size_t length) {
+    char *name;
+    int fd = output_make_temporary(output->target, &name);
+    int error = fd < 0 ? errno : 0;
+    if (fd >= 0) {
+        output_set_rights(output, fd);
+        error = output_close(fd, output_write_all(fd, text, length));
+        if (error == 0 && rename(name, output->target) != 0) {
+            error = errno;
+        }
+        if (error != 0) {
+            unlink(name);
+        }
+    }
+    free(name);
+    return error;
+}
+
+/* 0 or an errno; a file that was appended to gets its old length back when that fails. */
+static int output_write_directly(CliOutput *output, const char *text, size_t length) {
+    struct stat status;
+    int error = output->cut && ftruncate(output->fd, 0) != 0 ? errno : 0;
+    bool regular = fstat(output->fd, &status) == 0 && S_ISREG(status.st_mode);
+    if (error == 0) {
+        error = output_write_all(output->fd, text, length);
+    }
+    if (error != 0 && output->append && regular && ftruncate(output->fd, status.st_size) != 0) {
+        cli_warning("'%s' ends in a line that is cut off", output->path);
+    }
+    int fd = output->fd;
     output->fd = OUTPUT_CLOSED;
-    return error == 0 ? CLI_OK : output_failed("write", output->path, error);
+    return output_close(fd, error);
 }
 
 static int output_write_stdout(const char *text, size_t length) {
@@ -101,11 +334,10 @@ int cli_output_write(CliOutput *output, const char *text, size_t length) {
     if (cli_output_is_stdout(output)) {
         return output_write_stdout(text, length);
     }
-    int error = output->append ? 0 : output_truncate(output->fd);
-    if (error == 0) {
-        error = output_write_all(output->fd, text, length);
-    }
-    return output_close(output, error);
+    int error = output->target != NULL ? output_replace(output, text, length)
+                                       : output_write_directly(output, text, length);
+    output_release(output);
+    return error == 0 ? CLI_OK : output_failed("write", output->path, error);
 }
 
 /* ---- CSV ------------------------------------------------------------------------------------ */

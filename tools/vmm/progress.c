@@ -8,27 +8,64 @@
  */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "cli.h"
 
+/*
+ * Signals. A signal that comes between the last look at the flag and a read that waits would not
+ * end that wait; so the first one starts an alarm that goes off again and again until the run is
+ * over.
+ */
+enum { PROGRESS_ALARM_SECONDS = 1 };
+
+static const int progress_signals[] = {SIGINT, SIGTERM, SIGHUP};
+
+enum { PROGRESS_SIGNAL_COUNT = sizeof progress_signals / sizeof progress_signals[0] };
+
 static volatile sig_atomic_t progress_interrupted;
 
 static void progress_on_interrupt(int signal_number) {
+    progress_interrupted = signal_number;
+    alarm(PROGRESS_ALARM_SECONDS);
+}
+
+static void progress_on_alarm(int signal_number) {
     (void)signal_number;
-    progress_interrupted = 1;
+    alarm(PROGRESS_ALARM_SECONDS);
 }
 
 void cli_catch_interrupt(void) {
-    struct sigaction action = {.sa_handler = progress_on_interrupt};
-    action.sa_flags = (int)SA_RESETHAND | SA_RESTART;
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
+    /* No SA_RESTART: it ends the wait for a silent pipe. */
+    struct sigaction again = {.sa_handler = progress_on_alarm};
+    struct sigaction once = {.sa_handler = progress_on_interrupt, .sa_flags = (int)SA_RESETHAND};
+    sigemptyset(&again.sa_mask);
+    sigemptyset(&once.sa_mask);
+    sigaction(SIGALRM, &again, NULL);
+    for (size_t i = 0; i < PROGRESS_SIGNAL_COUNT; i++) {
+        struct sigaction old;
+        if (sigaction(progress_signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN) {
+            sigaction(progress_signals[i], &once, NULL);
+        }
+    }
 }
 
-bool cli_interrupted(void) {
-    return progress_interrupted != 0;
+/* A report that is being written must not break off with EINTR. */
+void cli_release_interrupt(void) {
+    alarm(0);
+    signal(SIGALRM, SIG_DFL);
+    for (size_t i = 0; i < PROGRESS_SIGNAL_COUNT; i++) {
+        struct sigaction old;
+        if (sigaction(progress_signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN) {
+            signal(progress_signals[i], SIG_DFL);
+        }
+    }
+}
+
+int cli_interrupted(void) {
+    return progress_interrupted;
 }
 
 double cli_now(void) {
@@ -43,8 +80,10 @@ void cli_progress_init(CliProgress *progress, bool allowed, uint64_t limit) {
                               .part = 1,
                               .parts = 1,
                               .pass = 1};
+    /* For tests: a run of a second is long. */
+    const char *delay = getenv("VMM_PROGRESS_DELAY");
     progress->start = cli_now();
-    progress->next = progress->start + 1.0;
+    progress->next = progress->start + (delay != NULL ? strtod(delay, NULL) : 1.0);
 }
 
 /* How much of the pass is done, 0 to 1; negative if nobody can know. */

@@ -2,163 +2,178 @@
 /*
  * What OPT and UNOPT share: the resident pages in order of their next reference.
  *
- * Time is the place of a page reference in the run. Every resident page that is referenced again
- * stands at the place of its next reference: a bit in a set over all places, and its frame in an
- * array by place. The set is a tree of 64-way bitmaps, so that a page is moved and the nearest or
- * farthest one found in log64 of the length of the run (5 steps for a thousand million):
+ * A page that is referenced again has a place in a heap of four children a node, ordered by the
+ * place of its next reference in the run; the frame at the top is the victim. Pages that are never
+ * referenced again stand apart, in the order of their last reference.
  *
- *     level 1   |        1        |        0        |        1        |
- *     level 0   | ...0100...1.... | ............... | .1............. |   bit = a place
- *                       ^now, the nearest                 ^the farthest
+ *     OPT: farthest on top            [ 912 ]
+ *                          [ 700 ][ 44 ][ 812 ][ 35 ]      numbers: place of the next reference
  *
- * Pages never referenced again stand apart, in the order of their last reference. The array by
- * place lies in a temporary file: 4 bytes a page reference, beside the 4 of the future itself.
+ * The page that is referenced now is always the one with the nearest next reference, so OPT finds
+ * it at the bottom of its heap and usually leaves it there: a hit costs a comparison with the
+ * parent. Nothing depends on the length of the run.
  */
 #ifndef VMM_MM_POLICY_FUTURE_H
 #define VMM_MM_POLICY_FUTURE_H
 
-#include "../../base/spill.h"
 #include "../recency.h"
 #include "policy.h"
 
-#define FUTURE_LEVELS 7
+#define FUTURE_CHILDREN 4u
+#define FUTURE_NOWHERE UINT32_MAX
 
 typedef struct Future {
     Policy base;
-    uint64_t *bits[FUTURE_LEVELS]; /* level 0: by place; level i: words of level i - 1 not empty */
-    size_t words[FUTURE_LEVELS];
-    unsigned levels;
-    uint32_t *frame_at; /* by place */
-    uint64_t *next;     /* by frame: place of the next reference, or POLICY_NEVER */
-    Recency dead;       /* pages never referenced again, by last reference */
+    uint64_t *next; /* by frame: place of the next reference in the run, or POLICY_NEVER */
+    uint32_t *node; /* by frame: its node in the heap, FUTURE_NOWHERE if it is not in it */
+    uint32_t *heap; /* by node: the frame */
+    uint32_t count; /* nodes */
+    Recency dead;   /* pages never referenced again, by last reference */
     uint32_t dead_count;
     uint32_t reserved;
 } Future;
 
-static int future_create(Policy *policy, const uint64_t *params, Error *error) {
-    (void)params;
-    Future *future = (Future *)policy;
-    uint64_t places = policy->horizon == 0 ? 1 : policy->horizon;
-    do {
-        size_t words = (size_t)(places / 64 + 1);
-        uint64_t *bits = memory_zalloc(policy->memory, words, sizeof *bits);
-        if (bits == NULL) {
-            return error_no_memory(error, words * sizeof *bits, "the order of future references");
-        }
-        future->bits[future->levels] = bits;
-        future->words[future->levels++] = words;
-        places = words;
-    } while (places > 1);
-    future->frame_at = spill_map((policy->horizon + 1) * sizeof *future->frame_at, error);
-    return future->frame_at == NULL ? error->code : VMM_OK;
-}
-
 static void future_destroy(Policy *policy) {
     Future *future = (Future *)policy;
-    for (unsigned level = 0; level < future->levels; level++) {
-        memory_free(policy->memory, future->bits[level], future->words[level], sizeof(uint64_t));
-    }
-    spill_unmap(future->frame_at, (policy->horizon + 1) * sizeof *future->frame_at);
     memory_free(policy->memory, future->next, future->reserved, sizeof *future->next);
+    memory_free(policy->memory, future->node, future->reserved, sizeof *future->node);
+    memory_free(policy->memory, future->heap, future->reserved, sizeof *future->heap);
     recency_free(&future->dead, policy->memory);
 }
 
 static bool future_reserve(Policy *policy, uint32_t frames) {
     Future *future = (Future *)policy;
-    uint64_t *next =
-        memory_grow(policy->memory, future->next, future->reserved, frames, sizeof *next);
-    if (next == NULL) {
+    const Memory *memory = policy->memory;
+    uint32_t had = future->reserved;
+    uint64_t *next = memory_grow(memory, future->next, had, frames, sizeof *next);
+    future->next = next != NULL ? next : future->next;
+    uint32_t *node = memory_grow(memory, future->node, had, frames, sizeof *node);
+    future->node = node != NULL ? node : future->node;
+    uint32_t *heap = memory_grow(memory, future->heap, had, frames, sizeof *heap);
+    future->heap = heap != NULL ? heap : future->heap;
+    if (next == NULL || node == NULL || heap == NULL) {
         return false;
     }
-    future->next = next;
+    for (uint32_t frame = had; frame < frames; frame++) {
+        node[frame] = FUTURE_NOWHERE;
+    }
     future->reserved = frames;
-    return recency_reserve(&future->dead, policy->memory, frames);
+    return recency_reserve(&future->dead, memory, frames);
 }
 
-static inline void future_set(Future *future, uint64_t place) {
-    for (unsigned level = 0; level < future->levels; level++, place /= 64) {
-        uint64_t *word = &future->bits[level][place / 64];
-        uint64_t had = *word;
-        *word = had | UINT64_C(1) << (place % 64);
-        if (had != 0) {
-            return;
+/* Whether frame a belongs above frame b: the nearer one for UNOPT, else the farther one. */
+static inline bool future_above(const Future *future, uint32_t a, uint32_t b, bool nearest) {
+    return nearest ? future->next[a] < future->next[b] : future->next[a] > future->next[b];
+}
+
+static inline void future_put(Future *future, uint32_t node, uint32_t frame) {
+    future->heap[node] = frame;
+    future->node[frame] = node;
+}
+
+/* Moves a frame up from a node that is free; returns where it came to stand. */
+static inline uint32_t future_rise(Future *future, uint32_t node, uint32_t frame, bool nearest) {
+    while (node > 0) {
+        uint32_t parent = (node - 1) / FUTURE_CHILDREN;
+        if (!future_above(future, frame, future->heap[parent], nearest)) {
+            break;
+        }
+        future_put(future, node, future->heap[parent]);
+        node = parent;
+    }
+    future_put(future, node, frame);
+    return node;
+}
+
+/* The child of a node that belongs on top of its siblings, or `node` if it has none. */
+static inline uint32_t future_top_child(const Future *future, uint32_t node, bool nearest) {
+    uint64_t first = (uint64_t)node * FUTURE_CHILDREN + 1;
+    uint64_t end =
+        first + FUTURE_CHILDREN < future->count ? first + FUTURE_CHILDREN : future->count;
+    uint32_t top = first < end ? (uint32_t)first : node;
+    for (uint64_t child = first + 1; child < end; child++) {
+        if (future_above(future, future->heap[child], future->heap[top], nearest)) {
+            top = (uint32_t)child;
         }
     }
+    return top;
 }
 
-static inline void future_clear(Future *future, uint64_t place) {
-    for (unsigned level = 0; level < future->levels; level++, place /= 64) {
-        uint64_t *word = &future->bits[level][place / 64];
-        *word &= ~(UINT64_C(1) << (place % 64));
-        if (*word != 0) {
-            return;
+/* Moves a frame down from a node that is free. */
+static inline void future_sink(Future *future, uint32_t node, uint32_t frame, bool nearest) {
+    for (;;) {
+        uint32_t child = future_top_child(future, node, nearest);
+        if (child == node || !future_above(future, future->heap[child], frame, nearest)) {
+            break;
         }
+        future_put(future, node, future->heap[child]);
+        node = child;
+    }
+    future_put(future, node, frame);
+}
+
+/* Puts the frame where it belongs, given that `node` is free for it. */
+static inline void future_settle(Future *future, uint32_t node, uint32_t frame, bool nearest) {
+    if (future_rise(future, node, frame, nearest) == node) {
+        future_sink(future, node, frame, nearest);
     }
 }
 
-static inline bool future_is_empty(const Future *future) {
-    return future->bits[future->levels - 1][0] == 0;
-}
-
-/* The farthest place in the set, which must not be empty. */
-static inline uint64_t future_last(const Future *future) {
-    uint64_t place = 0;
-    for (unsigned level = future->levels; level-- > 0;) {
-        place = place * 64 + 63 - (unsigned)__builtin_clzll(future->bits[level][place]);
+static inline void future_take_out(Future *future, uint32_t frame, bool nearest) {
+    uint32_t node = future->node[frame];
+    if (node == FUTURE_NOWHERE) {
+        recency_remove(&future->dead, frame);
+        future->dead_count--;
+        return;
     }
-    return place;
-}
-
-/* The nearest one. */
-static inline uint64_t future_first(const Future *future) {
-    uint64_t place = 0;
-    for (unsigned level = future->levels; level-- > 0;) {
-        place = place * 64 + (unsigned)__builtin_ctzll(future->bits[level][place]);
+    future->node[frame] = FUTURE_NOWHERE;
+    uint32_t last = future->heap[--future->count];
+    if (last != frame) {
+        future_settle(future, node, last, nearest);
     }
-    return place;
 }
 
-/* Puts `frame` where its next reference is. */
-static inline void future_insert(Policy *policy, uint32_t frame) {
+/* A page has just been loaded. */
+static inline void future_enter(Policy *policy, uint32_t frame, bool nearest) {
     Future *future = (Future *)policy;
-    uint64_t place = policy->next_use;
-    future->next[frame] = place;
-    if (place == POLICY_NEVER) {
+    future->next[frame] = policy->next_use;
+    if (policy->next_use == POLICY_NEVER) {
+        future->node[frame] = FUTURE_NOWHERE;
         recency_touch(&future->dead, frame);
         future->dead_count++;
     } else {
-        future->frame_at[place] = frame;
-        future_set(future, place);
+        future_rise(future, future->count++, frame, nearest);
     }
 }
 
-static inline void future_remove(Policy *policy, uint32_t frame) {
+/* A resident page is referenced: its next reference is another now. */
+static inline void future_move(Policy *policy, uint32_t frame, bool nearest) {
     Future *future = (Future *)policy;
-    if (future->next[frame] == POLICY_NEVER) {
-        recency_remove(&future->dead, frame);
-        future->dead_count--;
+    uint32_t node = future->node[frame];
+    if (VMM_LIKELY(node != FUTURE_NOWHERE && policy->next_use != POLICY_NEVER)) {
+        future->next[frame] = policy->next_use;
+        future_settle(future, node, frame, nearest);
     } else {
-        future_clear(future, future->next[frame]);
+        future_take_out(future, frame, nearest);
+        future_enter(policy, frame, nearest);
     }
 }
 
-static inline void future_touch(Policy *policy, uint32_t frame) {
-    future_remove(policy, frame);
-    future_insert(policy, frame);
-}
-
-/* All frames: those referenced again from the nearest on, or from the farthest on. */
-static uint32_t future_list(const Future *future, bool nearest_first, uint32_t *frames) {
-    uint32_t count = 0;
-    for (size_t word = 0; word < future->words[0]; word++) {
-        for (uint64_t bits = future->bits[0][word]; bits != 0; bits &= bits - 1) {
-            frames[count++] = future->frame_at[word * 64 + (unsigned)__builtin_ctzll(bits)];
+/* The frames of the heap, sorted as the heap orders them (Shell's sort); returns how many. */
+static uint32_t future_list(const Future *future, bool nearest, uint32_t *frames) {
+    uint32_t count = future->count;
+    for (uint32_t i = 0; i < count; i++) {
+        frames[i] = future->heap[i];
+    }
+    for (uint32_t gap = count / 2; gap > 0; gap /= 2) {
+        for (uint32_t i = gap; i < count; i++) {
+            uint32_t frame = frames[i];
+            uint32_t at = i;
+            for (; at >= gap && future_above(future, frame, frames[at - gap], nearest); at -= gap) {
+                frames[at] = frames[at - gap];
+            }
+            frames[at] = frame;
         }
-    }
-    for (uint32_t i = 0; !nearest_first && i < count / 2; i++) {
-        uint32_t frame = frames[i];
-        frames[i] = frames[count - 1 - i];
-        frames[count - 1 - i] = frame;
     }
     return count;
 }
@@ -171,6 +186,19 @@ static void future_why(const Policy *policy, uint32_t victim, char *text, size_t
         snprintf(text, size, "next referenced %llu page references from now",
                  (unsigned long long)(next - policy->now));
     }
+}
+
+/* Every frame of the heap knows its node, and no child belongs above its parent. */
+static bool future_is_valid(const Future *future, bool nearest) {
+    for (uint32_t node = 0; node < future->count; node++) {
+        uint32_t frame = future->heap[node];
+        uint32_t parent = node == 0 ? 0 : (node - 1) / FUTURE_CHILDREN;
+        if (future->node[frame] != node ||
+            future_above(future, frame, future->heap[parent], nearest)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 #endif

@@ -146,6 +146,16 @@ static void nru_splice(Nru *nru, unsigned from, unsigned to) {
     *source = (NruClass){NRU_NONE, NRU_NONE};
 }
 
+/* After 2^32 ticks: all pages, now in classes 0 and 1, get an epoch that is over. */
+static void nru_restart_epochs(Nru *nru) {
+    for (unsigned group = 0; group < 2; group++) {
+        for (uint32_t f = nru->classes[group].oldest; f != NRU_NONE; f = nru->pages[f].younger) {
+            nru->pages[f].epoch = 0;
+        }
+    }
+    nru->epoch = 1;
+}
+
 static void nru_tick(Policy *policy) {
     Nru *nru = (Nru *)policy;
     for (unsigned group = 2; policy->bit_cleared != NULL && group < 4; group++) {
@@ -155,7 +165,9 @@ static void nru_tick(Policy *policy) {
     }
     nru_splice(nru, 2, 0);
     nru_splice(nru, 3, 1);
-    nru->epoch++;
+    if (++nru->epoch == 0) {
+        nru_restart_epochs(nru);
+    }
 }
 
 static void nru_why(const Policy *policy, uint32_t victim, char *text, size_t size) {

@@ -7,16 +7,31 @@
  */
 #include "future.h"
 
+static inline void opt_insert(Policy *policy, uint32_t frame) {
+    future_enter(policy, frame, false);
+}
+
+static inline void opt_touch(Policy *policy, uint32_t frame) {
+    future_move(policy, frame, false);
+}
+
+static inline void opt_remove(Policy *policy, uint32_t frame) {
+    future_take_out((Future *)policy, frame, false);
+}
+
 static inline uint32_t opt_victim(Policy *policy) {
     Future *future = (Future *)policy;
-    return future->dead_count > 0 ? recency_oldest(&future->dead)
-                                  : future->frame_at[future_last(future)];
+    return future->dead_count > 0 ? recency_oldest(&future->dead) : future->heap[0];
 }
 
 static uint32_t opt_order(Policy *policy, uint32_t *frames) {
     Future *future = (Future *)policy;
     uint32_t dead = recency_list(&future->dead, frames);
     return dead + future_list(future, false, frames + dead);
+}
+
+static bool opt_is_valid(const Policy *policy) {
+    return future_is_valid((const Future *)policy, false);
 }
 
 static const PolicyType opt_policy = {
@@ -26,13 +41,13 @@ static const PolicyType opt_policy = {
     .info.source = "Belady, IBM Systems Journal 5(2), 1966",
     .info.needs = VMM_NEEDS_FUTURE,
     .state_size = sizeof(Future),
-    .create = future_create,
     .destroy = future_destroy,
     .reserve = future_reserve,
-    .insert = future_insert,
-    .touch = future_touch,
+    .insert = opt_insert,
+    .touch = opt_touch,
     .victim = opt_victim,
-    .remove = future_remove,
+    .remove = opt_remove,
     .why = future_why,
     .order = opt_order,
+    .is_valid = opt_is_valid,
 };

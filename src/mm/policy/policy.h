@@ -61,7 +61,6 @@ typedef struct Policy {
     const uint8_t *dirty;    /* by frame: 1 if the page was written since it was loaded or saved */
     uint64_t seed;           /* for Rng streams */
     uint64_t period;         /* page references between ticks; 0: no ticks */
-    uint64_t horizon;        /* needs the future: page references of the whole run */
     uint64_t now, next_use; /* needs the future: place of this reference in the run, and of the next
                                one to the same page, or POLICY_NEVER */
     void (*bit_cleared)(void *host, uint32_t frame); /* tell of each cleared accessed bit, if set */

@@ -6,16 +6,31 @@
  */
 #include "future.h"
 
+static inline void unopt_insert(Policy *policy, uint32_t frame) {
+    future_enter(policy, frame, true);
+}
+
+static inline void unopt_touch(Policy *policy, uint32_t frame) {
+    future_move(policy, frame, true);
+}
+
+static inline void unopt_remove(Policy *policy, uint32_t frame) {
+    future_take_out((Future *)policy, frame, true);
+}
+
 static inline uint32_t unopt_victim(Policy *policy) {
     Future *future = (Future *)policy;
-    return future_is_empty(future) ? recency_oldest(&future->dead)
-                                   : future->frame_at[future_first(future)];
+    return future->count > 0 ? future->heap[0] : recency_oldest(&future->dead);
 }
 
 static uint32_t unopt_order(Policy *policy, uint32_t *frames) {
     Future *future = (Future *)policy;
     uint32_t alive = future_list(future, true, frames);
     return alive + recency_list(&future->dead, frames + alive);
+}
+
+static bool unopt_is_valid(const Policy *policy) {
+    return future_is_valid((const Future *)policy, true);
 }
 
 static const PolicyType unopt_policy = {
@@ -25,13 +40,13 @@ static const PolicyType unopt_policy = {
     .info.source = "Arpaci-Dusseau, OSTEP, homework on policies",
     .info.needs = VMM_NEEDS_FUTURE,
     .state_size = sizeof(Future),
-    .create = future_create,
     .destroy = future_destroy,
     .reserve = future_reserve,
-    .insert = future_insert,
-    .touch = future_touch,
+    .insert = unopt_insert,
+    .touch = unopt_touch,
     .victim = unopt_victim,
-    .remove = future_remove,
+    .remove = unopt_remove,
     .why = future_why,
     .order = unopt_order,
+    .is_valid = unopt_is_valid,
 };
