@@ -57,7 +57,7 @@ VMM_API void vmm_destroy(VMM *vmm);
 
 /*
  * One byte at `addr` is read or written by process `pid`; an unknown pid is created. True if the
- * reference succeeded; false if the address is invalid or the machine cannot go on
+ * reference succeeded; false if `vmm` is NULL, the address is invalid or the machine cannot go on
  * (vmm_last_error() tells which). A reference that the configuration leaves out (refs,
  * max-accesses) is no failure and counts nowhere. One call costs several times what the same
  * reference costs in vmm_feed().

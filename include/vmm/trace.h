@@ -75,6 +75,14 @@ VMM_API int vmm_trace_rewind(VMMTrace *trace);
 VMM_API void vmm_trace_info(const VMMTrace *trace, VMMTraceInfo *info);
 VMM_API const char *vmm_trace_error_text(const VMMTrace *trace);
 
+/*
+ * The sentences about the first bad records that skip_bad_records left out (VMM_TRACE_BAD_TEXTS
+ * at most), each with file, line, what was found and what was expected. NULL past the last one
+ * kept. Valid until the next call with this trace.
+ */
+#define VMM_TRACE_BAD_TEXTS 5
+VMM_API const char *vmm_trace_bad_record_text(const VMMTrace *trace, size_t index);
+
 /* Accepts NULL. */
 VMM_API void vmm_trace_close(VMMTrace *trace);
 

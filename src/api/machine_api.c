@@ -138,6 +138,9 @@ int vmm_feed(VMM *vmm, const VMMRef *refs, size_t count) {
 
 bool vmm_access(VMM *vmm, uint32_t pid, uint64_t addr, bool is_write) {
     VMMRef ref = {.addr = addr, .pid = pid, .size = 1, .op = is_write ? VMM_OP_WRITE : VMM_OP_READ};
+    if (vmm == NULL) {
+        return false;
+    }
     vmm->machine.fault = VMM_FAULT_NONE;
     if (vmm_feed(vmm, &ref, 1) != VMM_OK) {
         return false;

@@ -4,7 +4,7 @@
 
 #include "directory.h"
 
-enum { POOL_FIRST_FRAMES = 256 };
+enum { POOL_FIRST_FRAMES = 16 };
 
 static void pool_bit_cleared(void *host, uint32_t frame) {
     const Pool *pool = host;

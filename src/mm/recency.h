@@ -24,7 +24,7 @@
 #include "../base/memory.h"
 
 #define RECENCY_NONE UINT32_MAX
-#define RECENCY_SLACK 1024u
+#define RECENCY_SLACK 1024u /* places beyond twice the items, so that small orders move seldom */
 #define RECENCY_FETCH 8u
 
 typedef struct Recency {
@@ -68,7 +68,8 @@ static VMM_NOINLINE VMM_UNUSED void recency_compact(Recency *r, uint32_t *log) {
 
 /* Makes room for items 0 .. items - 1; new ones are not in the order. False: out of memory. */
 static inline bool recency_reserve(Recency *r, const Memory *memory, uint32_t items) {
-    uint64_t capacity = 2 * (uint64_t)items + RECENCY_SLACK;
+    uint64_t slack = 16 * (uint64_t)items < RECENCY_SLACK ? 16 * (uint64_t)items : RECENCY_SLACK;
+    uint64_t capacity = 2 * (uint64_t)items + slack;
     if (capacity > UINT32_MAX - 1) {
         return false;
     }

@@ -2,10 +2,11 @@
 /*
  * The CSV report: one header and one row a run, after RFC 4180 but with plain newlines.
  *
- *     the 14 classic columns | the other counters | version, end, trace.* | config.*
+ *     the 14 classic columns | the other counters | version, end, trace.* | config.* | losses
  *
- * New columns are only ever added at the right end of their part. Columns of the last two parts
- * carry the names that the nested keys of the JSON report have when they are joined by a dot.
+ * Losses are what was left out of the input: trace.bad_records and others. New columns are only
+ * ever added at the right end of their part. Columns of the last three parts carry the names that
+ * the nested keys of the JSON report have when they are joined by a dot.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -58,7 +59,7 @@ void report_csv_header(const ReportInput *input, ReportBuffer *out) {
             report_print(out, ",config.%s", option->name);
         }
     }
-    report_add(out, "\n");
+    report_add(out, ",trace.bad_records,trace.ignored_records,trace.damaged_bytes\n");
 }
 
 static void report_csv_classic_row(const ReportInput *input, ReportBuffer *out) {
@@ -86,6 +87,15 @@ static void report_csv_trace(const VMMTraceInfo *trace, ReportBuffer *out) {
     report_print(out, ",%s,%016" PRIx64, trace->format, trace->fingerprint);
 }
 
+static void report_csv_losses(const VMMTraceInfo *trace, ReportBuffer *out) {
+    if (trace == NULL) {
+        report_add(out, ",,,");
+    } else {
+        report_print(out, ",%" PRIu64 ",%" PRIu64 ",%" PRIu64, trace->bad_records,
+                     trace->ignored_records, trace->damaged_bytes);
+    }
+}
+
 void report_csv_row(const ReportInput *input, ReportBuffer *out) {
     const VMMStatInfo *info;
     const VMMOption *option;
@@ -105,5 +115,6 @@ void report_csv_row(const ReportInput *input, ReportBuffer *out) {
         report_add(out, ",");
         report_csv_text(out, report_option(input, option->name, value));
     }
+    report_csv_losses(input->trace, out);
     report_add(out, "\n");
 }

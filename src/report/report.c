@@ -37,8 +37,9 @@ const char *report_end(const ReportInput *input) {
     case VMM_E_STOPPED:
         return "stopped";
     default:
-        return "complete";
+        break;
     }
+    return input->trace != NULL && input->trace->damaged_bytes > 0 ? "damaged" : "complete";
 }
 
 bool report_shows_option(const VMMOption *option) {

@@ -44,7 +44,7 @@ double report_ratio(uint64_t part, uint64_t whole);
 const char *report_option(const ReportInput *input, const char *name,
                           char value[REPORT_VALUE_BYTES]);
 
-/* How the run ended: "complete", "out_of_memory" or "stopped". */
+/* How the run ended: "complete", "damaged" (where the input was), "out_of_memory" or "stopped". */
 const char *report_end(const ReportInput *input);
 
 /* Options that are part of every report: all but those that cannot change a result. */

@@ -179,8 +179,21 @@ static void report_text_other_options(const ReportInput *input, ReportBuffer *ou
     }
 }
 
+/* A path may hold anything: a line break would make lines that look like others. */
+static void report_text_path(ReportBuffer *out, const char *path) {
+    for (; *path != '\0'; path++) {
+        if ((unsigned char)*path < 0x20 || *path == 0x7f) {
+            report_print(out, "\\x%02x", (unsigned char)*path);
+        } else {
+            report_add_bytes(out, path, 1);
+        }
+    }
+}
+
 static void report_text_trace(const VMMTraceInfo *trace, ReportBuffer *out) {
-    report_print(out, "\nTrace file: %s (%s", trace->path, trace->format);
+    report_add(out, "\nTrace file: ");
+    report_text_path(out, trace->path);
+    report_print(out, " (%s", trace->format);
     if (strcmp(trace->compression, "none") != 0) {
         report_print(out, ", %s", trace->compression);
     }
@@ -223,6 +236,9 @@ static void report_text_faults(const VMMStats *s, ReportBuffer *out) {
                      s->major_faults > s->swap_ins ? "required swap-in or file read"
                                                    : "required swap-in");
     report_text_note(out, "Minor:", s->minor_faults, "no I/O");
+    if (s->faults[VMM_FAULT_invalid] > 0) {
+        report_text_note(out, "Invalid:", s->faults[VMM_FAULT_invalid], "no such address");
+    }
     report_text_decimal(out, "Fault Rate:", 100.0 * report_ratio(s->page_faults, s->accesses), 4,
                         "%");
 }
@@ -328,6 +344,18 @@ static void report_text_simulated_time(const VMMStats *s, ReportBuffer *out) {
     report_text_decimal(out, "Background:", (double)s->background_time_ps / 1e9, 3, " ms");
 }
 
+/* What is not in the numbers above. */
+static void report_text_losses(const VMMTraceInfo *trace, ReportBuffer *out) {
+    if (trace == NULL ||
+        (trace->bad_records == 0 && trace->ignored_records == 0 && trace->damaged_bytes == 0)) {
+        return;
+    }
+    report_text_section(out, "Input");
+    report_text_count(out, "Bad records:", trace->bad_records);
+    report_text_count(out, "Ignored records:", trace->ignored_records);
+    report_text_count(out, "Damaged bytes:", trace->damaged_bytes);
+}
+
 void report_text_summary(const ReportInput *input, ReportBuffer *out) {
     const VMMStats *s = &input->stats;
     report_add(out, "\n");
@@ -344,6 +372,7 @@ void report_text_summary(const ReportInput *input, ReportBuffer *out) {
     report_text_slots(s, out);
     report_text_page_tables(s, out);
     report_text_simulated_time(s, out);
+    report_text_losses(input->trace, out);
 }
 
 /* ---- Processes ------------------------------------------------------------------------------ */

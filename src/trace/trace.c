@@ -68,6 +68,8 @@ struct VMMTrace {
     Fingerprint fingerprint;
     int failed;  /* the code that ended this pass, VMM_OK if none did */
     Error error; /* the sentence of the last failure */
+    Error bad_texts[VMM_TRACE_BAD_TEXTS]; /* of the first bad records passed over */
+    size_t bad_text_count;
 };
 
 /* ---- Messages ------------------------------------------------------------------------------- */
@@ -102,16 +104,34 @@ static int trace_fail(VMMTrace *trace) {
     return trace->failed;
 }
 
-static VMM_COLD int trace_bad_record(VMMTrace *trace, const char *line, size_t length,
-                                     const char *problem) {
+static void trace_describe_bad(const VMMTrace *trace, const char *line, size_t length,
+                               const char *problem, const char *advice, Error *error) {
     char found[72];
     trace_excerpt(found, sizeof found, line, length);
-    error_set(&trace->error, VMM_E_BAD_RECORD,
-              "%s:%llu: found \"%s\" (%s), expected %s; use --skip-bad-records to go on past bad "
-              "lines",
+    error_set(error, VMM_E_BAD_RECORD, "%s:%llu: found \"%s\" (%s), expected %s%s",
               trace->source.name, (unsigned long long)trace->lines + 1, found, problem,
-              trace->format->expects);
+              trace->format->expects, advice);
+}
+
+static VMM_COLD int trace_bad_record(VMMTrace *trace, const char *line, size_t length,
+                                     const char *problem) {
+    trace_describe_bad(trace, line, length, problem,
+                       "; use --skip-bad-records to go on past bad lines", &trace->error);
     return trace_fail(trace);
+}
+
+static bool trace_keeps_bad_texts(const VMMTrace *trace) {
+    return trace->bad_text_count < VMM_TRACE_BAD_TEXTS;
+}
+
+/* Counts a bad record that is passed over, and says of the first ones what is wrong with them. */
+static VMM_COLD void trace_pass_over(VMMTrace *trace, const char *line, size_t length,
+                                     const char *problem) {
+    trace->bad_records++;
+    if (trace_keeps_bad_texts(trace)) {
+        trace_describe_bad(trace, line, length, problem, "",
+                           &trace->bad_texts[trace->bad_text_count++]);
+    }
 }
 
 static VMM_COLD int trace_no_references(VMMTrace *trace) {
@@ -183,7 +203,8 @@ static int trace_next_lines(VMMTrace *trace) {
             return trace_bad_record(trace, trace->buffer + trace->at, partial,
                                     "the line is longer than 4096 bytes");
         }
-        trace->bad_records++;
+        trace_pass_over(trace, trace->buffer + trace->at, partial,
+                        "the line is longer than 4096 bytes");
         trace->in_long_line = true;
         partial = 0;
     }
@@ -205,6 +226,7 @@ static void trace_start_pass(VMMTrace *trace) {
     trace->pending_count = 0;
     trace->lines = trace->references = 0;
     trace->bad_records = trace->ignored_records = trace->damaged_bytes = 0;
+    trace->bad_text_count = 0;
     trace->fingerprint = fingerprint_start();
     trace->failed = VMM_OK;
     trace->error = (Error){.code = VMM_OK};
@@ -372,7 +394,10 @@ void vmm_trace_close(VMMTrace *trace) {
 
 /* ---- Reading -------------------------------------------------------------------------------- */
 
-/* Parses lines of the buffer into room for at least two references; returns how many. */
+/*
+ * Parses lines of the buffer into room for at least two references; returns how many. A bad record
+ * stops the format also when it is passed over, as long as it is one of the first.
+ */
 static size_t trace_parse_buffer(VMMTrace *trace, VMMRef *refs, size_t room) {
     TraceParse parse = {
         .at = trace->buffer + trace->at,
@@ -380,7 +405,7 @@ static size_t trace_parse_buffer(VMMTrace *trace, VMMRef *refs, size_t room) {
         .refs = refs,
         .refs_end = refs + room,
         .page_size = trace->page_size,
-        .skip_bad = trace->skip_bad,
+        .skip_bad = trace->skip_bad && !trace_keeps_bad_texts(trace),
     };
     TraceStatus status = trace->format->parse(&parse);
     trace->at = (size_t)(parse.at - trace->buffer);
@@ -388,7 +413,14 @@ static size_t trace_parse_buffer(VMMTrace *trace, VMMRef *refs, size_t room) {
     trace->ignored_records += parse.ignored;
     if (status == TRACE_BAD) {
         const char *newline = memchr(parse.at, '\n', (size_t)(parse.end - parse.at));
-        trace_bad_record(trace, parse.at, (size_t)(newline - parse.at), parse.problem);
+        size_t length = (size_t)(newline - parse.at);
+        if (trace->skip_bad) {
+            trace_pass_over(trace, parse.at, length, parse.problem);
+            trace->at += length + 1;
+            trace->lines++;
+        } else {
+            trace_bad_record(trace, parse.at, length, parse.problem);
+        }
     } else {
         trace->bad_records += parse.bad;
     }
@@ -514,4 +546,8 @@ void vmm_trace_info(const VMMTrace *trace, VMMTraceInfo *info) {
 
 const char *vmm_trace_error_text(const VMMTrace *trace) {
     return trace != NULL ? trace->error.text : "the trace is NULL";
+}
+
+const char *vmm_trace_bad_record_text(const VMMTrace *trace, size_t index) {
+    return trace != NULL && index < trace->bad_text_count ? trace->bad_texts[index].text : NULL;
 }

@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
+import libvmm
+
 Reference = tuple[int, str, int, int]  # pid, op (R W I, or an event: U X), addr, size
 
 MODES = ("run", "pair", "feed", "feed", "access")  # how the library gets the references
@@ -164,8 +166,8 @@ def random_trace(rng: Random, page_size: int, limit: int) -> list[Reference]:
 
 def random_policy(rng: Random) -> str:
     """A policy, sometimes with parameters."""
-    name = rng.choice(("fifo", "lru", "mru", "clock", "clock", "random", "lfu", "approxlru",
-                       "approxlru", "nru", "nru", "opt", "opt", "unopt"))
+    # All of the library's, those with parameters or with a pass of their own twice as often.
+    name = rng.choice((*libvmm.policy_table(), "clock", "approxlru", "nru", "opt"))
     if name == "clock" and rng.random() < 0.7:
         return f"clock:bits={rng.randint(1, 8)},enter={rng.choice((0, 1, 2, 3, 255))}"
     if name == "approxlru":

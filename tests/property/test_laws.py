@@ -14,9 +14,10 @@ import libvmm
 from cases import random_trace
 from tap import Tap, equal
 
-ONLINE = ("fifo", "lru", "mru", "clock", "clock:bits=3,enter=0", "random", "lfu",
-          "approxlru:period=10", "nru:period=10")
-OFFLINE = ("opt", "unopt")
+NEEDS_FUTURE = 3
+VARIANTS = ("clock:bits=3,enter=0", "approxlru:period=10", "nru:period=10")
+OFFLINE = tuple(name for name, info in libvmm.policy_table().items() if info.needs == NEEDS_FUTURE)
+ONLINE = tuple(name for name in libvmm.policy_table() if name not in OFFLINE) + VARIANTS
 PAGE_SIZE = 4096
 SIZES = (1, 2, 3, 4, 5, 6, 8, 11, 16, 30)
 BELADY = (1, 2, 3, 4, 1, 2, 5, 1, 2, 3, 4, 5)

@@ -409,19 +409,6 @@ static void spill_needs_a_folder(void **state) {
     }
 }
 
-static void spill_maps_zeroed_arrays(void **state) {
-    (void)state;
-    Error error = {0};
-    uint64_t *array = spill_map(1000 * sizeof *array, &error);
-    assert_non_null(array);
-    assert_true(array[0] == 0 && array[999] == 0);
-    array[999] = 1;
-    spill_unmap(array, 1000 * sizeof *array);
-    spill_unmap(NULL, 8);
-    assert_null(spill_map(UINT64_C(1) << 62, &error));
-    assert_int_equal(error.code, VMM_E_WRITE);
-}
-
 /* ---- Registries --------------------------------------------------------------------------------
  */
 
@@ -466,7 +453,6 @@ int main(void) {
         cmocka_unit_test(error_names_and_messages),
         cmocka_unit_test(spill_keeps_what_is_written),
         cmocka_unit_test(spill_needs_a_folder),
-        cmocka_unit_test(spill_maps_zeroed_arrays),
         cmocka_unit_test(registries_include_each_file_in_order),
     };
     return cmocka_run_group_tests_name("base", tests, NULL, NULL);

@@ -49,6 +49,12 @@ void cli_warn_losses(const VMMTrace *trace, const VMMTraceInfo *info);
 /* Says that `count` page references lie beyond the address space, if any, and what to do. */
 void cli_warn_invalid(const VMMConfig *config, uint64_t count);
 
+/*
+ * A text with its control characters as \x1b. Names and values are whatever a user or a file says:
+ * none may reach a terminal as a command. Messages are made so as a whole. free() it.
+ */
+char *cli_visible(const char *text);
+
 /* The beginning of a text fit for a message, cut off and marked so if it is long; free() it. */
 char *cli_excerpt(const char *text, size_t length);
 

@@ -75,7 +75,7 @@ typedef struct CompareList {
 typedef struct CompareCell {
     bool done;      /* the machine has run, all or part of the way */
     bool swap_full; /* the machine ran out of memory */
-    uint64_t misses, page_references, distinct_pages;
+    uint64_t misses, accesses, page_references, distinct_pages, invalid;
     double value; /* of the metric */
     char *json;   /* NULL if not asked for */
     char *csv;
@@ -268,6 +268,15 @@ static int comparecmd_check_flags(const Compare *compare) {
     return cli_plot_check(compare->command, flags->plot);
 }
 
+static int comparecmd_check_names(const CompareFlags *flags) {
+    const CliFileName names[] = {{"-t", flags->trace, false},
+                                 {"--config", flags->config_file, false},
+                                 {"-o", flags->json, true},
+                                 {"--csv", flags->csv, true},
+                                 {"--plot", flags->plot, true}};
+    return cli_output_check_names(names, sizeof names / sizeof names[0]);
+}
+
 static int comparecmd_choose(Compare *compare) {
     int status = cli_configure(compare->command, &compare->arguments, compare->flags.config_file,
                                &compare->config);
@@ -282,6 +291,9 @@ static int comparecmd_choose(Compare *compare) {
     }
     if (status == CLI_OK) {
         status = comparecmd_check_flags(compare);
+    }
+    if (status == CLI_OK) {
+        status = comparecmd_check_names(&compare->flags);
     }
     return status;
 }
@@ -338,7 +350,9 @@ static void comparecmd_collect(const Compare *compare, CompareCell *cell, const 
     cell->done = true;
     cell->swap_full = vmm_last_error(vmm) == VMM_E_OUT_OF_MEMORY;
     cell->misses = stats.misses;
+    cell->accesses = stats.accesses;
     cell->page_references = stats.page_references;
+    cell->invalid = stats.faults[VMM_FAULT_invalid];
     cell->distinct_pages = stats.distinct_pages;
     if (compare->counter == NULL) {
         cell->value = vmm_average_access_time_ns(vmm);
@@ -425,7 +439,7 @@ static int comparecmd_run_all(Compare *compare) {
     cli_progress_init(&compare->progress, !compare->flags.quiet,
                       strtoull(cli_config_text(&compare->config, "max-accesses", limit), NULL, 10));
     compare->progress.parts = (uint32_t)chunks;
-    for (size_t chunk = 0; chunk < chunks && status == CLI_OK && !cli_interrupted(); chunk++) {
+    for (size_t chunk = 0; chunk < chunks && status == CLI_OK && cli_interrupted() == 0; chunk++) {
         size_t first = chunk * COMPARE_CHUNK;
         size_t left = compare->cell_count - first;
         compare->progress.part = (uint32_t)chunk + 1;
@@ -438,6 +452,7 @@ static int comparecmd_run_all(Compare *compare) {
                 comparecmd_run_chunk(compare, first, left < COMPARE_CHUNK ? left : COMPARE_CHUNK);
         }
     }
+    cli_release_interrupt();
     if (status == CLI_OK && compare->cells[0].page_references == 0 && compare->error == VMM_OK) {
         cli_error("%s: the trace holds no references to simulate", compare->flags.trace);
         status = CLI_BAD_INPUT;
@@ -593,17 +608,28 @@ static void comparecmd_print_legend(const Compare *compare) {
     }
 }
 
+/* The machine that saw most: one whose swap was full saw less of the trace than others. */
+static const CompareCell *comparecmd_longest(const Compare *compare) {
+    const CompareCell *longest = &compare->cells[0];
+    for (size_t i = 1; i < compare->cell_count; i++) {
+        if (compare->cells[i].page_references > longest->page_references) {
+            longest = &compare->cells[i];
+        }
+    }
+    return longest;
+}
+
 static void comparecmd_print_table(const Compare *compare) {
     char page_size[CLI_VALUE_BYTES];
-    const CompareCell *any = &compare->cells[0];
-    if (cli_output_is_stdout(&compare->json) || cli_output_is_stdout(&compare->csv)) {
-        return;
-    }
-    printf("%s, %s: %" PRIu64 " references to %" PRIu64 " pages of %s\n\n",
+    const CompareCell *longest = comparecmd_longest(compare);
+    char *trace = cli_visible(compare->flags.trace);
+    printf("%s, %s: %" PRIu64 " references (%" PRIu64 " page references) to %" PRIu64
+           " pages of %s\n\n",
            comparecmd_shows_misses(compare) ? "misses and miss ratio"
                                             : comparecmd_metric_title(compare),
-           compare->flags.trace, any->page_references, any->distinct_pages,
+           trace, longest->accesses, longest->page_references, longest->distinct_pages,
            cli_config_text(&compare->config, "page-size", page_size));
+    free(trace);
     comparecmd_print_rows(compare);
     comparecmd_print_legend(compare);
 }
@@ -733,7 +759,9 @@ static void comparecmd_report_full_swap(const Compare *compare) {
 }
 
 static int comparecmd_report(Compare *compare) {
-    comparecmd_print_table(compare);
+    if (!cli_output_is_stdout(&compare->json) && !cli_output_is_stdout(&compare->csv)) {
+        comparecmd_print_table(compare);
+    }
     cli_flush_stdout();
     int json = comparecmd_write_json(compare);
     int csv = comparecmd_write_csv(compare);
@@ -750,7 +778,8 @@ static int comparecmd_report(Compare *compare) {
 static void comparecmd_warn(const Compare *compare) {
     VMMTraceInfo info = {.struct_size = sizeof info};
     vmm_trace_info(compare->trace, &info);
-    cli_warn_losses(&info);
+    cli_warn_losses(compare->trace, &info);
+    cli_warn_invalid(&compare->config, comparecmd_longest(compare)->invalid);
 }
 
 /* The header needs a machine; the first cell's serves. */

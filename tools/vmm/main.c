@@ -3,6 +3,7 @@
  * The program `vmm`: picks the sub-command and gives it the rest of the command line. Without a
  * sub-command, flags belong to `sim`.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -72,6 +73,7 @@ static int main_dispatch(int argc, char **argv) {
 
 int main(int argc, char **argv) {
     setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
+    signal(SIGXFSZ, SIG_IGN); /* a file too large for its limit is a write that fails */
     int status = main_dispatch(argc, argv);
     int finished = cli_finish_stdout();
     return status != CLI_OK ? status : finished;

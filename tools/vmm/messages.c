@@ -5,6 +5,7 @@
  */
 #include <ctype.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,14 +27,47 @@ static bool messages_in_colour(void) {
            (term == NULL || strcmp(term, "dumb") != 0);
 }
 
+/* Control bytes, and in UTF-8 the control characters U+0080 to U+009F. */
+static size_t messages_control_length(const char *text) {
+    unsigned char c = (unsigned char)text[0], next = c != 0 ? (unsigned char)text[1] : 0;
+    return c < 0x20 || c == 0x7f ? 1 : c == 0xc2 && next >= 0x80 && next < 0xa0 ? 2 : 0;
+}
+
+char *cli_visible(const char *text) {
+    char *visible = cli_alloc(strlen(text) + 1, sizeof "\\x00");
+    char *to = visible;
+    while (*text != '\0') {
+        size_t length = messages_control_length(text);
+        if (length == 0) {
+            *to++ = *text++;
+        }
+        for (; length > 0; length--) {
+            to += sprintf(to, "\\x%02x", (unsigned char)*text++);
+        }
+    }
+    return visible;
+}
+
 static void messages_print(const char *kind, const char *colour, const char *format, va_list args) {
+    char *text = NULL;
     if (messages_in_colour()) {
         fprintf(stderr, "vmm: \033[1;%sm%s:\033[0m ", colour, kind);
     } else {
         fprintf(stderr, "vmm: %s: ", kind);
     }
-    vfprintf(stderr, format, args);
+    if (vasprintf(&text, format, args) >= 0) {
+        char *visible = cli_visible(text);
+        fputs(visible, stderr);
+        free(visible);
+        free(text);
+    }
     fputc('\n', stderr);
+}
+
+char *cli_excerpt(const char *text, size_t length) {
+    enum { MOST = 60 };
+    bool cut = length > MOST;
+    return cli_format("%.*s%s", cut ? MOST : (int)length, text, cut ? "..." : "");
 }
 
 void cli_error(const char *format, ...) {
@@ -74,7 +108,11 @@ int cli_usage_error(const char *command, const char *format, ...) {
     return CLI_FAILURE;
 }
 
-void cli_warn_losses(const VMMTraceInfo *info) {
+void cli_warn_losses(const VMMTrace *trace, const VMMTraceInfo *info) {
+    const char *bad;
+    for (size_t i = 0; (bad = vmm_trace_bad_record_text(trace, i)) != NULL; i++) {
+        cli_warning("%s", bad);
+    }
     if (info->bad_records > 0) {
         cli_warning("%s: %" PRIu64 " bad record%s left out", info->path, info->bad_records,
                     info->bad_records == 1 ? " was" : "s were");
@@ -91,6 +129,35 @@ void cli_warn_losses(const VMMTraceInfo *info) {
     }
 }
 
+static unsigned messages_address_bits(const VMMConfig *config) {
+    char name[CLI_VALUE_BYTES];
+    const VMMPageTableInfo *info;
+    cli_config_text(config, "pt-type", name);
+    for (size_t i = 0; (info = vmm_page_table_at(i)) != NULL; i++) {
+        if (cli_name_matches(info->name, name)) {
+            return info->address_bits;
+        }
+    }
+    return 64;
+}
+
+void cli_warn_invalid(const VMMConfig *config, uint64_t count) {
+    char vspace[CLI_VALUE_BYTES];
+    unsigned bits = messages_address_bits(config);
+    uint64_t space = cli_config_bytes(config, "vspace");
+    const char *lie = count == 1 ? " lies" : "s lie", *counted = count == 1 ? "is" : "are";
+    if (count > 0 && space > 0 && bits < 64 && space < UINT64_C(1) << bits) {
+        cli_warning("%" PRIu64 " page reference%s beyond the %s of --vspace and %s counted as "
+                    "invalid; give a larger one if the program may use these addresses",
+                    count, lie, cli_config_text(config, "vspace", vspace), counted);
+    } else if (count > 0) {
+        cli_warning("%" PRIu64 " page reference%s beyond the %u-bit address space and %s counted "
+                    "as invalid%s",
+                    count, lie, bits, counted,
+                    bits < 57 ? "; --pt-type FIVE_LEVEL translates 57 bits" : "");
+    }
+}
+
 int cli_status(int vmm_error) {
     switch (vmm_error) {
     case VMM_OK:
@@ -101,7 +168,7 @@ int cli_status(int vmm_error) {
     case VMM_E_EMPTY:
         return CLI_BAD_INPUT;
     case VMM_E_STOPPED:
-        return CLI_INTERRUPTED;
+        return CLI_SIGNALLED + (cli_interrupted() != 0 ? cli_interrupted() : SIGINT);
     default:
         return CLI_FAILURE;
     }
@@ -160,7 +227,7 @@ static unsigned messages_distance(const char *a, const char *b) {
 
 const char *cli_nearest(const char *word, CliNameAt *name_at, const void *user) {
     const char *name, *nearest = NULL;
-    unsigned least = (unsigned)strlen(word) / 3 + 2;
+    unsigned least = ((unsigned)strlen(word) + 1) / 3 + 1; /* one edit for three letters */
     for (size_t i = 0; (name = name_at(user, i)) != NULL; i++) {
         bool begins = strlen(word) >= 3 && strncmp(word, name, strlen(word)) == 0;
         unsigned distance = begins ? 1 : messages_distance(word, name);

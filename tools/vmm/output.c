@@ -16,7 +16,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,12 +39,10 @@ bool cli_output_is_stdout(const CliOutput *output) {
 
 /* ---- Names ---------------------------------------------------------------------------------- */
 
-/* FOLDER/NAME of the folder that `path` is in. */
+/* NAME in the folder that `path` is in. */
 static char *output_beside(const char *path, const char *name) {
-    char *copy = cli_copy(path, strlen(path));
-    char *beside = cli_format("%s/%s", dirname(copy), name);
-    free(copy);
-    return beside;
+    const char *slash = strrchr(path, '/');
+    return cli_format("%.*s%s", slash != NULL ? (int)(slash + 1 - path) : 0, path, name);
 }
 
 /* Where a symbolic link leads to, one step; NULL if `path` is none. */

@@ -141,10 +141,21 @@ static int simcmd_open_outputs(SimRun *run) {
     return status;
 }
 
+static int simcmd_check_names(const SimFlags *flags) {
+    const CliFileName names[] = {{"-t", flags->trace, false},
+                                 {"--config", flags->config_file, false},
+                                 {"-o", flags->json, true},
+                                 {"--csv", flags->csv, true}};
+    return cli_output_check_names(names, sizeof names / sizeof names[0]);
+}
+
 static int simcmd_open(const CliCommand *command, SimRun *run) {
     int status = simcmd_configure(command, run);
     if (status == CLI_OK) {
         status = simcmd_check_flags(command, &run->flags);
+    }
+    if (status == CLI_OK) {
+        status = simcmd_check_names(&run->flags);
     }
     if (status == CLI_OK) {
         status = simcmd_open_trace(run);
@@ -181,6 +192,7 @@ static void simcmd_simulate(SimRun *run) {
     double start = cli_now();
     run->error = vmm_run(&run->vmm, 1, run->trace, cli_progress_step, &progress);
     run->wall_time_ms = (cli_now() - start) * 1000.0;
+    cli_release_interrupt();
     cli_progress_end(&progress);
     run->info = (VMMTraceInfo){.struct_size = sizeof run->info};
     vmm_trace_info(run->trace, &run->info);
@@ -210,7 +222,10 @@ static int simcmd_judge(const SimRun *run) {
 
 static void simcmd_warn(const SimRun *run) {
     const VMMTraceInfo *info = &run->info;
-    cli_warn_losses(info);
+    VMMStats stats = {.struct_size = sizeof stats};
+    vmm_stats(run->vmm, &stats);
+    cli_warn_losses(run->trace, info);
+    cli_warn_invalid(&run->config, stats.faults[VMM_FAULT_invalid]);
     cli_info("%s: format %s, compression %s, %" PRIu64 " references, %" PRIu64
              " records without a reference",
              info->path, info->format, info->compression, info->references, info->ignored_records);
@@ -228,7 +243,10 @@ static void simcmd_print_part(const SimRun *run, VMMReportKind kind,
 }
 
 static void simcmd_print_end(const SimRun *run) {
-    if (run->error == VMM_OK) {
+    if (run->error == VMM_OK && run->info.damaged_bytes > 0) {
+        puts("\nSimulation completed on damaged input: the numbers above cover only what could be "
+             "read.");
+    } else if (run->error == VMM_OK) {
         puts("\nSimulation completed successfully.");
     } else if (run->error == VMM_E_STOPPED) {
         puts("\nSimulation interrupted: the numbers above cover only what was simulated so far.");
