@@ -101,8 +101,8 @@ VMM_API int vmm_config_load(VMMConfig *config, const char *path, char *error);
 VMM_API int vmm_config_check(const VMMConfig *config, char *error);
 
 /*
- * Frames of the configured memory: `frames` if given, else `ram` / `page-size`; 0 if the
- * configuration is not valid. With scope = process, the frames of each process.
+ * Frames of the configured memory: `frames` if given, else `ram` / `page-size`; 0 if the sizes do
+ * not go together. With scope = process, the frames of each process.
  */
 VMM_API uint64_t vmm_config_frames(const VMMConfig *config);
 

@@ -22,7 +22,7 @@ int number_parse_size(const char *text, uint64_t unit, uint64_t *bytes);
 /* 500ns, 1.5us, 10ms, 1s, 250ps; no unit means nanoseconds. */
 int number_parse_duration(const char *text, uint64_t *picoseconds);
 
-/* The shortest exact text that parses back: "64M", "4096", "1.5us", "100ns". */
+/* Exact text that parses back, in the largest unit that leaves a whole number: "64M", "1500ns". */
 void number_format_size(uint64_t bytes, char *text, size_t size);
 void number_format_duration(uint64_t picoseconds, char *text, size_t size);
 

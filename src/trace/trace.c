@@ -66,8 +66,8 @@ struct VMMTrace {
     uint64_t ignored_records;
     uint64_t damaged_bytes;
     Fingerprint fingerprint;
-    int failed;  /* the code that ended this pass, VMM_OK if none did */
-    Error error; /* the sentence of the last failure */
+    int failed;                           /* the code that ended this pass, VMM_OK if none did */
+    Error error;                          /* the sentence of the last failure */
     Error bad_texts[VMM_TRACE_BAD_TEXTS]; /* of the first bad records passed over */
     size_t bad_text_count;
 };

@@ -12,7 +12,7 @@ setup() {
 @test "the table, by hand" {
     works compare -t belady.trace -a fifo,lru,clock,opt --frames 3,4,5
     diff - <(printf '%s\n' "$output") <<'END'
-misses and miss ratio, belady.trace: 12 references to 5 pages of 4K
+misses and miss ratio, belady.trace: 12 references (12 page references) to 5 pages of 4K
 
 policy    3 frames     4 frames    5 frames
 fifo     9  75.00%*  10  83.33%   5  41.67%

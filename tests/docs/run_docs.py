@@ -77,12 +77,19 @@ def missing_scripts(text: str) -> list[str]:
     return [name for name in named if not (ROOT / name).exists()]
 
 
+def unfilled(text: str) -> str:
+    """What was left open in a page."""
+    found = re.search(r"@@\w+@@", text)
+    return f"{found.group()} stands in the text" if found else ""
+
+
 def main() -> int:
     number = failed = 0
     for page in pages():
         text = page.read_text()
         name = page.relative_to(ROOT)
-        results = [(f"{name}: ./{script} exists", "missing") for script in missing_scripts(text)]
+        results = [(f"{name}: nothing is left open", unfilled(text))]
+        results += [(f"{name}: ./{script} exists", "missing") for script in missing_scripts(text)]
         folder = tempfile.mkdtemp()
         for link, target in LINKS.items():
             os.symlink(target, pathlib.Path(folder, link))

@@ -25,10 +25,10 @@
 
 enum {
     CLI_OK = 0,
-    CLI_FAILURE = 1,       /* usage; cannot open or write; out of memory, real or simulated */
-    CLI_BAD_INPUT = 2,     /* bad, damaged or empty input */
-    CLI_SIGNALLED = 128,   /* plus the number of the signal that ended the run: 130 for Ctrl-C */
-    CLI_GO_ON = -1         /* no exit status yet */
+    CLI_FAILURE = 1,     /* usage; cannot open or write; out of memory, real or simulated */
+    CLI_BAD_INPUT = 2,   /* bad, damaged or empty input */
+    CLI_SIGNALLED = 128, /* plus the number of the signal that ended the run: 130 for Ctrl-C */
+    CLI_GO_ON = -1       /* no exit status yet */
 };
 
 typedef enum CliLevel { CLI_QUIET, CLI_NORMAL, CLI_TALKATIVE } CliLevel;

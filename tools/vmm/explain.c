@@ -5,8 +5,10 @@
  *     Access: 4   MISS  LRU -> [2, 3, 4] <- MRU  Replaced: 1  [Hits: 0 Misses: 4]
  *
  * The list shows the pages in memory in the order in which the policy would give them up, if it
- * has one, else by frame. A policy that needs the future gets the string as a trace in a temporary
- * file, for only a trace has a future, and its pages are shown in the order of loading.
+ * has one, else by frame; a policy with a hand has it marked, [2, >3, 4]: after an eviction it
+ * stands behind the frame of the victim. A policy that needs the future gets the string as a trace
+ * in a temporary file, for only a trace has a future, and its pages are shown in the order of
+ * loading.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -45,6 +47,9 @@ typedef struct Explain {
     bool writes; /* some reference writes */
     const VMMPolicyInfo *policy;
     const char *left, *right; /* names of the ends of the list */
+    const char *legend;       /* how to read the list; NULL: its ends tell */
+    bool has_hand;
+    uint64_t hand; /* a frame */
     VMM *vmm;
     VMMResident *pages; /* those in memory, as they are shown */
     size_t page_count;
@@ -57,10 +62,13 @@ typedef struct Explain {
 /* ---- Reading the string --------------------------------------------------------------------- */
 
 static int explaincmd_bad_word(const Explain *explain, const char *word, size_t length) {
-    return cli_usage_error(explain->command->name,
-                           "'%.*s' is no page number; expected numbers such as 7 or 0x1f, with w "
-                           "before or behind for a write (w7, 7w)",
-                           (int)length, word);
+    char *found = cli_excerpt(word, length);
+    int status = cli_usage_error(explain->command->name,
+                                 "'%s' is no page number; expected numbers such as 7 or 0x1f, "
+                                 "with w before or behind for a write (w7, 7w)",
+                                 found);
+    free(found);
+    return status;
 }
 
 /* One page number with an optional w (write) or r (read) at either end. */
@@ -169,20 +177,32 @@ static bool explaincmd_needs_future(const Explain *explain) {
     return explain->policy != NULL && explain->policy->needs == VMM_NEEDS_FUTURE;
 }
 
-/* What the ends of the list are called. Policies not named here show their pages by frame. */
+/* What the ends of the list are called, and how to read it. */
 static void explaincmd_name_ends(Explain *explain) {
+    static const char clock[] = "pages by frame; > is the hand: the search for a victim begins "
+                                "there";
+    static const char aging[] = "pages by frame; > is the hand: among equal counters the first "
+                                "page from there on goes";
     static const struct {
-        const char *policy, *left, *right;
+        const char *policy, *left, *right, *legend;
+        bool has_hand;
     } ends[] = {
-        {"fifo", "First in", "Last in"}, {"lru", "LRU", "MRU"},           {"mru", "MRU", "LRU"},
-        {"lfu", "LFU", "MFU"},           {"nru", "Next out", "Last out"},
+        {"fifo", "First in", "Last in", NULL, false}, {"lru", "LRU", "MRU", NULL, false},
+        {"mru", "MRU", "LRU", NULL, false},           {"lfu", "LFU", "MFU", NULL, false},
+        {"nru", "Next out", "Last out", NULL, false}, {"clock", "Left", "Right", clock, true},
+        {"approxlru", "Left", "Right", aging, true},
     };
     explain->left = "Left";
     explain->right = "Right";
+    explain->legend = explaincmd_needs_future(explain)
+                          ? "pages in the order of loading, which is not that of leaving"
+                          : "pages by frame, which is not the order of leaving";
     for (size_t i = 0; explain->policy != NULL && i < sizeof ends / sizeof ends[0]; i++) {
         if (strcmp(ends[i].policy, explain->policy->name) == 0) {
             explain->left = ends[i].left;
             explain->right = ends[i].right;
+            explain->legend = ends[i].legend;
+            explain->has_hand = ends[i].has_hand;
         }
     }
 }
@@ -263,7 +283,7 @@ static void explaincmd_ask_pages(Explain *explain) {
 
 /* ---- Printing ------------------------------------------------------------------------------- */
 
-/* "[2, 3*, 4]", a star for a page that is dirty. */
+/* "[2, 3*, >4]", a star for a page that is dirty, > for the hand. */
 static char *explaincmd_list_text(const Explain *explain) {
     char *text = NULL;
     size_t length = 0;
@@ -273,8 +293,9 @@ static char *explaincmd_list_text(const Explain *explain) {
     }
     fputc('[', list);
     for (size_t i = 0; i < explain->page_count; i++) {
-        fprintf(list, "%s%" PRIu64 "%s", i == 0 ? "" : ", ", explain->pages[i].vpn,
-                explain->pages[i].dirty ? "*" : "");
+        bool at_hand = explain->has_hand && explain->pages[i].frame == explain->hand;
+        fprintf(list, "%s%s%" PRIu64 "%s", i == 0 ? "" : ", ", at_hand ? ">" : "",
+                explain->pages[i].vpn, explain->pages[i].dirty ? "*" : "");
     }
     fputc(']', list);
     fclose(list);
@@ -329,6 +350,10 @@ static void explaincmd_print_step(Explain *explain, const VMMStep *step) {
 
 static void explaincmd_observe_step(void *user, const VMMStep *step) {
     Explain *explain = user;
+    if (step->eviction_count > 0) {
+        explain->hand = ((uint64_t)step->evictions[step->eviction_count - 1].frame + 1) %
+                        vmm_config_frames(&explain->config);
+    }
     if (explaincmd_needs_future(explain)) {
         explaincmd_follow_pages(explain, step);
     } else {
@@ -351,7 +376,8 @@ static void explaincmd_measure(Explain *explain) {
     uint64_t frames = vmm_config_frames(&explain->config);
     uint64_t shown = frames < explain->ref_count ? frames : explain->ref_count;
     int wide = explain->number_width + 2 + (explain->writes ? 1 : 0);
-    explain->list_width = shown * (uint64_t)wide > 60 ? 60 : (int)shown * wide;
+    explain->list_width =
+        shown * (uint64_t)wide > 60 ? 60 : (int)shown * wide + (explain->has_hand ? 1 : 0);
 }
 
 static void explaincmd_print_head(const Explain *explain) {
@@ -360,6 +386,9 @@ static void explaincmd_print_head(const Explain *explain) {
            vmm_config_frames(&explain->config));
     if (explain->writes) {
         puts("w: the reference writes; *: the page is dirty");
+    }
+    if (explain->legend != NULL) {
+        puts(explain->legend);
     }
     putchar('\n');
 }
@@ -489,10 +518,12 @@ const CliCommand cli_explain_command = {
     .summary = "follow a short string of page numbers step by step",
     .synopsis = "[-a POLICY] [--frames N] [options] PAGES...",
     .story = "Simulates page numbers given on the command line, separated by commas or blanks, "
-             "and shows after each one whether it was a hit, what is in memory in the order in "
-             "which the policy would give it up, and what was replaced and why. A w before or "
-             "behind a number makes it a write. Memory has 3 frames unless --frames or --ram says "
-             "otherwise.",
+             "and shows after each one whether it was a hit, what is in memory, and what was "
+             "replaced and why. Pages stand in the order in which the policy would give them up "
+             "where it has one (fifo, lru, mru, lfu, nru), in the order of loading for opt and "
+             "unopt, and else by frame, the hand of clock and approxlru marked with >. A w before "
+             "or behind a number makes it a write. Memory has 3 frames unless --frames or --ram "
+             "says otherwise.",
     .examples = "vmm explain -a lru --frames 3 1,2,3,4,1,2,5,1,2,3,4,5\n"
                 "vmm explain -a fifo --frames 4 1 2 3 4 1 2 5 1 2 3 4 5\n"
                 "vmm explain -a opt 1,2,3,w4,1,5,2",

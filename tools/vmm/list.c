@@ -84,9 +84,12 @@ static bool listcmd_counter_row(size_t index, char *cells[LISTCMD_COLUMNS_MAX]) 
     if (info == NULL) {
         return false;
     }
+    bool is_class = info->offset >= offsetof(VMMStats, faults);
     cells[0] = listcmd_cell(info->name);
     cells[1] = listcmd_cell(info->unit);
-    cells[2] = listcmd_cell(info->help);
+    cells[2] = is_class ? cli_format("%s; in JSON fault_classes.%s", info->help,
+                                     info->name + strlen("fault_"))
+                        : listcmd_cell(info->help);
     return true;
 }
 
@@ -96,7 +99,9 @@ static bool listcmd_fault_class_row(size_t index, char *cells[LISTCMD_COLUMNS_MA
         return false;
     }
     cells[0] = listcmd_cell(name);
-    cells[1] = listcmd_cell(vmm_fault_class_is_major((int)index) ? "major" : "minor");
+    cells[1] = listcmd_cell(index == VMM_FAULT_invalid             ? "neither"
+                            : vmm_fault_class_is_major((int)index) ? "major"
+                                                                   : "minor");
     cells[2] = listcmd_cell(vmm_fault_class_help((int)index));
     return true;
 }

@@ -5,6 +5,7 @@
  */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -46,7 +47,10 @@ static int main_unknown_command(const char *word) {
         return cli_usage_error(NULL, "unknown command '%s'; to simulate a trace say vmm -t %s",
                                word, word);
     }
-    return cli_usage_error(NULL, "unknown command '%s'", word);
+    char *found = cli_excerpt(word, strlen(word));
+    int status = cli_usage_error(NULL, "unknown command '%s'", found);
+    free(found);
+    return status;
 }
 
 static int main_dispatch(int argc, char **argv) {

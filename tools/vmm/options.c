@@ -89,7 +89,10 @@ static int options_unknown(const OptionsParser *parser, const char *name) {
         return cli_usage_error(command->name, "unknown flag --%s; did you mean --%s?", name,
                                nearest);
     }
-    return cli_usage_error(command->name, "unknown flag --%s", name);
+    char *found = cli_excerpt(name, strlen(name));
+    int status = cli_usage_error(command->name, "unknown flag --%s", found);
+    free(found);
+    return status;
 }
 
 static int options_unknown_letter(const OptionsParser *parser, char letter, const char *word) {
@@ -181,10 +184,13 @@ static int options_parse_short(OptionsParser *parser, const char *word) {
 
 static int options_parse_word(OptionsParser *parser, char *word) {
     if (!parser->command->takes_words) {
-        return cli_usage_error(parser->command->name, "left-over word '%s'%s", word,
-                               cli_flag_find(parser->command, "trace") != NULL
-                                   ? "; a trace is named with -t FILE"
-                                   : "");
+        char *found = cli_excerpt(word, strlen(word));
+        int status = cli_usage_error(parser->command->name, "left-over word '%s'%s", found,
+                                     cli_flag_find(parser->command, "trace") != NULL
+                                         ? "; a trace is named with -t FILE"
+                                         : "");
+        free(found);
+        return status;
     }
     parser->arguments->words[parser->arguments->word_count++] = word;
     return CLI_OK;

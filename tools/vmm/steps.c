@@ -94,8 +94,10 @@ void cli_steps_print(void *user, const VMMStep *step) {
                 step->walk_reads == 1 ? "" : "s");
     }
     if (step->fault != VMM_FAULT_NONE) {
-        fprintf(stderr, " | fault %s (%s)", vmm_fault_class_name((int)step->fault),
-                vmm_fault_class_is_major((int)step->fault) ? "major" : "minor");
+        fprintf(stderr, " | fault %s%s", vmm_fault_class_name((int)step->fault),
+                step->fault == VMM_FAULT_invalid             ? ""
+                : vmm_fault_class_is_major((int)step->fault) ? " (major)"
+                                                             : " (minor)");
     }
     if (step->frame != VMM_NO_FRAME) {
         fprintf(stderr, " | frame %" PRIu32, step->frame);
