@@ -89,6 +89,59 @@ damaged() {
     [[ $stderr == *warning*cut.gz* ]]
     [ "$(counter total_accesses report.json)" -gt 100 ]
 }
+@test "what was left out stands in every report" {
+    printf '0 1000\n2 400\n9 1000\nx\n4 0\n1 2000\n' >bad.din
+    run --separate-stderr vmm -t bad.din --format din --skip-bad-records -o r.json --csv r.csv
+    [ "$status" -eq 0 ]
+    [[ $output =~ Input:$'\n'\ +Bad\ records:\ +2$'\n'\ +Ignored\ records:\ +1$'\n'\ +Damaged\ bytes:\ +0$'\n' ]]
+    [[ $output == *'completed successfully'* ]]
+    [ "$(head -1 r.csv | grep -o ',[^,]*,[^,]*,[^,]*$')" = ,trace.bad_records,trace.ignored_records,trace.damaged_bytes ]
+    [ "$(sed -n 2p r.csv | grep -o ',[^,]*,[^,]*,[^,]*$')" = ,2,1,0 ]
+    [ "$(counter end r.json)" = complete ]
+    run vmm -t good.trace
+    [[ $output != *Input:* ]]
+}
+@test "a run on damaged input does not end like another" {
+    python3 -c 'for i in range(3000): print(f"0 R 0x{i:x}000")' | gzip | head -c 4000 >cut.gz
+    run --separate-stderr vmm -t cut.gz --skip-bad-records -o r.json --csv r.csv
+    [ "$status" -eq 0 ]
+    [[ $output == *'Simulation completed on damaged input: '* ]]
+    [[ $output != *successfully* ]]
+    [ "$(counter end r.json)" = damaged ]
+    python3 - <<'END'
+import csv, json, re, sys
+damaged = json.load(open("r.json"))["trace"]["damaged_bytes"]
+row, = csv.DictReader(open("r.csv"))
+assert damaged > 0 and row["trace.damaged_bytes"] == str(damaged) and row["end"] == "damaged"
+END
+    [[ $output =~ Damaged\ bytes:\ +[1-9] ]]
+}
+@test "--skip-bad-records shows the first five bad lines" {
+    trace bad.trace '0 R 0x1000' one '0 R 0x2000' '# comment' two three '0 W 0x3000' four five six
+    python3 -c 'print("long" * 2000)' >>bad.trace
+    run --separate-stderr vmm -t bad.trace --skip-bad-records --format native
+    [ "$status" -eq 0 ]
+    diff <(sed 's/ (.*), expected.*//' <<<"$stderr") - <<'END'
+vmm: warning: bad.trace:2: found "one"
+vmm: warning: bad.trace:5: found "two"
+vmm: warning: bad.trace:6: found "three"
+vmm: warning: bad.trace:8: found "four"
+vmm: warning: bad.trace:9: found "five"
+vmm: warning: bad.trace: 7 bad records were left out
+END
+    [[ $stderr != *--skip-bad-records* ]]
+    [[ $output =~ Total:\ +3$'\n' ]]
+    # The numbers are those of the good lines alone, with two passes and with lines that are long.
+    grep '^0' bad.trace >only.trace
+    python3 -c 'print("long" * 2000); print("0 R 0x4000")' | cat - bad.trace >long.trace
+    sed -i '1i 0 R 0x4000' only.trace
+    vmm -t only.trace -a opt -o only.json >/dev/null
+    run --separate-stderr vmm -t long.trace --skip-bad-records --format native -a opt -o long.json
+    diff <(grep fingerprint only.json) <(grep fingerprint long.json)
+    [[ ${stderr_lines[0]} == *'long.trace:1: found "long'*'longer than 4096 bytes'* ]]
+    [[ ${stderr_lines[1]} == *'long.trace:4: found "one"'* ]]
+    [[ ${stderr_lines[5]} == *'8 bad records were left out' ]]
+}
 @test "--skip-bad-records with nothing but bad records" {
     trace bad.trace 'x' 'y'
     fails 2 'bad.trace' vmm -t bad.trace --skip-bad-records --format native

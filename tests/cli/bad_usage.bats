@@ -63,6 +63,32 @@ setup() { start; }
 # ---- Flags ---------------------------------------------------------------------------------------
 @test "an unknown long flag; the nearest is suggested" { misuse 'did you mean --policy?' --polcy lru; }
 @test "an unknown long flag that is near to none" { misuse 'unknown flag --nonsense' --nonsense 3; }
+@test "an unknown long flag of four letters, two edits from another" {
+    misuse 'unknown flag --nope' --nope
+    [[ $stderr != *'did you mean'* ]]
+    misuse 'did you mean --refs?' --ref data
+    misuse 'did you mean --trace?' --traec x
+}
+@test "a long word is cut in messages" {
+    local word
+    word=$(printf 'x%.0s' {1..5000})
+    misuse 'xxx...' "--$word"
+    [ "${#stderr}" -lt 200 ]
+    misuse 'xxx...' "$word"
+    [ "${#stderr}" -lt 200 ]
+    fails 1 'xxx...' vmm explain "1,$word"
+    [ "${#stderr}" -lt 300 ]
+    fails 1 'xxx...' vmm "$word"
+    [ "${#stderr}" -lt 200 ]
+}
+@test "control characters reach no terminal" {
+    printf 'ram = \033[31mred\302\233x\n' >vmm.conf
+    fails 1 '\x1b[31mred\xc2\x9bx' vmm -t good.trace --config vmm.conf
+    [[ $stderr != *$'\033'* ]]
+    fails 1 "cannot open" vmm -t $'no\nsuch\r\033'
+    [[ $stderr == *'no\x0asuch\x0d\x1b'* ]]
+    fails 1 "unknown command 'é\\x07'" vmm $'é\a'
+}
 @test "an unknown short flag" { misuse 'unknown flag -Z' -Z; }
 @test "an unknown letter behind a switch" { misuse "unknown flag -Z in '-VZ'" -VZ; }
 @test "a short flag without its value" { misuse '-r needs a value: -r SIZE' -r; }

@@ -68,6 +68,12 @@ END
     [[ ${lines[1]} =~ ^policy\ +16K\ +1M$ ]]
     [[ ${lines[2]} =~ ^fifo\ +10\ +83.33%\ +5\ +41.67%$ ]]
 }
+@test "the head counts references and page references, of a machine that saw all of them" {
+    trace cross.trace '0 W 0x1ffc 8' '0 W 0x3000' '0 W 0x4000' '0 R 0x1000'
+    run --separate-stderr vmm compare -t cross.trace -a fifo,lru --frames 1,4 -s 4K
+    [ "$status" -eq 1 ]
+    [ "${lines[0]}" = 'misses and miss ratio, cross.trace: 4 references (5 page references) to 4 pages of 4K' ]
+}
 @test "--metric shows any counter" {
     works compare -t belady.trace -a fifo,lru --frames 4 --metric replacements
     [[ ${lines[0]} == replacements,* ]]

@@ -74,6 +74,26 @@ END
         grep -q '^FINALSTATS hits' <<<"$output"
     done
 }
+@test "clock shows pages by frame, with its hand" {
+    # 4: all counters are 1; the hand clears them, takes frame 0 and stands at frame 1. A hit on 2
+    # sets it again, so 5 passes it and takes frame 2; the hand is round.
+    explains -a clock 1,2,3,4,2,5,6 <<'END'
+Access: 1  MISS  Left ->       [>1]  [Hits: 0 Misses: 1] Replaced: -
+Access: 2  MISS  Left ->    [>1, 2]  [Hits: 0 Misses: 2] Replaced: -
+Access: 3  MISS  Left -> [>1, 2, 3]  [Hits: 0 Misses: 3] Replaced: -
+Access: 4  MISS  Left -> [4, >2, 3]  [Hits: 0 Misses: 4] Replaced: 1
+Access: 2  HIT   Left -> [4, >2, 3]  [Hits: 1 Misses: 4] Replaced: -
+Access: 5  MISS  Left -> [>4, 2, 5]  [Hits: 1 Misses: 5] Replaced: 3
+Access: 6  MISS  Left -> [4, 6, >5]  [Hits: 1 Misses: 6] Replaced: 2
+END
+    [[ $output == *'pages by frame; > is the hand'* ]]
+    works explain -a lru 1,2
+    [[ $output != *'by frame'* ]]
+    works explain -a random 1,2
+    [[ $output == *'pages by frame'* ]]
+    works explain -a opt 1,2
+    [[ $output == *'order of loading'* ]]
+}
 @test "writes, before or behind a number; dirty pages and swap" {
     explains -a fifo --frames 1 w7,8,7r,0x8W <<'END'
 Access: 7w  MISS  First in -> [7*]  [Hits: 0 Misses: 1] Replaced: -

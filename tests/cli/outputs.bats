@@ -4,7 +4,13 @@
 # shellcheck disable=SC2154
 
 load common
-setup() { start; }
+# The folder of a test holds files of bats, too.
+setup() {
+    start
+    mkdir files && mv good.trace files && cd files
+}
+# same_names: the folder has the names that it had when `ls -A >../before` was said.
+same_names() { ls -A | diff ../before -; }
 
 # ---- One file under two names --------------------------------------------------------------------
 # unharmed FLAGS...: refused as the same file, with good.trace and vmm.conf as they were, and
@@ -12,12 +18,12 @@ setup() { start; }
 unharmed() {
     cp good.trace expected.trace
     echo 'ram = 4' >vmm.conf
-    ls -A >before
+    ls -A >../before
     fails 1 'are the same file' vmm "$@"
     [ -z "$output" ]
     cmp good.trace expected.trace
     [ "$(cat vmm.conf)" = 'ram = 4' ]
-    ls -A | diff before -
+    same_names
 }
 @test "-o the trace" { unharmed -t good.trace -o good.trace; }
 @test "--csv the trace" { unharmed -t good.trace --csv good.trace; }
@@ -75,18 +81,18 @@ limited() {
 }
 @test "a report that does not fit leaves the old one, and no other file" {
     echo old | tee old.json >old.csv
-    ls -A >before
+    ls -A >../before
     limited -t good.trace -o old.json
     limited -t good.trace --csv old.csv
     limited compare -t good.trace -a all -o old.json
     [ "$(cat old.json old.csv)" = $'old\nold' ]
-    ls -A | diff before -
+    same_names
 }
 @test "a report that does not fit leaves no new file" {
-    ls -A >before
+    ls -A >../before
     limited -t good.trace -o new.json
     limited -t good.trace --csv new.csv
-    ls -A | grep -v -x before | diff <(grep -v -x before before) -
+    same_names
 }
 @test "a picture that does not fit leaves the old one" {
     command -v gnuplot >/dev/null || skip "gnuplot is not installed"
@@ -110,8 +116,8 @@ limited() {
 @test "a run that is killed leaves the old files, and no other" {
     mkfifo pipe
     echo old >old.json
-    ls -A >before
-    vmm -t pipe --format native -o old.json --csv new.csv >/dev/null &
+    ls -A >../before
+    "$bin/vmm" -t pipe --format native -o old.json --csv new.csv >/dev/null &
     local pid=$!
     exec 5>pipe # returns when the run has opened the other end
     printf '0 R 0x1000\n' >&5
@@ -119,7 +125,7 @@ limited() {
     wait $pid || true
     exec 5>&-
     [ "$(cat old.json)" = old ]
-    ls -A | diff <(sort before <(echo before) | uniq) <(ls -A | sort)
+    same_names
 }
 @test "the new file has the rights of the old one, or those that umask leaves" {
     umask 027

@@ -100,3 +100,15 @@ assert rows and all(row["name"] and list(row.values())[-1] for row in rows), row
     command -v groff >/dev/null || skip "groff is not installed"
     [ -z "$(groff -man -ww -z "$page" 2>&1)" ]
 }
+@test "counters of fault classes tell their place in JSON" {
+    vmm -t good.trace -o report.json >/dev/null
+    vmm list counters --json >counters.json
+    python3 - <<'END'
+import json, re
+report = json.load(open("report.json"))
+classes = [counter for counter in json.load(open("counters.json"))
+           if counter["name"].startswith("fault_")]
+named = [re.search(r"in JSON fault_classes\.(\w+)$", counter["meaning"])[1] for counter in classes]
+assert named == list(report["fault_classes"]), named
+END
+}
