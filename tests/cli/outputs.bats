@@ -7,7 +7,8 @@ load common
 # The folder of a test holds files of bats, too.
 setup() {
     start
-    mkdir files && mv good.trace files && cd files
+    mkdir files && mv good.trace files
+    cd files || return 1
 }
 # same_names: the folder has the names that it had when `ls -A >../before` was said.
 same_names() { ls -A | diff ../before -; }
@@ -119,8 +120,9 @@ limited() {
     ls -A >../before
     "$bin/vmm" -t pipe --format native -o old.json --csv new.csv >/dev/null &
     local pid=$!
-    exec 5>pipe # returns when the run has opened the other end
-    printf '0 R 0x1000\n' >&5
+    exec 5>pipe
+    # Returns when most of it is read: the run has begun.
+    awk 'BEGIN { for (i = 0; i < 100000; i++) print "0 R 0x1000" }' >&5
     kill -KILL $pid
     wait $pid || true
     exec 5>&-

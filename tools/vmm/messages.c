@@ -5,6 +5,7 @@
  */
 #include <ctype.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -202,7 +203,7 @@ static unsigned messages_distance(const char *a, const char *b) {
     unsigned row[MESSAGES_NAME_MAX + 1];
     size_t rows = strlen(a), columns = strlen(b);
     if (rows > MESSAGES_NAME_MAX || columns > MESSAGES_NAME_MAX) {
-        return MESSAGES_NAME_MAX;
+        return UINT_MAX;
     }
     for (size_t j = 0; j <= columns; j++) {
         row[j] = (unsigned)j;

@@ -9,14 +9,16 @@
  *                                                 rename to the target       remove; the target
  *                                                                            is as it was
  *
- * The temporary file exists only while it is written, so a run that is killed leaves nothing, and
- * a full disk leaves the old file. What is no regular file (a device, a pipe), and the file that
- * standard output goes to, is written directly; so is a CSV file that is appended to, which is cut
- * back to its old length when that fails. Symbolic links stay: their target is replaced.
+ * The temporary file exists only while it is written, after the run: a run that is killed leaves
+ * nothing, and a full disk leaves the old file. What is no regular file (a device, a pipe), and the
+ * file that standard output goes to, is written directly; so is a CSV file that is appended to,
+ * which is cut back to its old length when that fails. Symbolic links stay: their target is
+ * replaced.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -157,14 +159,19 @@ static int output_standard_stream(const struct stat *status) {
     return -1;
 }
 
-/* Can a file be made there, later? 0 or an errno. */
+/* Can a file be made there, later? 0 or an errno. Without a name, if the file system can. */
 static int output_try_temporary(const char *target) {
-    char *name;
-    int fd = output_make_temporary(target, &name);
-    int error = fd < 0 ? errno : 0;
+    char *name = output_beside(target, ".");
+    int fd = open(name, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+    int error = 0;
+    if (fd < 0) {
+        free(name);
+        fd = output_make_temporary(target, &name);
+        error = fd < 0 ? errno : 0;
+        unlink(name);
+    }
     if (fd >= 0) {
         close(fd);
-        unlink(name);
     }
     free(name);
     return error;
@@ -283,9 +290,21 @@ static void output_set_rights(const CliOutput *output, int fd) {
     (void)fchmod(fd, 0666 & ~mask);
 }
 
+/* Holds back the signals that users send, so that none leaves the temporary file behind. */
+static void output_hold_signals(sigset_t *before) {
+    sigset_t held;
+    sigemptyset(&held);
+    sigaddset(&held, SIGINT);
+    sigaddset(&held, SIGTERM);
+    sigaddset(&held, SIGHUP);
+    sigprocmask(SIG_BLOCK, &held, before);
+}
+
 /* 0 or an errno; the target is new and whole, or as it was. */
 static int output_replace(const CliOutput *output, const char *text, size_t length) {
     char *name;
+    sigset_t before;
+    output_hold_signals(&before);
     int fd = output_make_temporary(output->target, &name);
     int error = fd < 0 ? errno : 0;
     if (fd >= 0) {
@@ -299,6 +318,7 @@ static int output_replace(const CliOutput *output, const char *text, size_t leng
         }
     }
     free(name);
+    sigprocmask(SIG_SETMASK, &before, NULL);
     return error;
 }
 
