@@ -42,6 +42,7 @@
 /* engine: the hot loop */
 #include "engine/consume.c"
 #include "engine/generic.c"
+#include "engine/policies.c"
 #include "engine/run.c"
 #include "engine/specialised.c"
 #include "engine/stream.c"

@@ -5,6 +5,7 @@
 
 #include "../config/settings.h"
 #include "../engine/engine.h"
+#include "../engine/policies.h"
 #include "handle.h"
 
 /* Page references in a batch of a machine that is fed by hand or runs alone: fits in the L2. */
@@ -21,12 +22,17 @@ static int create_checked(const VMMConfig *config, const Memory *memory, VMM **c
     if (status != VMM_OK) {
         return status;
     }
+    PolicySpec policy;
+    status = policy_parse(settings_of(config)->policy, &policy, error);
+    if (status != VMM_OK) {
+        return status;
+    }
     VMM *vmm = memory_zalloc(memory, 1, sizeof *vmm);
     if (vmm == NULL) {
         return error_no_memory(error, sizeof *vmm, "a machine");
     }
     vmm->config = *config;
-    status = machine_init(&vmm->machine, settings_of(config), memory, error);
+    status = machine_init(&vmm->machine, settings_of(config), &policy, memory, error);
     if (status != VMM_OK) {
         memory_free(memory, vmm, 1, sizeof *vmm);
         return status;

@@ -7,8 +7,8 @@
 #include "../../include/vmm/version.h"
 #include "../../include/vmm/vmm.h"
 #include "../config/settings.h"
+#include "../engine/policies.h"
 #include "../mm/pagetable/pagetable.h"
-#include "../mm/policy/policy.h"
 
 const VMMPolicyInfo *vmm_policy_at(size_t index) {
     const PolicyType *type = policy_at(index);

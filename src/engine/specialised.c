@@ -17,6 +17,7 @@
  */
 #include "../mm/policy/policies.def"
 #include "engine.h"
+#include "policies.h"
 
 /* clang-format off */
 #define VMM_EACH_LIST VMM_POLICIES

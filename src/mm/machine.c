@@ -7,17 +7,14 @@
 
 #include "cost.h"
 
-int machine_init(Machine *machine, const Settings *settings, const Memory *memory, Error *error) {
-    *machine = (Machine){.memory = *memory, .settings = *settings};
+int machine_init(Machine *machine, const Settings *settings, const PolicySpec *policy,
+                 const Memory *memory, Error *error) {
+    *machine = (Machine){.memory = *memory, .settings = *settings, .policy = *policy};
     machine->last_space = DIRECTORY_NO_SPACE;
     machine->fault = VMM_FAULT_NONE;
     machine->table_type = pagetable_parse(settings->page_table, error);
     if (machine->table_type == NULL) {
         return error->code;
-    }
-    int status = policy_parse(settings->policy, &machine->policy, error);
-    if (status != VMM_OK) {
-        return status;
     }
     VMMPolicyNeeds needs = machine->policy.type->info.needs;
     machine->touch_on_hit =

@@ -89,8 +89,12 @@ typedef struct Machine {
     Error error;
 } Machine;
 
-/* Checks names in the settings and sets up everything; pages and processes come later. */
-int machine_init(Machine *machine, const Settings *settings, const Memory *memory, Error *error);
+/*
+ * Sets up a machine with these settings, whose policy has been read into `policy`; pages and
+ * processes come later. VMM_E_USAGE: there is no such page table.
+ */
+int machine_init(Machine *machine, const Settings *settings, const PolicySpec *policy,
+                 const Memory *memory, Error *error);
 void machine_free(Machine *machine);
 
 /* Joins the machine to a stream's directory, once, before the first reference. */

@@ -19,6 +19,7 @@
 #include "../../src/base/compiler.h"
 #include "../../src/base/rng.h"
 #include "../../src/engine/engine.h"
+#include "../../src/engine/policies.h"
 
 /* ---- References ---------------------------------------------------------------------------------
  */
@@ -697,7 +698,10 @@ static void rig_make(Rig *rig, const char *options) {
     Error error = {0};
     assert_int_equal(stream_create(&rig->settings, 48, &memory_default, 64, &rig->stream, &error),
                      VMM_OK);
-    assert_int_equal(machine_init(&rig->machine, &rig->settings, &memory_default, &error), VMM_OK);
+    PolicySpec spec;
+    assert_int_equal(policy_parse(rig->settings.policy, &spec, &error), VMM_OK);
+    assert_int_equal(machine_init(&rig->machine, &rig->settings, &spec, &memory_default, &error),
+                     VMM_OK);
     rig->machine.policy.type = &parting_policy;
     assert_int_equal(machine_attach(&rig->machine, &rig->stream->directory, &error), VMM_OK);
 }

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "../../src/base/rng.h"
+#include "../../src/engine/policies.h"
 #include "../../src/mm/cost.h"
 #include "../../src/mm/machine.h"
 

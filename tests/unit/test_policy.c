@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "../../src/base/rng.h"
+#include "../../src/engine/policies.h"
 #include "../../src/mm/directory.h"
 #include "../../src/mm/pool.h"
 

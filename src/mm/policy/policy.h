@@ -95,20 +95,11 @@ static inline void policy_part_with(Policy *policy, uint32_t frame) {
     policy->parting[policy->parting_count++] = frame;
 }
 
-/*
- * The registry, in the order of policies.def; NULL past the last. Defined where the policies are
- * compiled: in engine/specialised.c.
- */
-const PolicyType *policy_at(size_t index);
-
 /* What "clock:bits=2,enter=0" means. */
 typedef struct PolicySpec {
     const PolicyType *type;
     uint64_t params[POLICY_MAX_PARAMS];
 } PolicySpec;
-
-/* VMM_OK, or VMM_E_USAGE / VMM_E_RANGE with a sentence that says what would be right. */
-int policy_parse(const char *text, PolicySpec *spec, Error *error);
 
 /* An instance for a pool of `capacity` frames; base fields that matter are copied from `base`. */
 int policy_create(const PolicySpec *spec, const Policy *base, Policy **policy, Error *error);

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Finding a policy by name and reading its parameters. */
+#include "policies.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../base/compiler.h"
+#include "../base/number.h"
+
+static const PolicyType *policy_find(const char *name, Error *error) {
+    char known[VMM_ERROR_TEXT_BYTES / 2] = "";
+    size_t length = 0;
+    const PolicyType *type;
+    for (size_t i = 0; (type = policy_at(i)) != NULL; i++) {
+        if (name_matches(name, type->info.name)) {
+            return type;
+        }
+        if (length < sizeof known) {
+            length +=
+                (size_t)snprintf(known + length, sizeof known - length, " %s", type->info.name);
+        }
+    }
+    error_set(error, VMM_E_USAGE, "there is no policy \"%.60s\"; expected one of:%s", name, known);
+    return NULL;
+}
+
+static size_t policy_param_count(const PolicyType *type) {
+    size_t count = 0;
+    while (type->info.parameters != NULL && type->info.parameters[count].name != NULL) {
+        count++;
+    }
+    VMM_CHECK(count <= POLICY_MAX_PARAMS);
+    return count;
+}
+
+/* The place of a parameter, or the number of parameters if there is none of that name. */
+static size_t policy_find_param(const PolicyType *type, const char *name) {
+    size_t count = policy_param_count(type);
+    size_t i = 0;
+    while (i < count && !name_matches(name, type->info.parameters[i].name)) {
+        i++;
+    }
+    return i;
+}
+
+static int policy_unknown_param(const PolicyType *type, const char *name, Error *error) {
+    char known[VMM_ERROR_TEXT_BYTES / 2] = "";
+    size_t length = 0;
+    for (size_t i = 0; i < policy_param_count(type) && length < sizeof known; i++) {
+        length += (size_t)snprintf(known + length, sizeof known - length, "%s%s", i > 0 ? ", " : "",
+                                   type->info.parameters[i].name);
+    }
+    return error_set(error, VMM_E_USAGE, "%s has no parameter \"%.60s\"; it has %s",
+                     type->info.name, name, length > 0 ? known : "none");
+}
+
+/* One name=value. */
+static int policy_set_param(PolicySpec *spec, char *assignment, Error *error) {
+    const PolicyType *type = spec->type;
+    char *equals = strchr(assignment, '=');
+    if (equals == NULL) {
+        return error_set(error, VMM_E_USAGE, "%s: found \"%.60s\", expected parameter=value",
+                         type->info.name, assignment);
+    }
+    *equals = '\0';
+    size_t index = policy_find_param(type, assignment);
+    if (index == policy_param_count(type)) {
+        return policy_unknown_param(type, assignment, error);
+    }
+    const VMMPolicyParameter *param = &type->info.parameters[index];
+    uint64_t value;
+    int status = number_parse_count(equals + 1, &value);
+    if (status == NUMBER_BAD) {
+        return error_set(error, VMM_E_USAGE, "%s: %s is \"%.60s\", expected a whole number",
+                         type->info.name, param->name, equals + 1);
+    }
+    if (status == NUMBER_OVERFLOW || value < param->min || value > param->max) {
+        return error_set(error, VMM_E_RANGE, "%s: %s is %.60s, expected %" PRIu64 " to %" PRIu64,
+                         type->info.name, param->name, equals + 1, param->min, param->max);
+    }
+    spec->params[index] = value;
+    return VMM_OK;
+}
+
+int policy_parse(const char *text, PolicySpec *spec, Error *error) {
+    char copy[256];
+    if (snprintf(copy, sizeof copy, "%s", text) >= (int)sizeof copy) {
+        return error_set(error, VMM_E_USAGE, "the policy \"%.60s...\" is too long", text);
+    }
+    char *params = strchr(copy, ':');
+    if (params != NULL) {
+        *params++ = '\0';
+    }
+    *spec = (PolicySpec){.type = policy_find(copy, error)};
+    if (spec->type == NULL) {
+        return VMM_E_USAGE;
+    }
+    for (size_t i = 0; i < policy_param_count(spec->type); i++) {
+        spec->params[i] = spec->type->info.parameters[i].default_value;
+    }
+    int status = VMM_OK;
+    while (status == VMM_OK && params != NULL) {
+        char *next = strchr(params, ',');
+        if (next != NULL) {
+            *next++ = '\0';
+        }
+        status = policy_set_param(spec, params, error);
+        params = next;
+    }
+    if (status == VMM_OK && spec->type->check != NULL) {
+        status = spec->type->check(spec->params, error);
+    }
+    return status;
+}
