@@ -20,14 +20,15 @@
 #include "../../src/api/handle.h"
 #include "../../src/base/compiler.h"
 #include "../../src/base/rng.h"
+#include "common.h"
 
 #define LIMIT_48 (UINT64_C(1) << 48)
 
-static char path[64]; /* of the file that a test makes */
+static char path[TEST_PATH_BYTES]; /* of the file that a test makes */
 
 static int make_path(void **state) {
     (void)state;
-    snprintf(path, sizeof path, "/tmp/vmm-test-api-XXXXXX");
+    test_path_template(path, "api");
     int file = mkstemp(path);
     return file < 0 ? -1 : close(file);
 }
@@ -44,27 +45,8 @@ static void put_text(const char *text) {
     assert_int_equal(fclose(file), 0);
 }
 
-/* "name=value name=value ..." */
-static VMMConfig configure(const char *options) {
-    VMMConfig config;
-    vmm_config_init_default(&config);
-    char copy[512];
-    snprintf(copy, sizeof copy, "%s", options);
-    char *rest = NULL;
-    for (char *word = strtok_r(copy, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) {
-        char error[VMM_ERROR_TEXT_BYTES] = "";
-        char *equals = strchr(word, '=');
-        assert_non_null(equals);
-        *equals = '\0';
-        if (vmm_config_set(&config, word, equals + 1, error) != VMM_OK) {
-            fail_msg("%s", error);
-        }
-    }
-    return config;
-}
-
 static VMM *make_with(const char *options, const VMMAllocator *allocator) {
-    VMMConfig config = configure(options);
+    VMMConfig config = test_configure(options);
     VMM *vmm = NULL;
     char error[VMM_ERROR_TEXT_BYTES] = "";
     int status = vmm_create_with(&config, allocator, &vmm, error);
@@ -299,7 +281,7 @@ static void options_refuse_nonsense(void **state) {
 /* As snprintf: the whole length, and never more than there is room for. */
 static void values_are_cut_to_the_room(void **state) {
     (void)state;
-    VMMConfig config = configure("policy=clock:bits=2,enter=0");
+    VMMConfig config = test_configure("policy=clock:bits=2,enter=0");
     char text[8];
     memset(text, '!', sizeof text);
     assert_int_equal(vmm_config_get(&config, "policy", text, 6), 20);
@@ -319,7 +301,7 @@ static void files_are_loaded(void **state) {
     put_text(
         "# a server\n\n  ram = 1G  # plenty\r\n\tPOLICY=lru\nframes = 7\nframes=8\nswap\t=\t2");
     assert_int_equal(vmm_config_load(&config, path, NULL), VMM_OK);
-    VMMConfig expected = configure("ram=1G policy=lru frames=8 swap=2M");
+    VMMConfig expected = test_configure("ram=1G policy=lru frames=8 swap=2M");
     assert_memory_equal(&config, &expected, sizeof config);
     vmm_config_get(&config, "ram", shown, sizeof shown);
     assert_string_equal(shown, "1G");
@@ -384,7 +366,7 @@ static void contradictions_are_found(void **state) {
         {"pt-type=nosuch", VMM_E_USAGE, "nosuch"},
     };
     for (size_t i = 0; i < VMM_COUNT_OF(cases); i++) {
-        VMMConfig config = configure(cases[i].options);
+        VMMConfig config = test_configure(cases[i].options);
         char checked[VMM_ERROR_TEXT_BYTES] = "";
         char created[VMM_ERROR_TEXT_BYTES] = "";
         VMM *vmm = (VMM *)&config;
@@ -396,12 +378,12 @@ static void contradictions_are_found(void **state) {
         assert_null(vmm_create(&config));
         assert_int_equal(vmm_config_check(&config, NULL), cases[i].status);
     }
-    VMMConfig config = configure("ram=1K frames=5");
+    VMMConfig config = test_configure("ram=1K frames=5");
     assert_int_equal(vmm_config_check(&config, NULL), VMM_OK); /* frames go before ram */
     assert_int_equal(vmm_config_frames(&config), 5);
-    config = configure("ram=1M page-size=64K");
+    config = test_configure("ram=1M page-size=64K");
     assert_int_equal(vmm_config_frames(&config), 16);
-    config = configure("ram=1K");
+    config = test_configure("ram=1K");
     assert_int_equal(vmm_config_frames(&config), 0);
 }
 
@@ -1355,7 +1337,7 @@ typedef struct Job {
 
 static void *run_job(void *user) {
     Job *job = user;
-    VMMConfig config = configure(job->options);
+    VMMConfig config = test_configure(job->options);
     VMM *vmm = vmm_create(&config);
     job->status = vmm_feed(vmm, job->refs, job->count);
     job->stats.struct_size = sizeof job->stats;

@@ -20,6 +20,7 @@
 #include "../../src/base/rng.h"
 #include "../../src/engine/engine.h"
 #include "../../src/engine/policies.h"
+#include "common.h"
 
 /* ---- References ---------------------------------------------------------------------------------
  */
@@ -52,28 +53,7 @@ static VMMRef *random_refs(size_t count, uint64_t seed) {
     return refs;
 }
 
-/* ---- Machines and what came of them
- * ----------------------------------------------------------------
- */
-
-/* "name=value name=value ..." */
-static VMMConfig configure(const char *options) {
-    VMMConfig config;
-    vmm_config_init_default(&config);
-    char copy[512];
-    snprintf(copy, sizeof copy, "%s", options);
-    char *rest = NULL;
-    for (char *word = strtok_r(copy, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) {
-        char error[VMM_ERROR_TEXT_BYTES] = "";
-        char *equals = strchr(word, '=');
-        assert_non_null(equals);
-        *equals = '\0';
-        if (vmm_config_set(&config, word, equals + 1, error) != VMM_OK) {
-            fail_msg("%s", error);
-        }
-    }
-    return config;
-}
+/* ---- Machines and what came of them ----------------------------------------------------- */
 
 enum { RESULT_PROCESSES = 8, RESULT_PAGES = 256 };
 
@@ -104,7 +84,7 @@ static Result result_of(VMM *vmm, int status) {
 }
 
 static VMM *make(const char *options) {
-    VMMConfig config = configure(options);
+    VMMConfig config = test_configure(options);
     VMM *vmm = NULL;
     char error[VMM_ERROR_TEXT_BYTES] = "";
     if (vmm_create_with(&config, NULL, &vmm, error) != VMM_OK) {
@@ -115,7 +95,8 @@ static VMM *make(const char *options) {
 
 /* A machine that looks into the future needs the whole trace, from a file. */
 static int run_file(VMM *vmm, const VMMRef *refs, size_t count) {
-    char path[] = "/tmp/vmm-test-engine-XXXXXX";
+    char path[TEST_PATH_BYTES];
+    test_path_template(path, "engine");
     int file = mkstemp(path);
     assert_true(file >= 0);
     FILE *out = fdopen(file, "w");
@@ -691,7 +672,7 @@ typedef struct Rig {
 } Rig;
 
 static void rig_make(Rig *rig, const char *options) {
-    VMMConfig config = configure(options);
+    VMMConfig config = test_configure(options);
     rig->settings = *settings_of(&config);
     rig->settings.frames = PART_FRAMES;
     rig->settings.engine = ENGINE_GENERIC;

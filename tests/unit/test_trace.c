@@ -36,15 +36,16 @@
 #include "../../src/base/compiler.h"
 #include "../../src/base/rng.h"
 #include "../../src/trace/format.h"
+#include "common.h"
 
 /* ---- Files of bytes ------------------------------------------------------------------------- */
 
-static char folder[64];
-static char file_path[128];
+static char folder[TEST_PATH_BYTES];
+static char file_path[TEST_PATH_BYTES + 64];
 
 static int make_folder(void **state) {
     (void)state;
-    snprintf(folder, sizeof folder, "%s", "/tmp/vmm-test-trace-XXXXXX");
+    test_path_template(folder, "trace");
     snprintf(file_path, sizeof file_path, "%s/t", mkdtemp(folder) != NULL ? folder : "?");
     return 0;
 }
@@ -468,7 +469,7 @@ static void bad_records(void **state) {
 static void the_message_of_a_bad_record(void **state) {
     (void)state;
     Result result = read_text("# one\n0 R 0x1\n\n0 R 0x2\n0 X 0x1000\n", "native");
-    char expected[400];
+    char expected[VMM_ERROR_TEXT_BYTES];
     snprintf(expected, sizeof expected,
              "%s:5: found \"0 X 0x1000\" (the op is not one of R, W, I, M), expected \"pid op "
              "address [size]\" with op R, W, I or M; use --skip-bad-records to go on past bad "
@@ -701,7 +702,7 @@ static void fast_equals_careful(void **state) {
             bool good = i < VMM_COUNT_OF(line_cases);
             const char *text = good ? line_cases[i].line : bad_cases[bad].line;
             const char *name = good ? line_cases[i].format : bad_cases[bad].format;
-            char line[128];
+            char line[TEST_PATH_BYTES + 64];
             size_t length = strlen(text);
             memcpy(line, text, length);
             mutate(&rng, line, &length, sizeof line);
