@@ -54,7 +54,7 @@ typedef struct VMMStep {
     VMMFaultClass fault;     /* VMM_FAULT_NONE: no fault */
     uint32_t frame;          /* where the page is now; VMM_NO_FRAME: nowhere */
     uint32_t used_frames;    /* frames that hold a page after the step */
-    uint32_t eviction_count; /* pages evicted in this step */
+    uint32_t eviction_count; /* pages evicted in this step that are told: the first 17 */
     const VMMEviction *evictions;
 } VMMStep;
 

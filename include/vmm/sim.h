@@ -34,6 +34,8 @@ typedef struct VMM VMM;
 /*
  * Memory for the simulator's own data. zalloc returns zeroed memory; resize keeps the first
  * min(old, new) bytes (what lies beyond is undefined); both may return NULL. All three get `user`.
+ * Sizes are those that were asked for before; only after a call has failed with VMM_E_NO_MEMORY may
+ * the size of a block that was being resized be told as an earlier one.
  */
 typedef struct VMMAllocator {
     void *(*zalloc)(void *user, size_t size);

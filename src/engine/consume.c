@@ -23,6 +23,9 @@ static size_t consume_stretch(Machine *machine, Pool *pool, const Batch *batch, 
         }
         if (policy->period != 0 && pool->references % policy->period == 0) {
             policy->type->tick(policy);
+            if (!machine_part(machine, pool)) {
+                return end - 1; /* the reference before the tick is the last one counted */
+            }
         }
         from = end;
     }

@@ -82,7 +82,7 @@ static bool generic_reference(Machine *machine, Pool *pool, const Batch *batch, 
     if (resident && write) {
         machine_write(machine, pool, page, frame);
     }
-    if (policy->parting_count != 0 && !machine_part(machine, pool)) {
+    if (policy_is_parting(policy) && !machine_part(machine, pool)) {
         return false;
     }
     if (machine->observer != NULL) {

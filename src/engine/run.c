@@ -131,6 +131,27 @@ static int run_turn(const Outlook *outlook, const Stream *stream, Error *error) 
     return status;
 }
 
+/* What tells one reading of a trace from another. */
+static void run_identify(const VMMTrace *trace, uint64_t *fingerprint, uint64_t *references) {
+    VMMTraceInfo info = {.struct_size = sizeof info};
+    vmm_trace_info(trace, &info);
+    *fingerprint = info.fingerprint;
+    *references = info.references;
+}
+
+/* The second pass must have read what the first one did, or the distances are not the trace's. */
+static int run_check_outlook(const Outlook *outlook, const VMMTrace *trace, Error *error) {
+    uint64_t fingerprint;
+    uint64_t references;
+    run_identify(trace, &fingerprint, &references);
+    if (outlook->file < 0 ||
+        (fingerprint == outlook->fingerprint && references == outlook->references)) {
+        return VMM_OK;
+    }
+    return error_set(error, VMM_E_READ,
+                     "the trace changed between the two passes that the policy needs");
+}
+
 int run_collect_outlook(Stream *stream, VMMTrace *trace, RunWatch *watch, Outlook *outlook,
                         Error *error) {
     outlook->file = spill_open(error);
@@ -151,6 +172,7 @@ int run_collect_outlook(Stream *stream, VMMTrace *trace, RunWatch *watch, Outloo
         }
     } while (status == VMM_OK && batch->count > 0 && !stream_is_done(stream));
     outlook->count = stream->page_references;
+    run_identify(trace, &outlook->fingerprint, &outlook->references);
     return status != VMM_OK ? status : run_turn(outlook, stream, error);
 }
 
@@ -173,7 +195,8 @@ static int run_read_outlook(Stream *stream, const Outlook *outlook, Error *error
         }
     }
     if (batch->first + batch->count > outlook->count) {
-        return error_set(error, VMM_E_READ, "the trace has grown between two passes over it");
+        return error_set(error, VMM_E_READ,
+                         "the trace changed between the two passes that the policy needs");
     }
     return spill_read(outlook->file, batch->first * sizeof *batch->next, batch->next,
                       batch->count * sizeof *batch->next, error);
@@ -199,6 +222,9 @@ int run_simulate(Machine *const *machines, size_t count, Stream *stream, const O
             status = run_report_progress(watch, stream, trace, error);
         }
     } while (status == VMM_OK && alive > 0 && stream->batch.count > 0 && !stream_is_done(stream));
+    if (status == VMM_OK && alive > 0) {
+        status = run_check_outlook(outlook, trace, error);
+    }
     /* The last word: an end of the input may be that of a producer that was interrupted too. */
     return status != VMM_OK ? status : run_call_watch(watch, stream, trace, error);
 }

@@ -16,8 +16,10 @@
 
 /* Distances to the next reference of the same page, for all page references of a run. */
 typedef struct Outlook {
-    int file;       /* uint32_t in order, 0: never again; -1: not collected */
-    uint64_t count; /* page references */
+    int file;             /* uint32_t in order, 0: never again; -1: not collected */
+    uint64_t count;       /* page references */
+    uint64_t fingerprint; /* of the trace as the first pass saw it, */
+    uint64_t references;  /* and how many references it gave */
 } Outlook;
 
 /* Who is told how far a run has come. */

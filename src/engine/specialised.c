@@ -49,7 +49,7 @@ VMM_ALWAYS_INLINE bool specialised_miss(Machine *machine, Pool *pool, const Batc
             machine_write(machine, pool, page, frame);
         }
     }
-    if (pool->policy->parting_count != 0 && !machine_part(machine, pool)) {
+    if (policy_is_parting(pool->policy) && !machine_part(machine, pool)) {
         return false;
     }
     return machine->status == VMM_OK;
@@ -92,7 +92,7 @@ VMM_ALWAYS_INLINE size_t specialised_loop(Machine *machine, Pool *pool, const Ba
             tlb->written[entry] = 1;
             machine_write(machine, pool, page, tlb->frame[entry]);
         }
-        if (type->parts_on_touch && policy->parting_count != 0 && !machine_part(machine, pool)) {
+        if (type->parts_on_touch && policy_is_parting(policy) && !machine_part(machine, pool)) {
             return i;
         }
     }

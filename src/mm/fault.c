@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What happens when a page reference misses the TLB: walk, fault, eviction, load, and the events
- * by which pages are given up. The counting rules are those of docs/reference/counting.md.
+ * What happens when a page reference misses the TLB: walk, fault, eviction, load; and how pages and
+ * whole processes are given up. The counting rules are those of docs/reference/counting.md.
  */
 #include <stdio.h>
 #include <string.h>
@@ -187,6 +187,10 @@ void machine_write(Machine *machine, Pool *pool, uint32_t page, uint32_t frame) 
 
 bool machine_part(Machine *machine, Pool *pool) {
     Policy *policy = pool->policy;
+    if (policy->parting_failed) {
+        machine_stop(machine, VMM_E_NO_MEMORY, "out of memory for the pages a policy gives up");
+        return false;
+    }
     for (uint32_t i = 0; i < policy->parting_count; i++) {
         if (!machine_evict(machine, pool, policy->parting[i])) {
             return false;

@@ -28,7 +28,8 @@
 #include "tlb/tlb.h"
 
 #define MACHINE_NO_FRAME POOL_NO_FRAME
-#define MACHINE_MAX_EVICTIONS (POLICY_MAX_PARTING + 1)
+/* Evictions of one step that an observer is told of. */
+#define MACHINE_MAX_EVICTIONS 17
 
 /* Page.state: its entry exists in the page table. */
 enum { PAGE_MAPPED = 1 };

@@ -81,6 +81,7 @@ static inline bool recency_reserve(Recency *r, const Memory *memory, uint32_t it
     for (uint32_t item = r->items; item < items; item++) {
         last[item] = RECENCY_NONE;
     }
+    r->items = items;
     uint32_t *old_log = r->log;
     uint32_t *log = memory_zalloc(memory, (size_t)capacity, sizeof *log);
     if (log == NULL) {
@@ -89,7 +90,6 @@ static inline bool recency_reserve(Recency *r, const Memory *memory, uint32_t it
     recency_compact(r, log);
     memory_free(memory, old_log, r->capacity, sizeof *log);
     r->capacity = (uint32_t)capacity;
-    r->items = items;
     return true;
 }
 

@@ -1528,8 +1528,32 @@ static void runs_without_memory_are_told(void **state) {
     }
 }
 
+static int change_the_file(void *text, const VMMProgress *progress) {
+    if (progress->pass == 1) {
+        put_text(text);
+    }
+    return 0;
+}
+
+/* Distances collected from one trace must not be used on another. */
+static void a_trace_that_changes_between_the_passes(void **state) {
+    (void)state;
+    static char changed[] = "1 R 0x2000\n1 R 0x2000\n1 R 0x1000\n";
+    put_text("1 R 0x1000\n1 R 0x2000\n1 R 0x1000\n");
+    VMM *vmm = make("policy=opt frames=1");
+    VMMTrace *trace = NULL;
+    VMMTraceOptions options = {.struct_size = sizeof options, .format = "native"};
+    assert_int_equal(vmm_trace_open(path, &options, &trace, NULL), VMM_OK);
+    assert_int_equal(vmm_run(&vmm, 1, trace, change_the_file, changed), VMM_E_READ);
+    assert_non_null(strstr(vmm_error_text(vmm), "changed"));
+    vmm_trace_close(trace);
+    vmm_destroy(vmm);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_trace_that_changes_between_the_passes, make_path,
+                                        drop_path),
         cmocka_unit_test(options_round_trip),
         cmocka_unit_test(numbers_have_bounds),
         cmocka_unit_test(choices_are_words),

@@ -815,8 +815,25 @@ static void good_parameters_are_read(void **state) {
     assert_int_equal(spec.params[0], 2); /* the last one holds */
 }
 
+/* A policy may give up any number of pages at once: the list grows. */
+static void any_number_of_pages_may_part(void **state) {
+    (void)state;
+    Policy policy = {.memory = &memory_default};
+    assert_false(policy_is_parting(&policy));
+    for (uint32_t frame = 0; frame < 1000; frame++) {
+        policy_part_with(&policy, 2 * frame);
+    }
+    assert_true(policy_is_parting(&policy));
+    assert_int_equal(policy.parting_count, 1000);
+    for (uint32_t i = 0; i < 1000; i++) {
+        assert_int_equal(policy.parting[i], 2 * i);
+    }
+    memory_free(policy.memory, policy.parting, policy.parting_capacity, sizeof *policy.parting);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(any_number_of_pages_may_part),
         cmocka_unit_test(registry_is_complete),
         cmocka_unit_test(every_policy_names_frames_that_hold_pages),
         cmocka_unit_test(every_policy_forgets_discarded_pages),

@@ -717,9 +717,10 @@ static int comparecmd_write_plot(Compare *compare) {
     }
     const char *slash = strrchr(compare->flags.trace, '/');
     bool misses = comparecmd_shows_misses(compare);
-    char *title = cli_format("%s: %s", slash != NULL ? slash + 1 : compare->flags.trace,
+    char *title = cli_format("%s: %s%s", slash != NULL ? slash + 1 : compare->flags.trace,
                              misses ? "miss ratio by policy and memory size"
-                                    : comparecmd_metric_title(compare));
+                                    : comparecmd_metric_title(compare),
+                             compare->error == VMM_E_STOPPED ? " (interrupted)" : "");
     char *x_title = cli_format(strcmp(compare->size_option, "frames") == 0 ? "memory (frames of %s)"
                                                                            : "memory (pages of %s)",
                                cli_config_text(&compare->config, "page-size", page_size));

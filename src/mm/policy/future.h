@@ -188,8 +188,16 @@ static void future_why(const Policy *policy, uint32_t victim, char *text, size_t
     }
 }
 
-/* Every frame of the heap knows its node, and no child belongs above its parent. */
+/* The frames of the heap know their nodes, no child belongs above its parent, the dead are counted.
+ */
 static bool future_is_valid(const Future *future, bool nearest) {
+    uint32_t dead = 0;
+    for (uint32_t frame = 0; frame < future->reserved; frame++) {
+        dead += recency_contains(&future->dead, frame);
+    }
+    if (dead != future->dead_count) {
+        return false;
+    }
     for (uint32_t node = 0; node < future->count; node++) {
         uint32_t frame = future->heap[node];
         uint32_t parent = node == 0 ? 0 : (node - 1) / FUTURE_CHILDREN;

@@ -9,7 +9,7 @@
  *   check     when a name with parameters is read; create once, with their values. A create that
  *             fails is followed by destroy.
  *   reserve   before a frame number at or above the last reserved count is used; the policy grows
- *             its arrays by frame, whose new elements it must initialise at insert.
+ *             its arrays by frame, whose new elements are undefined until it sets them.
  *   insert    a page has just been loaded into a frame; page_of[frame] and dirty[frame] are set.
  *   touch     a resident page is referenced (policies that need accessed bits: its bit is set,
  *             see the option accessed-bit). Never called for the reference that loaded the page.
@@ -21,10 +21,11 @@
  *             reference.
  *   why, order, is_valid   for people and for the checking build.
  *
- * More than one page may leave: a policy calls policy_part_with(frame) from insert or touch (a
- * type that does so from touch says parts_on_touch) and the pool evicts those frames as soon as
- * the reference is complete. That way a policy evicts several pages at once, evicts on hits, and
- * refuses a page: the page that was just inserted leaves after its access.
+ * More than one page may leave: a policy calls policy_part_with(frame) from insert, touch or tick
+ * (a type that does so from touch says parts_on_touch), for any number of frames, and the pool
+ * evicts those as soon as the reference or the tick is complete. That way a policy evicts several
+ * pages at once, evicts on hits, and refuses a page: the page that was just inserted leaves after
+ * its access.
  *
  * Hooks must do bounded or amortised constant work and touch only their own state. Hooks that do
  * nothing are NULL. The hot ones (touch, insert) are static functions in the policy's file: the
@@ -47,7 +48,6 @@
 #define POLICY_NO_FRAME UINT32_MAX
 #define POLICY_NEVER UINT64_MAX
 #define POLICY_MAX_PARAMS 8
-#define POLICY_MAX_PARTING 16
 
 struct PolicyType;
 
@@ -56,7 +56,6 @@ typedef struct Policy {
     const struct PolicyType *type;
     const Memory *memory;
     uint32_t capacity;       /* frames of the pool */
-    uint32_t reserved;       /* frames the arrays have room for */
     const uint32_t *page_of; /* by frame: the page in it */
     const uint8_t *dirty;    /* by frame: 1 if the page was written since it was loaded or saved */
     uint64_t seed;           /* for Rng streams */
@@ -65,8 +64,10 @@ typedef struct Policy {
                                one to the same page, or POLICY_NEVER */
     void (*bit_cleared)(void *host, uint32_t frame); /* tell of each cleared accessed bit, if set */
     void *host;
-    uint32_t parting[POLICY_MAX_PARTING];
+    uint32_t *parting; /* frames whose pages leave when the reference is complete */
     uint32_t parting_count;
+    uint32_t parting_capacity;
+    bool parting_failed; /* there was no memory to note one */
 } Policy;
 
 typedef struct PolicyType {
@@ -89,10 +90,12 @@ typedef struct PolicyType {
     bool (*is_valid)(const Policy *policy);
 } PolicyType;
 
-/* The page in `frame` leaves when the reference is complete. */
-static inline void policy_part_with(Policy *policy, uint32_t frame) {
-    VMM_CHECK(policy->parting_count < POLICY_MAX_PARTING);
-    policy->parting[policy->parting_count++] = frame;
+/* The page in `frame` leaves when the reference, or the tick, is complete. */
+void policy_part_with(Policy *policy, uint32_t frame);
+
+/* Whether there is something for machine_part() to do. */
+static inline bool policy_is_parting(const Policy *policy) {
+    return policy->parting_count != 0 || policy->parting_failed;
 }
 
 /* What "clock:bits=2,enter=0" means. */
