@@ -192,7 +192,7 @@ static void future_why(const Policy *policy, uint32_t victim, char *text, size_t
  */
 static bool future_is_valid(const Future *future, bool nearest) {
     uint32_t dead = 0;
-    for (uint32_t frame = 0; frame < future->reserved; frame++) {
+    for (uint32_t frame = 0; frame < future->dead.items; frame++) {
         dead += recency_contains(&future->dead, frame);
     }
     if (dead != future->dead_count) {
