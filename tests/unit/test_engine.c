@@ -671,10 +671,10 @@ typedef struct Rig {
     Machine machine;
 } Rig;
 
-static void rig_make(Rig *rig, const char *options) {
+static void rig_make_with(Rig *rig, const char *options, const PolicyType *type, uint64_t frames) {
     VMMConfig config = test_configure(options);
     rig->settings = *settings_of(&config);
-    rig->settings.frames = PART_FRAMES;
+    rig->settings.frames = frames;
     rig->settings.engine = ENGINE_GENERIC;
     Error error = {0};
     assert_int_equal(stream_create(&rig->settings, 48, &memory_default, 64, &rig->stream, &error),
@@ -683,8 +683,12 @@ static void rig_make(Rig *rig, const char *options) {
     assert_int_equal(policy_parse(rig->settings.policy, &spec, &error), VMM_OK);
     assert_int_equal(machine_init(&rig->machine, &rig->settings, &spec, &memory_default, &error),
                      VMM_OK);
-    rig->machine.policy.type = &parting_policy;
+    rig->machine.policy.type = type;
     assert_int_equal(machine_attach(&rig->machine, &rig->stream->directory, &error), VMM_OK);
+}
+
+static void rig_make(Rig *rig, const char *options) {
+    rig_make_with(rig, options, &parting_policy, PART_FRAMES);
 }
 
 static void rig_free(Rig *rig) {
@@ -756,6 +760,60 @@ static void policies_may_part_with_pages(void **state) {
     run_parting("policy=lru tlb-size=4 tlb-policy=FIFO", false);
 }
 
+/* Gives up all pages, more than one allocation notes, every 40 page references. */
+typedef struct Emptying {
+    Policy base;
+    uint32_t used;
+} Emptying;
+
+static int emptying_create(Policy *policy, const uint64_t *params, Error *error) {
+    (void)params;
+    (void)error;
+    policy->period = 40;
+    return VMM_OK;
+}
+
+static void emptying_insert(Policy *policy, uint32_t frame) {
+    Emptying *emptying = (Emptying *)policy;
+    emptying->used = frame >= emptying->used ? frame + 1 : emptying->used;
+}
+
+static void emptying_tick(Policy *policy) {
+    for (uint32_t frame = 0; frame < ((Emptying *)policy)->used; frame++) {
+        if (policy->page_of[frame] != DIRECTORY_NO_PAGE) {
+            policy_part_with(policy, frame);
+        }
+    }
+}
+
+static const PolicyType emptying_policy = {
+    .info.name = "emptying",
+    .info.needs = VMM_NEEDS_NOTHING,
+    .state_size = sizeof(Emptying),
+    .create = emptying_create,
+    .insert = emptying_insert,
+    .tick = emptying_tick,
+};
+
+/* What a tick gives up leaves with the tick, not with the next reference. */
+static void ticks_may_part_with_pages(void **state) {
+    (void)state;
+    enum { COUNT = 120 };
+    VMMRef refs[COUNT];
+    for (size_t i = 0; i < COUNT; i++) {
+        refs[i] = (VMMRef){.addr = i << 12, .pid = 1};
+    }
+    Rig rig;
+    rig_make_with(&rig, "policy=fifo", &emptying_policy, COUNT);
+    assert_int_equal(rig_feed(&rig, refs, COUNT), VMM_OK);
+    VMMStats stats;
+    machine_stats(&rig.machine, &stats);
+    assert_int_equal(stats.misses, COUNT);
+    assert_int_equal(stats.replacements, COUNT);
+    assert_int_equal(stats.frames_used, 0);
+    rig_free(&rig);
+}
+
 /* An observer is shown each of them. */
 static void observers_see_all_partings(void **state) {
     (void)state;
@@ -798,6 +856,7 @@ int main(void) {
         cmocka_unit_test(filter_comes_before_the_limit),
         cmocka_unit_test(unknown_operations_are_refused),
         cmocka_unit_test(policies_may_part_with_pages),
+        cmocka_unit_test(ticks_may_part_with_pages),
         cmocka_unit_test(observers_see_all_partings),
         cmocka_unit_test(parting_can_fill_swap),
     };
