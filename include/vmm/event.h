@@ -16,20 +16,53 @@
 extern "C" {
 #endif
 
-/* What can happen to an address space. Values are part of the ABI. */
+/* What can happen to an address space; the list of events.def. */
 typedef enum VMMEventType {
-    VMM_EVENT_UNMAP = 1, /* pages of [start, start + length) are given up, their content is lost */
-    VMM_EVENT_EXIT = 2   /* the process ends: all its pages, slots and page tables are freed */
+#define X(name, value, text, meaning) VMM_EVENT_##name = value,
+#include "events.def"
+#undef X
 } VMMEventType;
 
+/* VMMEvent.prot */
+enum { VMM_PROT_READ = 1, VMM_PROT_WRITE = 2, VMM_PROT_EXEC = 4 };
+
+/* VMMEvent.flags of MAP and UNMAP, and of FORK. */
+enum {
+    VMM_MAP_SHARED = 1,       /* else private */
+    VMM_MAP_ANONYMOUS = 2,    /* no file */
+    VMM_MAP_FIXED = 4,        /* replaces what was mapped there */
+    VMM_MAP_STACK = 8,        /* the stack of the first thread */
+    VMM_MAP_HEAP = 16,        /* the area of brk(2) */
+    VMM_MAP_AT_START = 32,    /* made by exec, before the program's first instruction */
+    VMM_MAP_GROWSDOWN = 64,   /* grows down on faults, as a stack does */
+    VMM_MAP_HUGETLB = 128,    /* asked for huge pages */
+    VMM_MAP_POPULATE = 256,   /* asked for all pages at once */
+    VMM_MAP_NORESERVE = 512,  /* asked for no reservation of swap */
+    VMM_MAP_LOCKED = 1024,    /* asked for pages that stay in memory */
+    VMM_MAP_SYSV = 2048,      /* a System V segment: `file` has the path "/SYSVkey", inode the id */
+    VMM_FORK_VFORK = 4096     /* FORK: vfork(2) */
+};
+
+/* One event. Fields that its type does not name are 0. */
 typedef struct VMMEvent {
     uint32_t struct_size;
     uint32_t type; /* a VMMEventType */
     uint32_t pid;
-    uint32_t reserved; /* 0 */
-    uint64_t start;    /* bytes; UNMAP: multiple of the page size */
-    uint64_t length;   /* bytes; UNMAP: multiple of the page size, not 0 */
+    uint32_t tid;
+    uint64_t start;   /* bytes; UNMAP: multiple of the page size */
+    uint64_t length;  /* bytes; UNMAP: multiple of the page size, not 0 */
+    uint64_t target;  /* bytes */
+    uint64_t value;   /* see events.def */
+    uint64_t offset;  /* bytes, into the file */
+    uint64_t time_ns; /* CLOCK_MONOTONIC of the recording machine; 0: not known */
+    uint32_t prot;
+    uint32_t flags;
+    uint32_t file; /* number in the trace's table of files; 0: none */
+    uint32_t reserved;
 } VMMEvent;
+
+/* "unmap", ...; NULL: there is no such type. */
+VMM_API const char *vmm_event_name(uint32_t type);
 
 /* One evicted page. */
 typedef struct VMMEviction {

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "error.h"
+#include "event.h"
 #include "types.h"
 
 #ifdef __cplusplus
@@ -27,6 +28,8 @@ typedef struct VMMTraceOptions {
     uint32_t skip_bad_records; /* 1: go on past bad records and damage, and count them */
     uint64_t page_size;        /* bytes; what one number of a page list stands for; 0: 4096 */
     const char *format;        /* a format's name; NULL or "auto": find out from the content */
+    uint32_t threads;          /* that decode .vmt blocks ahead; 0: none, the caller's decodes */
+    uint32_t reserved;
 } VMMTraceOptions;
 
 /* What is known of a trace; valid at any time, final once vmm_trace_read() has returned 0. */
@@ -44,8 +47,57 @@ typedef struct VMMTraceInfo {
                                  log, output of the watched program) */
     uint64_t damaged_bytes;   /* of the file, from the damage that ended reading, at least 1 */
     uint64_t fingerprint;     /* of all references delivered, in order; independent of format
-                                 and compression */
+                                 and compression. Of a .vmt in page runs: of its blocks */
+    uint64_t kernel_references; /* delivered with VMM_REF_KERNEL; part of `references` */
+    uint64_t events;            /* passed so far */
+    uint64_t page_size;         /* bytes: addresses are known by the page only, the first byte of
+                                   it stands for all; 0: addresses are exact */
+    uint64_t reduction;         /* k of a trace reduced by SAD: exact for LRU memories of at least
+                                   k frames only; 0: not reduced */
+    uint32_t mappings_complete; /* 1: an address outside the mappings told by events is invalid */
+    uint32_t reserved;
 } VMMTraceInfo;
+
+/*
+ * What a .vmt says of itself. Strings are never NULL; "" is not known. Valid as long as the trace.
+ */
+typedef struct VMMTraceHeader {
+    uint32_t struct_size;
+    uint32_t version;       /* of the format */
+    const char *codec;      /* "runs": page runs; "full": full addresses */
+    const char *command;    /* the command line that was recorded, quoted for a shell */
+    const char *host;       /* machine, kernel */
+    const char *recorder;   /* program and version that recorded it */
+    const char *note;       /* what to know of it: layout, serialised threads, reduction */
+    uint8_t uuid[16];
+    uint64_t start_time_ns; /* since 1970-01-01 UTC */
+    uint64_t page_size;     /* bytes, of the machine it was recorded on */
+    uint64_t total_references; /* of the whole trace, from its index; 0: it has none (cut off) */
+    uint64_t original_references; /* before a reduction; else 0 */
+} VMMTraceHeader;
+
+/* NULL: the trace is no .vmt. */
+VMM_API const VMMTraceHeader *vmm_trace_header(const VMMTrace *trace);
+
+/* A file that mappings refer to. */
+typedef struct VMMTraceFile {
+    uint64_t device;
+    uint64_t inode;
+    const char *path; /* as it was when it was mapped */
+} VMMTraceFile;
+
+/* The file with this number, from 1, as far as it was met; else NULL. */
+VMM_API const VMMTraceFile *vmm_trace_file(const VMMTrace *trace, uint32_t number);
+
+/*
+ * Is called by vmm_trace_read() for each event of the trace, at its exact place: all references
+ * before it have been delivered by earlier calls, and all after it come later. The event is valid
+ * during the call.
+ */
+typedef void VMMTraceEventHandler(void *user, const VMMEvent *event);
+
+/* NULL: events are passed over, and counted. */
+VMM_API void vmm_trace_on_event(VMMTrace *trace, VMMTraceEventHandler *handler, void *user);
 
 /*
  * Opens a trace. path "-" is standard input. On success *trace is to be closed by the caller; on

@@ -38,8 +38,28 @@ typedef struct VMMRef {
     uint32_t tid;  /* thread within the process */
     uint16_t core; /* processor core */
     uint8_t op;    /* a VMMOp */
-    uint8_t flags; /* 0 */
+    uint8_t flags; /* VMM_REF_KERNEL or 0 */
 } VMMRef;
+
+/*
+ * VMMRef.flags: the kernel touched the memory, on behalf of the program (the buffer of a read(2)).
+ * Such a reference brings pages in like any other; it counts in kernel_references and not in
+ * accesses.
+ */
+enum { VMM_REF_KERNEL = 1 };
+
+/*
+ * A reference in 8 bytes, for recorders: user addresses of 47 bits, sizes up to 2048.
+ *
+ *     63  61 60 59 58        48   47   46                                   0
+ *    |   0  |  op |  size - 1  | kernel |              address               |
+ */
+typedef uint64_t VMMPackedRef;
+#define VMM_PACKED_SIZE_SHIFT 48
+#define VMM_PACKED_OP_SHIFT 59
+#define VMM_PACKED_KERNEL (UINT64_C(1) << 47)
+#define VMM_PACKED_ADDR_MASK ((UINT64_C(1) << 47) - 1)
+#define VMM_PACKED_MAX_SIZE 2048u
 
 /* Why a page fault happened; the classes of fault_classes.def. */
 typedef enum VMMFaultClass {

@@ -17,8 +17,8 @@
  *     vmm_destroy(vmm);
  *
  * Reading order: types.h (the words), config.h (options by name), sim.h (the machine; threads
- * and determinism), trace.h and generate.h (where references come from), event.h (control and
- * observation), stats.h and report.h (results), error.h.
+ * and determinism), trace.h and generate.h (where references come from), trace_write.h (where they
+ * can go), event.h (control and observation), stats.h and report.h (results), error.h.
  *
  * Conventions: sizes are bytes, simulated times picoseconds unless a name says otherwise. Every
  * struct that may grow opens with struct_size. Functions return VMM_OK or a negative VMMError,
@@ -36,6 +36,7 @@
 #include "sim.h"
 #include "stats.h"
 #include "trace.h"
+#include "trace_write.h"
 #include "types.h"
 #include "version.h"
 
