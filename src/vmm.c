@@ -27,6 +27,7 @@
 #include "trace/generator.c"
 #include "trace/source.c"
 #include "trace/trace.c"
+#include "trace/writer.c"
 
 /* mm: the simulated machine */
 #include "mm/cost.c"

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Writing traces: what all formats share. References are counted and checked, those that the format
+ * cannot hold are dropped and counted, and bytes go to the file through one buffer. The writer owns
+ * the buffer and the format's state; the descriptor is the caller's.
+ */
+#include "writer.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../base/compiler.h"
+#include "../base/memory.h"
+#include "../base/number.h"
+#include "exports.def"
+
+/* clang-format off */
+#define VMM_EACH_LIST TRACE_EXPORTS
+#define VMM_EACH_PATH(name) ../trace/write_##name.c
+/* clang-format on */
+#include "../base/include_each.h"
+
+#define TRACE_EXPORT_ENTRY(name) &name##_export,
+static const TraceExport *const writer_formats[] = {TRACE_EXPORTS(TRACE_EXPORT_ENTRY)};
+
+#define WRITER_DEFAULT_PAGE_SIZE 4096
+#define WRITER_UNPACKED 256 /* packed references that are unpacked at a time */
+
+/* ---- The registry --------------------------------------------------------------------------- */
+
+const char *vmm_trace_writer_format_name(size_t index) {
+    return index < VMM_COUNT_OF(writer_formats) ? writer_formats[index]->name : NULL;
+}
+
+const char *vmm_trace_writer_format_help(size_t index) {
+    return index < VMM_COUNT_OF(writer_formats) ? writer_formats[index]->help : NULL;
+}
+
+static const TraceExport *writer_find_format(const char *name) {
+    for (size_t i = 0; i < VMM_COUNT_OF(writer_formats); i++) {
+        if (name_matches(writer_formats[i]->name, name)) {
+            return writer_formats[i];
+        }
+    }
+    return NULL;
+}
+
+static int writer_unknown_format(const char *name, Error *error) {
+    char names[128] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < VMM_COUNT_OF(writer_formats) && used < sizeof names; i++) {
+        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i == 0 ? "" : ", ",
+                                 writer_formats[i]->name);
+    }
+    return error_set(error, VMM_E_USAGE, "found \"%.60s\" as format to write, expected one of: %s",
+                     name, names);
+}
+
+/* ---- Bytes ---------------------------------------------------------------------------------- */
+
+/* All of it, whatever signals come: a recording must not lose a block to one. */
+static int writer_to_file(VMMTraceWriter *writer, const char *bytes, size_t count) {
+    while (count > 0) {
+        ssize_t done = write(writer->fd, bytes, count);
+        if (done < 0 && errno == EAGAIN) {
+            struct pollfd wait = {.fd = writer->fd, .events = POLLOUT};
+            (void)poll(&wait, 1, -1);
+            continue;
+        }
+        if (done < 0 && errno != EINTR) {
+            return error_set(&writer->error, VMM_E_WRITE,
+                             "cannot write the trace after %llu bytes: %s; what was written before "
+                             "stays readable",
+                             (unsigned long long)writer->info.bytes, strerror(errno));
+        }
+        if (done > 0) {
+            bytes += done;
+            count -= (size_t)done;
+            writer->info.bytes += (uint64_t)done;
+        }
+    }
+    return VMM_OK;
+}
+
+static int writer_empty_buffer(VMMTraceWriter *writer) {
+    size_t count = writer->used;
+    writer->used = 0;
+    return writer_to_file(writer, writer->buffer, count);
+}
+
+int writer_put(VMMTraceWriter *writer, const void *bytes, size_t count) {
+    if (count > WRITER_BUFFER_BYTES - writer->used) {
+        int code = writer_empty_buffer(writer);
+        if (code != VMM_OK) {
+            return code;
+        }
+        if (count > WRITER_BUFFER_BYTES / 2) {
+            return writer_to_file(writer, bytes, count);
+        }
+    }
+    if (count > 0) {
+        memcpy(writer->buffer + writer->used, bytes, count);
+        writer->used += count;
+    }
+    return VMM_OK;
+}
+
+char *writer_room(VMMTraceWriter *writer, size_t count) {
+    if (count > WRITER_BUFFER_BYTES - writer->used && writer_empty_buffer(writer) != VMM_OK) {
+        return NULL;
+    }
+    return writer->buffer + writer->used;
+}
+
+void writer_advance(VMMTraceWriter *writer, size_t count) {
+    writer->used += count;
+}
+
+/* ---- Opening -------------------------------------------------------------------------------- */
+
+static int writer_take_options(VMMTraceWriter *writer, const VMMTraceWriterOptions *given) {
+    VMMTraceWriterOptions *options = &writer->options;
+    if (given != NULL) {
+        if (given->struct_size == 0) {
+            return error_set(
+                &writer->error, VMM_E_USAGE,
+                "VMMTraceWriterOptions.struct_size is 0, expected sizeof(VMMTraceWriterOptions)");
+        }
+        memcpy(options, given,
+               given->struct_size < sizeof *options ? given->struct_size : sizeof *options);
+    }
+    options->struct_size = sizeof *options;
+    if (options->format == NULL) {
+        options->format = "vmt";
+    }
+    if (options->page_size == 0) {
+        options->page_size = WRITER_DEFAULT_PAGE_SIZE;
+    }
+    if ((options->page_size & (options->page_size - 1)) != 0) {
+        return error_set(&writer->error, VMM_E_USAGE,
+                         "found %llu as page size of the trace to write, expected a power of two",
+                         (unsigned long long)options->page_size);
+    }
+    writer->format = writer_find_format(options->format);
+    return writer->format != NULL ? VMM_OK : writer_unknown_format(options->format, &writer->error);
+}
+
+/* The strings belong to the caller and are gone after open(). */
+static void writer_forget_strings(VMMTraceWriter *writer) {
+    VMMTraceWriterOptions *options = &writer->options;
+    options->format = options->codec = NULL;
+    options->command = options->host = options->recorder = options->note = NULL;
+}
+
+static int writer_start(VMMTraceWriter *writer, const VMMTraceWriterOptions *options) {
+    int code = writer_take_options(writer, options);
+    if (code != VMM_OK) {
+        return code;
+    }
+    writer->buffer = memory_zalloc(&memory_default, WRITER_BUFFER_BYTES, 1);
+    writer->state = memory_zalloc(&memory_default, 1, writer->format->state_bytes);
+    if (writer->buffer == NULL || writer->state == NULL) {
+        return error_no_memory(&writer->error, WRITER_BUFFER_BYTES + writer->format->state_bytes,
+                               "writing the trace");
+    }
+    return writer->format->open != NULL ? writer->format->open(writer) : VMM_OK;
+}
+
+int vmm_trace_writer_open(int fd, const VMMTraceWriterOptions *options, VMMTraceWriter **writer,
+                          char *error) {
+    Error failure = {.code = VMM_OK};
+    if (writer == NULL || fd < 0) {
+        int code = error_set(&failure, VMM_E_USAGE,
+                             "vmm_trace_writer_open: writer is NULL or fd is not open");
+        error_publish(&failure, error);
+        return code;
+    }
+    *writer = NULL;
+    VMMTraceWriter *fresh = memory_zalloc(&memory_default, 1, sizeof *fresh);
+    if (fresh == NULL) {
+        int code = error_no_memory(&failure, sizeof *fresh, "writing the trace");
+        error_publish(&failure, error);
+        return code;
+    }
+    fresh->fd = fd;
+    int code = writer_start(fresh, options);
+    if (code != VMM_OK) {
+        error_publish(&fresh->error, error);
+        vmm_trace_writer_close(fresh);
+        return code;
+    }
+    writer_forget_strings(fresh);
+    *writer = fresh;
+    return VMM_OK;
+}
+
+void vmm_trace_writer_close(VMMTraceWriter *writer) {
+    if (writer == NULL) {
+        return;
+    }
+    if (writer->state != NULL && writer->format->close != NULL) {
+        writer->format->close(writer);
+    }
+    if (writer->state != NULL) {
+        memory_free(&memory_default, writer->state, 1, writer->format->state_bytes);
+    }
+    memory_free(&memory_default, writer->buffer, WRITER_BUFFER_BYTES, 1);
+    memory_free(&memory_default, writer, 1, sizeof *writer);
+}
+
+/* ---- Writing -------------------------------------------------------------------------------- */
+
+/* Whether anything can still be written; else the code. */
+static int writer_ready(VMMTraceWriter *writer) {
+    if (writer == NULL) {
+        return VMM_E_USAGE;
+    }
+    if (writer->error.code == VMM_OK && writer->finished) {
+        return error_set(&writer->error, VMM_E_USAGE, "the trace is already finished");
+    }
+    return writer->error.code;
+}
+
+int writer_cannot_hold(VMMTraceWriter *writer, const VMMRef *ref, const char *why) {
+    return error_set(&writer->error, VMM_E_UNSUPPORTED,
+                     "the format %s cannot hold a reference of process %u to %u bytes at 0x%llx: "
+                     "%s; use another format, vmt holds all",
+                     writer->format->name, ref->pid, ref->size, (unsigned long long)ref->addr, why);
+}
+
+static VMM_COLD int writer_bad_op(VMMTraceWriter *writer, unsigned op) {
+    return error_set(&writer->error, VMM_E_USAGE,
+                     "found %u as op of reference %llu, expected a VMMOp, 0 to 2", op,
+                     (unsigned long long)writer->info.references + 1);
+}
+
+/* A stretch that the format takes as it is. */
+static int writer_stretch(VMMTraceWriter *writer, const VMMRef *refs, size_t count) {
+    if (count == 0) {
+        return VMM_OK;
+    }
+    int code = writer->format->refs(writer, refs, count);
+    writer->info.references += code == VMM_OK ? count : 0;
+    return code;
+}
+
+/* Gives stretches to the format, without what it cannot hold. */
+int vmm_trace_write(VMMTraceWriter *writer, const VMMRef *refs, size_t count) {
+    int code = writer_ready(writer);
+    size_t from = 0;
+    for (size_t i = 0; i < count && code == VMM_OK; i++) {
+        if (VMM_UNLIKELY(refs[i].op >= VMM_OP_COUNT)) {
+            code = writer_bad_op(writer, refs[i].op);
+        } else if (VMM_UNLIKELY(refs[i].size == 0)) {
+            VMMRef one = refs[i];
+            one.size = 1;
+            code = writer_stretch(writer, refs + from, i - from);
+            code = code == VMM_OK ? vmm_trace_write(writer, &one, 1) : code;
+            from = i + 1;
+        } else if ((refs[i].flags & VMM_REF_KERNEL) != 0) {
+            if (writer->format->holds_kernel) {
+                writer->info.kernel_references++;
+                continue;
+            }
+            writer->info.dropped_references++;
+            code = writer_stretch(writer, refs + from, i - from);
+            from = i + 1;
+        }
+    }
+    return code == VMM_OK ? writer_stretch(writer, refs + from, count - from) : code;
+}
+
+static VMMRef writer_unpack(VMMPackedRef packed, uint32_t pid, uint32_t tid) {
+    return (VMMRef){
+        .addr = packed & VMM_PACKED_ADDR_MASK,
+        .pid = pid,
+        .size = (uint32_t)(packed >> VMM_PACKED_SIZE_SHIFT) % VMM_PACKED_MAX_SIZE + 1,
+        .tid = tid,
+        .op = (uint8_t)(packed >> VMM_PACKED_OP_SHIFT),
+        .flags = (packed & VMM_PACKED_KERNEL) != 0 ? VMM_REF_KERNEL : 0,
+    };
+}
+
+int vmm_trace_write_packed(VMMTraceWriter *writer, uint32_t pid, uint32_t tid,
+                           const VMMPackedRef *refs, size_t count) {
+    int code = writer_ready(writer);
+    if (code == VMM_OK && writer->format->packed != NULL) {
+        return count > 0 ? writer->format->packed(writer, pid, tid, refs, count) : VMM_OK;
+    }
+    VMMRef unpacked[WRITER_UNPACKED];
+    for (size_t at = 0; at < count && code == VMM_OK;) {
+        size_t some = count - at < WRITER_UNPACKED ? count - at : WRITER_UNPACKED;
+        for (size_t i = 0; i < some; i++) {
+            unpacked[i] = writer_unpack(refs[at + i], pid, tid);
+        }
+        code = vmm_trace_write(writer, unpacked, some);
+        at += some;
+    }
+    return code;
+}
+
+int vmm_trace_write_event(VMMTraceWriter *writer, const VMMEvent *event) {
+    int code = writer_ready(writer);
+    if (code != VMM_OK) {
+        return code;
+    }
+    if (event == NULL || event->struct_size == 0) {
+        return error_set(&writer->error, VMM_E_USAGE,
+                         "vmm_trace_write_event: event is NULL or its struct_size is 0");
+    }
+    if (writer->format->event == NULL) {
+        writer->info.dropped_events++;
+        return VMM_OK;
+    }
+    VMMEvent whole = {.struct_size = sizeof whole};
+    memcpy(&whole, event, event->struct_size < sizeof whole ? event->struct_size : sizeof whole);
+    whole.struct_size = sizeof whole;
+    code = writer->format->event(writer, &whole);
+    writer->info.events += code == VMM_OK;
+    return code;
+}
+
+uint32_t vmm_trace_write_file(VMMTraceWriter *writer, const VMMTraceFile *file) {
+    if (writer_ready(writer) != VMM_OK || file == NULL || writer->format->file == NULL) {
+        return 0;
+    }
+    return writer->format->file(writer, file);
+}
+
+int vmm_trace_writer_flush(VMMTraceWriter *writer) {
+    int code = writer_ready(writer);
+    return code == VMM_OK && writer->format->flush != NULL ? writer->format->flush(writer) : code;
+}
+
+/* After a failed write nothing is tried again: what the file holds is whole as far as it goes. */
+int vmm_trace_writer_finish(VMMTraceWriter *writer) {
+    if (writer == NULL) {
+        return VMM_E_USAGE;
+    }
+    if (writer->finished || writer->error.code != VMM_OK) {
+        return writer->error.code;
+    }
+    int code = writer->format->finish != NULL ? writer->format->finish(writer) : VMM_OK;
+    if (code == VMM_OK) {
+        code = writer_empty_buffer(writer);
+    }
+    writer->finished = true;
+    return code;
+}
+
+/* ---- The rest ------------------------------------------------------------------------------- */
+
+void vmm_trace_writer_info(const VMMTraceWriter *writer, VMMTraceWriterInfo *info) {
+    VMMTraceWriterInfo full = writer->info;
+    uint32_t size = info->struct_size;
+    if (size == 0 || size > sizeof full) {
+        size = sizeof full;
+    }
+    full.struct_size = size;
+    memcpy(info, &full, size);
+}
+
+const char *vmm_trace_writer_error_text(const VMMTraceWriter *writer) {
+    return writer != NULL ? writer->error.text : "the writer is NULL";
+}

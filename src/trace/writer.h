@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a format that can be written is. Adding one: a file src/trace/write_NAME.c and a line in
+ * exports.def; `vmm trace convert` and the help texts find it there.
+ *
+ *     vmm_trace_write...() ──► writer.c ──► the format's functions ──► writer_put() ──► fd
+ *                              counts, drops what
+ *                              the format cannot hold
+ *
+ * THE CONTRACT. All functions get the writer; `writer->state` is the format's own memory, of
+ * `state_bytes`, zeroed before open(). A function returns VMM_OK or a code after it has set
+ * writer->error with a sentence that needs no file name. After a failure nothing but close() is
+ * called any more. A function that is NULL has nothing to do.
+ *
+ *   open()    checks what the format needs of the options, writes what stands at the beginning. The
+ *             strings of writer->options are valid during the call only.
+ *   refs()    takes references: never none, every op a VMMOp, no size 0; of the kernel only with
+ *             holds_kernel. One that the format cannot hold: return writer_cannot_hold(...).
+ *   packed()  the same for packed ones, and raises info.references and info.kernel_references by
+ *             what it took. NULL: they are unpacked and go to refs().
+ *   event()   NULL: the format has no events; they are counted as dropped.
+ *   file()    the number of a file, 0: no memory. NULL: the format has no files.
+ *   flush()   ends the current block, if the format has blocks.
+ *   finish()  writes what is left. writer.c then writes what writer_put() still holds.
+ *   close()   frees what the state points to.
+ */
+#ifndef VMM_TRACE_WRITER_H
+#define VMM_TRACE_WRITER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../../include/vmm/trace_write.h"
+#include "../base/error.h"
+
+#define WRITER_BUFFER_BYTES (64 * 1024)
+
+typedef struct TraceExport {
+    const char *name;
+    const char *help;  /* one line of description */
+    bool holds_kernel; /* references of the kernel can be told from others */
+    size_t state_bytes;
+    int (*open)(VMMTraceWriter *writer);
+    int (*refs)(VMMTraceWriter *writer, const VMMRef *refs, size_t count);
+    int (*packed)(VMMTraceWriter *writer, uint32_t pid, uint32_t tid, const VMMPackedRef *refs,
+                  size_t count);
+    int (*event)(VMMTraceWriter *writer, const VMMEvent *event);
+    uint32_t (*file)(VMMTraceWriter *writer, const VMMTraceFile *file);
+    int (*flush)(VMMTraceWriter *writer);
+    int (*finish)(VMMTraceWriter *writer);
+    void (*close)(VMMTraceWriter *writer);
+} TraceExport;
+
+struct VMMTraceWriter {
+    const TraceExport *format;
+    void *state;                   /* of the format */
+    VMMTraceWriterOptions options; /* whole, whatever struct_size the caller's had */
+    int fd;
+    char *buffer; /* WRITER_BUFFER_BYTES */
+    size_t used;
+    bool finished;
+    VMMTraceWriterInfo info;
+    Error error; /* sticky: the first failure ends the writing */
+};
+
+/* Appends bytes to the file, through the buffer. VMM_OK or VMM_E_WRITE. */
+int writer_put(VMMTraceWriter *writer, const void *bytes, size_t count);
+
+/* Room for `count` bytes (at most WRITER_BUFFER_BYTES) in the buffer, NULL: VMM_E_WRITE. */
+char *writer_room(VMMTraceWriter *writer, size_t count);
+
+/* Says that `count` bytes of the room were filled. */
+void writer_advance(VMMTraceWriter *writer, size_t count);
+
+/* Sets the sentence "reference N (...) cannot be held by FORMAT: why"; VMM_E_UNSUPPORTED. */
+int writer_cannot_hold(VMMTraceWriter *writer, const VMMRef *ref, const char *why);
+
+#endif
