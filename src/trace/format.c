@@ -60,9 +60,13 @@ typedef struct FormatFit {
 static FormatFit format_fit(const TraceFormat *format, const char *text, const char *end,
                             uint64_t page_size) {
     FormatFit fit = {0, 0, 0};
+    _Alignas(max_align_t) unsigned char state[TRACE_STATE_BYTES] = {0};
     while (text < end && fit.records + fit.bad < TRACE_GUESS_LINES) {
         const char *newline = memchr(text, '\n', (size_t)(end - text));
-        TraceLine line = {.text = text, .length = (size_t)(newline - text), .page_size = page_size};
+        TraceLine line = {.text = text,
+                          .length = (size_t)(newline - text),
+                          .page_size = page_size,
+                          .state = state};
         TraceLineKind kind = format->line(&line);
         fit.bad += kind == TRACE_LINE_BAD;
         fit.ignored += kind == TRACE_LINE_IGNORED;
@@ -90,6 +94,26 @@ static void format_first_line(TraceGuess *guess, const char *text, const char *e
     }
 }
 
+TraceGuess trace_format_sniff(const TraceView *view) {
+    TraceGuess guess = {.format = NULL};
+    for (size_t i = 0; i < VMM_COUNT_OF(trace_format_table); i++) {
+        const TraceFormat *format = trace_format_table[i];
+        if (format->sniff == NULL || !format->sniff(view)) {
+            continue;
+        }
+        if (guess.format != NULL) {
+            guess.rival = format;
+        } else {
+            guess.format = format;
+        }
+    }
+    if (guess.rival != NULL) {
+        guess.equal = guess.format;
+        guess.format = NULL;
+    }
+    return guess;
+}
+
 TraceGuess trace_format_guess(const char *text, const char *end, uint64_t page_size) {
     TraceGuess guess = {.format = NULL};
     format_first_line(&guess, text, end);
@@ -101,6 +125,9 @@ TraceGuess trace_format_guess(const char *text, const char *end, uint64_t page_s
     unsigned best = 0;
     for (size_t i = 0; i < VMM_COUNT_OF(trace_format_table); i++) {
         const TraceFormat *format = trace_format_table[i];
+        if (format->record_bytes != 0 || format->named_only) {
+            continue;
+        }
         FormatFit fit = format_fit(format, text, end, page_size);
         unsigned score = 2 * fit.records + (fit.bad + fit.ignored == 0);
         if (score > best) {

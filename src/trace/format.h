@@ -3,7 +3,9 @@
  * What a trace format is. Adding one: a file src/trace/NAME.c and a line in formats.def; help
  * texts, `vmm list`, detection and --format find it there.
  *
- * A format turns lines of text into references. It says so twice:
+ * A format turns lines of text, or records of a fixed size, into references.
+ *
+ * TEXT. A format of lines says twice how:
  *
  *   line()   one line, carefully. This is the specification of the format: it decides what is a
  *            record, what may be left out and what is bad, and it names the problem.
@@ -14,16 +16,25 @@
  *
  * The contract of line(): `line->text[0 .. length)` is one line without its '\n', nothing is
  * known of its bytes; text[length] may be read. On TRACE_LINE_BAD, line->problem is a phrase
- * that completes "found ... (<problem>)". It keeps no state from line to line.
+ * that completes "found ... (<problem>)". What it has to know of earlier lines is in
+ * line->state; most formats keep nothing.
  *
- * The contract of parse(): parse->at .. parse->end are whole lines, each with its '\n', and at
- * least TRACE_PADDING readable bytes follow `end`. There is room for at least two references
- * (a read-modify-write is two). On return `at` is the first byte not consumed, always the
- * beginning of a line, `refs` is behind the last reference stored, `lines`, `ignored` and `bad`
- * are raised by what was consumed.
+ * RECORDS. A format with record_bytes has no line(): its parse() consists of
+ * trace_parse_records() (record.h) and a function for one record, which is the specification.
+ * sniff() says whether the first bytes of an input can be nothing else.
  *
- * DETECTION. No line is a record of two formats. trace_format_guess() counts, for every format,
- * the records among the first data lines; the format with the most wins if it is the only one.
+ * The contract of parse(): parse->at .. parse->end are whole lines, each with its '\n', or whole
+ * records, and at least TRACE_PADDING readable bytes follow `end`. There is room for at least as
+ * many references as one record can make. On return `at` is the first byte not consumed, always
+ * the beginning of a line or record, `refs` is behind the last reference stored, `records`,
+ * `ignored` and `bad` are raised by what was consumed.
+ *
+ * STATE. What a format remembers from record to record is in the TRACE_STATE_BYTES at `state`,
+ * which belong to the trace and are zeroed when a pass begins.
+ *
+ * DETECTION. Records are recognised by sniff(), and no two formats claim one input. Else no line
+ * is a record of two formats: trace_format_guess() counts, for every format, the records among
+ * the first data lines; the format with the most wins if it is the only one.
  */
 #ifndef VMM_TRACE_FORMAT_H
 #define VMM_TRACE_FORMAT_H
@@ -37,6 +48,9 @@
 #define TRACE_LINE_BYTES 4096 /* longer lines are bad records; without the line's end */
 #define TRACE_PADDING 64      /* readable bytes behind the lines */
 #define TRACE_LINE_REFS 2     /* references one line can make */
+#define TRACE_RECORD_REFS 9   /* references one record of any format can make */
+#define TRACE_RECORD_BYTES 96 /* of the longest record */
+#define TRACE_STATE_BYTES 512 /* what a format can remember */
 #define TRACE_SLICE 512       /* lines, or references, handled at a time */
 #define TRACE_GUESS_LINES 32  /* data lines that detection looks at */
 
@@ -52,14 +66,15 @@ typedef struct TraceLine {
     const char *text;
     size_t length;
     uint64_t page_size;
+    void *state;
     VMMRef refs[TRACE_LINE_REFS];
     const char *problem;
 } TraceLine;
 
 typedef enum TraceStatus {
-    TRACE_DONE, /* all lines are consumed */
-    TRACE_FULL, /* room for fewer than two references is left */
-    TRACE_BAD   /* `at` is a line that is a bad record; not with skip_bad */
+    TRACE_DONE, /* all lines or records are consumed */
+    TRACE_FULL, /* there is no room for what one more record can make */
+    TRACE_BAD   /* at `at` is a bad record; not with skip_bad */
 } TraceStatus;
 
 typedef struct TraceParse {
@@ -68,18 +83,30 @@ typedef struct TraceParse {
     VMMRef *refs;
     VMMRef *refs_end;
     uint64_t page_size;
-    bool skip_bad; /* bad records are counted and passed over */
-    uint64_t lines;
+    void *state;
+    bool skip_bad;    /* bad records are counted and passed over */
+    uint64_t records; /* lines or records consumed; bad ones, and blank lines, too */
     uint64_t ignored;
     uint64_t bad;
     const char *problem; /* of the last bad record */
 } TraceParse;
 
+/* The first bytes of an input. */
+typedef struct TraceView {
+    const unsigned char *bytes;
+    size_t count;
+    bool whole; /* there are no more */
+} TraceView;
+
 typedef struct TraceFormat {
     const char *name;
-    const char *help;    /* one line of description */
-    const char *expects; /* completes "expected ..." */
-    bool marks_writes;   /* reads can be told from writes */
+    const char *help;      /* one line of description */
+    const char *expects;   /* completes "expected ..." */
+    bool marks_writes;     /* reads can be told from writes */
+    unsigned record_bytes; /* 0: a format of lines */
+    unsigned record_refs;  /* references one record can make; 0: TRACE_LINE_REFS */
+    bool named_only;       /* is never guessed: it cannot be told from others */
+    bool (*sniff)(const TraceView *view);
     TraceLineKind (*line)(TraceLine *line);
     TraceStatus (*parse)(TraceParse *parse);
 } TraceFormat;
@@ -102,6 +129,12 @@ typedef struct TraceGuess {
     size_t first_length;
     uint64_t first_line; /* its number, from 1 */
 } TraceGuess;
+
+/*
+ * The format of records that the first bytes show, and no other one; format NULL: none, or, with
+ * rival and equal, two.
+ */
+TraceGuess trace_format_sniff(const TraceView *view);
 
 /* text .. end are whole lines. */
 TraceGuess trace_format_guess(const char *text, const char *end, uint64_t page_size);

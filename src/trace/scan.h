@@ -323,7 +323,10 @@ typedef bool TraceFast(const char *at, const char *newline, VMMRef **ref, uint64
 /* A line that the fast function did not know. False: it is a bad record. */
 static VMM_NOINLINE bool trace_parse_other(TraceParse *parse, const char *at, const char *newline,
                                            VMMRef **ref, TraceLineKind (*read_line)(TraceLine *)) {
-    TraceLine line = {.text = at, .length = (size_t)(newline - at), .page_size = parse->page_size};
+    TraceLine line = {.text = at,
+                      .length = (size_t)(newline - at),
+                      .page_size = parse->page_size,
+                      .state = parse->state};
     switch (read_line(&line)) {
     case TRACE_LINE_TWO_REFS:
         *(*ref)++ = line.refs[0];
@@ -383,7 +386,7 @@ VMM_ALWAYS_INLINE TraceStatus trace_parse_lines(TraceParse *parse, TraceFast *fa
             }
             at = newline + 1;
         }
-        parse->lines += i;
+        parse->records += i;
     }
     return trace_parse_stop(parse, at, ref, status);
 }

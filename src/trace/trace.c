@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A trace: the bytes of a source, cut into lines, given to a format, handed out as references.
+ * A trace: the bytes of a source, cut into lines or records of a fixed size, given to a format,
+ * handed out as references.
  *
  *     buffer   | consumed | whole lines ... \n | partial line | free | padding |
- *                         at                   lines_end      filled
+ *                         at                   whole_end      filled
  *
  * The format parses from `at` straight into the caller's array. When all whole lines are
  * consumed, the partial one moves to the front and more bytes are read behind it; the room is
  * made for the longest line allowed and one read. At the end of the input a last line without
  * '\n' gets one. A line that outgrows TRACE_LINE_BYTES is a bad record, and what remains of it is
- * passed over when bad records are (`in_long_line`).
+ * passed over when bad records are (`in_long_line`). With records it is the same, but that a
+ * partial one at the end of the input is a bad record.
  *
  * A record can make two references when the caller has room for one: the second waits in
  * `pending`. An error that comes after references of the same call waits in `failed` until the
@@ -34,10 +36,12 @@
 _Static_assert(TRACE_GUESS_BYTES > TRACE_LINE_BYTES, "the buffer holds the longest line");
 
 #define TRACE_DEFAULT_PAGE_SIZE 4096
+#define TRACE_NAMES_BYTES 300 /* of the names of all formats, for messages */
 
 typedef enum TraceInput {
     TRACE_INPUT_OPEN,
     TRACE_INPUT_ENDED,
+    TRACE_INPUT_CUT,   /* it ended with damage, which is passed over */
     TRACE_INPUT_FAILED /* source.error holds why; comes after the lines that were read */
 } TraceInput;
 
@@ -51,16 +55,18 @@ struct VMMTrace {
 
     char *buffer; /* TRACE_BUFFER_BYTES */
     size_t at;
-    size_t lines_end;
+    size_t whole_end;
     size_t filled;
     TraceInput input;
     bool in_long_line;
     bool started; /* the first vmm_trace_read() was made */
 
-    VMMRef pending[TRACE_LINE_REFS];
+    VMMRef pending[TRACE_RECORD_REFS];
     size_t pending_count;
 
-    uint64_t lines; /* in front of `at` */
+    _Alignas(max_align_t) unsigned char state[TRACE_STATE_BYTES]; /* of the format, in this pass */
+
+    uint64_t records; /* lines or records in front of `at` */
     uint64_t references;
     uint64_t bad_records;
     uint64_t ignored_records;
@@ -104,19 +110,49 @@ static int trace_fail(VMMTrace *trace) {
     return trace->failed;
 }
 
+/* The beginning of a record as hexadecimal numbers; `size` for at least one byte and "...". */
+static void trace_hex_excerpt(char *text, size_t size, const char *record, size_t length) {
+    size_t used = 0;
+    for (size_t i = 0; i < length; i++) {
+        if (used + sizeof " 00 ..." > size) {
+            snprintf(text + used, size - used, " ...");
+            return;
+        }
+        used += (size_t)snprintf(text + used, size - used, "%s%02x", i == 0 ? "" : " ",
+                                 (unsigned char)record[i]);
+    }
+}
+
+static void trace_describe_bad_record(const VMMTrace *trace, const char *record, size_t length,
+                                      const char *problem, const char *advice, Error *error) {
+    char found[72];
+    trace_hex_excerpt(found, sizeof found, record, length);
+    error_set(error, VMM_E_BAD_RECORD, "%s: record %llu at byte %llu: found %s (%s), expected %s%s",
+              trace->source.name, (unsigned long long)trace->records + 1,
+              (unsigned long long)trace->records * trace->format->record_bytes, found, problem,
+              trace->format->expects, advice);
+}
+
 static void trace_describe_bad(const VMMTrace *trace, const char *line, size_t length,
                                const char *problem, const char *advice, Error *error) {
+    if (trace->format->record_bytes != 0) {
+        trace_describe_bad_record(trace, line, length, problem, advice, error);
+        return;
+    }
     char found[72];
     trace_excerpt(found, sizeof found, line, length);
     error_set(error, VMM_E_BAD_RECORD, "%s:%llu: found \"%s\" (%s), expected %s%s",
-              trace->source.name, (unsigned long long)trace->lines + 1, found, problem,
+              trace->source.name, (unsigned long long)trace->records + 1, found, problem,
               trace->format->expects, advice);
 }
 
 static VMM_COLD int trace_bad_record(VMMTrace *trace, const char *line, size_t length,
                                      const char *problem) {
     trace_describe_bad(trace, line, length, problem,
-                       "; use --skip-bad-records to go on past bad lines", &trace->error);
+                       trace->format->record_bytes != 0
+                           ? "; use --skip-bad-records to go on past bad records"
+                           : "; use --skip-bad-records to go on past bad lines",
+                       &trace->error);
     return trace_fail(trace);
 }
 
@@ -136,36 +172,27 @@ static VMM_COLD void trace_pass_over(VMMTrace *trace, const char *line, size_t l
 
 static VMM_COLD int trace_no_references(VMMTrace *trace) {
     error_set(&trace->error, VMM_E_EMPTY,
-              "%s holds no references: %llu lines were read as %s, %llu bad records and %llu "
+              "%s holds no references: %llu %s were read as %s, %llu bad records and %llu "
               "others were left out; check the file and --format",
-              trace->source.name, (unsigned long long)trace->lines, trace->format->name,
+              trace->source.name, (unsigned long long)trace->records,
+              trace->format->record_bytes != 0 ? "records" : "lines", trace->format->name,
               (unsigned long long)trace->bad_records, (unsigned long long)trace->ignored_records);
     return trace_fail(trace);
 }
 
 /* ---- The buffer ----------------------------------------------------------------------------- */
 
-/* The input is over, or broke off: what becomes of a last line without '\n'. */
+/* The input is over, or broke off. */
 static void trace_end_input(VMMTrace *trace, long result) {
-    bool partial = trace->filled > trace->lines_end;
     if (result == 0) {
         trace->input = TRACE_INPUT_ENDED;
-        if (partial) {
-            trace->buffer[trace->filled++] = '\n';
-            trace->lines_end = trace->filled;
-        }
-        return;
-    }
-    /* Where damage cut a line off, its rest is unknown: it must not pass for a record. */
-    trace->filled = trace->lines_end;
-    if (result == VMM_E_DAMAGED && trace->skip_bad) {
+    } else if (result == VMM_E_DAMAGED && trace->skip_bad) {
         uint64_t unread = trace_source_unread(&trace->source);
         trace->damaged_bytes += unread > 0 ? unread : 1;
-        trace->bad_records += partial;
-        trace->input = TRACE_INPUT_ENDED;
-        return;
+        trace->input = TRACE_INPUT_CUT;
+    } else {
+        trace->input = TRACE_INPUT_FAILED;
     }
-    trace->input = TRACE_INPUT_FAILED;
 }
 
 /* Reads once more into the buffer; there is room for it. */
@@ -173,13 +200,34 @@ static void trace_read_more(VMMTrace *trace) {
     long count = trace_source_read(&trace->source, trace->buffer + trace->filled, VMM_TRACE_BUFFER);
     if (count <= 0) {
         trace_end_input(trace, count);
+    } else {
+        trace->filled += (size_t)count;
+    }
+}
+
+/* Behind the last whole line or record of the buffer. */
+static size_t trace_find_whole_end(const VMMTrace *trace) {
+    size_t unread = trace->filled - trace->at;
+    if (trace->format != NULL && trace->format->record_bytes != 0) {
+        return trace->filled - unread % trace->format->record_bytes;
+    }
+    const char *newline = unread > 0 ? memrchr(trace->buffer + trace->at, '\n', unread) : NULL;
+    return newline != NULL ? (size_t)(newline + 1 - trace->buffer) : trace->at;
+}
+
+/* After reading, the format being known or lines being looked for: what is whole now? */
+static void trace_settle(VMMTrace *trace) {
+    trace->whole_end = trace_find_whole_end(trace);
+    if (trace->input == TRACE_INPUT_OPEN || trace->filled == trace->whole_end) {
         return;
     }
-    const char *fresh = trace->buffer + trace->filled;
-    const char *newline = memrchr(fresh, '\n', (size_t)count);
-    trace->filled += (size_t)count;
-    if (newline != NULL) {
-        trace->lines_end = (size_t)(newline + 1 - trace->buffer);
+    if (trace->input != TRACE_INPUT_ENDED) {
+        /* Where damage cut a line off, its rest is unknown: it must not pass for a record. */
+        trace->filled = trace->whole_end;
+        trace->bad_records += trace->input == TRACE_INPUT_CUT;
+    } else if (trace->format == NULL || trace->format->record_bytes == 0) {
+        trace->buffer[trace->filled++] = '\n';
+        trace->whole_end = trace->filled;
     }
 }
 
@@ -187,16 +235,16 @@ static void trace_read_more(VMMTrace *trace) {
 static void trace_skip_long_line(VMMTrace *trace) {
     const char *newline = memchr(trace->buffer + trace->at, '\n', trace->filled - trace->at);
     if (newline == NULL) {
-        trace->at = trace->lines_end = trace->filled;
+        trace->at = trace->filled;
         return;
     }
     trace->at = (size_t)(newline + 1 - trace->buffer);
-    trace->lines++;
+    trace->records++;
     trace->in_long_line = false;
 }
 
-/* No whole line is left: gets some. VMM_OK also at the end of the input. */
-static int trace_next_lines(VMMTrace *trace) {
+/* No whole line or record is left: gets some. VMM_OK also at the end of the input. */
+static int trace_refill(VMMTrace *trace) {
     size_t partial = trace->filled - trace->at;
     if (partial > TRACE_LINE_BYTES) {
         if (!trace->skip_bad) {
@@ -210,21 +258,22 @@ static int trace_next_lines(VMMTrace *trace) {
     }
     memmove(trace->buffer, trace->buffer + trace->filled - partial, partial);
     trace->at = 0;
-    trace->lines_end = 0;
     trace->filled = partial;
     trace_read_more(trace);
     if (trace->in_long_line) {
         trace_skip_long_line(trace);
     }
+    trace_settle(trace);
     return VMM_OK;
 }
 
 static void trace_start_pass(VMMTrace *trace) {
-    trace->at = trace->lines_end = trace->filled = 0;
+    trace->at = trace->whole_end = trace->filled = 0;
     trace->input = TRACE_INPUT_OPEN;
     trace->in_long_line = false;
     trace->pending_count = 0;
-    trace->lines = trace->references = 0;
+    memset(trace->state, 0, sizeof trace->state);
+    trace->records = trace->references = 0;
     trace->bad_records = trace->ignored_records = trace->damaged_bytes = 0;
     trace->bad_text_count = 0;
     trace->fingerprint = fingerprint_start();
@@ -236,7 +285,7 @@ static void trace_start_pass(VMMTrace *trace) {
 
 static int trace_unknown_format(VMMTrace *trace, const TraceGuess *guess) {
     char found[72];
-    char names[128];
+    char names[TRACE_NAMES_BYTES];
     char reason[96] = "no format fits its first lines";
     trace_excerpt(found, sizeof found, guess->first, guess->first_length);
     trace_format_names(names, sizeof names);
@@ -247,15 +296,20 @@ static int trace_unknown_format(VMMTrace *trace, const TraceGuess *guess) {
     return error_set(&trace->error, VMM_E_UNKNOWN_FORMAT,
                      "%s:%llu: found \"%s\", expected a trace, but %s; name the format with "
                      "--format (%s)",
-                     trace->source.name, (unsigned long long)trace->lines + guess->first_line,
+                     trace->source.name, (unsigned long long)trace->records + guess->first_line,
                      found, reason, names);
 }
 
-/* Reads until there is enough to look at, or all. Some compressed files break off early. */
-static int trace_first_bytes(VMMTrace *trace, size_t enough) {
+/* Reads until there is enough to look at, or all. */
+static void trace_look_ahead(VMMTrace *trace, size_t enough) {
     while (trace->input == TRACE_INPUT_OPEN && trace->filled < enough) {
         trace_read_more(trace);
     }
+}
+
+/* Is there anything to read? Some compressed files break off early. */
+static int trace_begin(VMMTrace *trace) {
+    trace_settle(trace);
     if (trace->filled > 0) {
         return VMM_OK;
     }
@@ -264,8 +318,9 @@ static int trace_first_bytes(VMMTrace *trace, size_t enough) {
         return trace->error.code;
     }
     return error_set(&trace->error, VMM_E_EMPTY,
-                     trace->lines == 0 ? "%s is empty, expected a trace"
-                                       : "%s holds only comments and blank lines, expected a trace",
+                     trace->records == 0
+                         ? "%s is empty, expected a trace"
+                         : "%s holds only comments and blank lines, expected a trace",
                      trace->source.name);
 }
 
@@ -278,17 +333,18 @@ static uint64_t trace_count_lines(const char *text, const char *end) {
     return lines;
 }
 
-/* Finds out the format; comments that fill the whole view are passed over. */
-static int trace_detect(VMMTrace *trace) {
+/* Finds out the format of lines; comments that fill the whole view are passed over. */
+static int trace_detect_lines(VMMTrace *trace) {
     for (;;) {
-        int code = trace_first_bytes(trace, TRACE_GUESS_BYTES);
+        trace_look_ahead(trace, TRACE_GUESS_BYTES);
+        int code = trace_begin(trace);
         if (code != VMM_OK) {
             return code;
         }
         const char *text = trace->buffer;
-        const char *end = trace->buffer + trace->lines_end;
+        const char *end = trace->buffer + trace->whole_end;
         TraceGuess guess = trace_format_guess(text, end, trace->page_size);
-        if (guess.first == NULL && trace->lines_end == 0) {
+        if (guess.first == NULL && trace->whole_end == 0) {
             guess.first = text; /* one endless line */
             guess.first_length = trace->filled;
             guess.first_line = 1;
@@ -302,12 +358,27 @@ static int trace_detect(VMMTrace *trace) {
                              "%s holds only comments and blank lines, expected a trace",
                              trace->source.name);
         }
-        trace->lines += trace_count_lines(text, end);
-        trace->filled -= trace->lines_end;
+        trace->records += trace_count_lines(text, end);
+        trace->filled -= trace->whole_end;
         /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): input was read, into a buffer */
         memmove(trace->buffer, end, trace->filled);
-        trace->lines_end = 0;
     }
+}
+
+/* Finds out the format. */
+static int trace_detect(VMMTrace *trace) {
+    trace_look_ahead(trace, TRACE_GUESS_BYTES);
+    TraceView view = {(const unsigned char *)trace->buffer, trace->filled,
+                      trace->input == TRACE_INPUT_ENDED};
+    TraceGuess guess = trace_format_sniff(&view);
+    if (guess.rival != NULL) {
+        guess.first = trace->buffer;
+        guess.first_length = trace->filled;
+        guess.first_line = 1;
+        return trace_unknown_format(trace, &guess);
+    }
+    trace->format = guess.format;
+    return guess.format != NULL ? trace_begin(trace) : trace_detect_lines(trace);
 }
 
 static int trace_open_file(VMMTrace *trace, const char *path) {
@@ -322,7 +393,11 @@ static int trace_open_file(VMMTrace *trace, const char *path) {
     if (code != VMM_OK) {
         return code;
     }
-    return trace->format != NULL ? trace_first_bytes(trace, 1) : trace_detect(trace);
+    if (trace->format == NULL) {
+        return trace_detect(trace);
+    }
+    trace_look_ahead(trace, 1);
+    return trace_begin(trace);
 }
 
 /* The options that the caller knows of; those behind struct_size are defaults. */
@@ -343,7 +418,7 @@ static int trace_take_options(VMMTrace *trace, const VMMTraceOptions *given) {
     }
     trace->format = trace_format_find(options.format);
     if (trace->format == NULL) {
-        char names[128];
+        char names[TRACE_NAMES_BYTES];
         trace_format_names(names, sizeof names);
         return error_set(&trace->error, VMM_E_USAGE,
                          "found \"%.60s\" as trace format, expected one of: auto, %s",
@@ -394,30 +469,43 @@ void vmm_trace_close(VMMTrace *trace) {
 
 /* ---- Reading -------------------------------------------------------------------------------- */
 
+/* The length of the line or record at `at`, and with what ends it. */
+static size_t trace_unit_length(const VMMTrace *trace, const char *at, const char *end,
+                                size_t *whole) {
+    if (trace->format->record_bytes != 0) {
+        *whole = trace->format->record_bytes;
+        return *whole;
+    }
+    const char *newline = memchr(at, '\n', (size_t)(end - at));
+    *whole = (size_t)(newline - at) + 1;
+    return *whole - 1;
+}
+
 /*
- * Parses lines of the buffer into room for at least two references; returns how many. A bad record
+ * Parses the buffer into room for at least what a record can make; returns how many. A bad record
  * stops the format also when it is passed over, as long as it is one of the first.
  */
 static size_t trace_parse_buffer(VMMTrace *trace, VMMRef *refs, size_t room) {
     TraceParse parse = {
         .at = trace->buffer + trace->at,
-        .end = trace->buffer + trace->lines_end,
+        .end = trace->buffer + trace->whole_end,
         .refs = refs,
         .refs_end = refs + room,
         .page_size = trace->page_size,
+        .state = trace->state,
         .skip_bad = trace->skip_bad && !trace_keeps_bad_texts(trace),
     };
     TraceStatus status = trace->format->parse(&parse);
     trace->at = (size_t)(parse.at - trace->buffer);
-    trace->lines += parse.lines;
+    trace->records += parse.records;
     trace->ignored_records += parse.ignored;
     if (status == TRACE_BAD) {
-        const char *newline = memchr(parse.at, '\n', (size_t)(parse.end - parse.at));
-        size_t length = (size_t)(newline - parse.at);
+        size_t whole;
+        size_t length = trace_unit_length(trace, parse.at, parse.end, &whole);
         if (trace->skip_bad) {
             trace_pass_over(trace, parse.at, length, parse.problem);
-            trace->at += length + 1;
-            trace->lines++;
+            trace->at += whole;
+            trace->records++;
         } else {
             trace_bad_record(trace, parse.at, length, parse.problem);
         }
@@ -441,18 +529,37 @@ static size_t trace_advance(VMMTrace *trace, VMMRef *refs, size_t room) {
     if (trace->pending_count > 0) {
         return trace_take_pending(trace, refs, room);
     }
-    if (trace->at == trace->lines_end) {
-        int code = trace_next_lines(trace);
+    if (trace->at == trace->whole_end) {
+        int code = trace_refill(trace);
         if (code != VMM_OK) {
             return 0;
         }
     }
-    if (room < TRACE_LINE_REFS) {
-        trace->pending_count = trace_parse_buffer(trace, trace->pending, TRACE_LINE_REFS);
+    size_t needed = trace->format->record_refs != 0 ? trace->format->record_refs : TRACE_LINE_REFS;
+    if (room < needed) {
+        trace->pending_count = trace_parse_buffer(trace, trace->pending, needed);
         return trace_take_pending(trace, refs, room);
     }
     /* In slices, so that they are still in the first-level cache when they are fingerprinted. */
     return trace_parse_buffer(trace, refs, room < TRACE_SLICE ? room : TRACE_SLICE);
+}
+
+/* All that is whole is consumed and no more will come: why, if that is no proper end. */
+static void trace_end_pass(VMMTrace *trace) {
+    size_t partial = trace->filled - trace->at;
+    if (trace->input == TRACE_INPUT_FAILED) {
+        trace->error = trace->source.error;
+        trace_fail(trace);
+    } else if (partial > 0) { /* of a record: a line was given its end */
+        const char *record = trace->buffer + trace->at;
+        const char *problem = "the file ends within the record";
+        trace->at = trace->whole_end = trace->filled;
+        if (trace->skip_bad) {
+            trace_pass_over(trace, record, partial, problem);
+        } else {
+            trace_bad_record(trace, record, partial, problem);
+        }
+    }
 }
 
 /* Everything is handed out, and nothing will follow. */
@@ -460,13 +567,11 @@ static bool trace_is_over(VMMTrace *trace) {
     if (trace->pending_count > 0) {
         return false;
     }
-    if (trace->failed == VMM_OK && trace->input == TRACE_INPUT_FAILED &&
-        trace->at == trace->lines_end) {
-        trace->error = trace->source.error;
-        trace_fail(trace);
+    bool ended = trace->input != TRACE_INPUT_OPEN && trace->at == trace->whole_end;
+    if (ended && trace->failed == VMM_OK) {
+        trace_end_pass(trace);
     }
-    return trace->failed != VMM_OK ||
-           (trace->input == TRACE_INPUT_ENDED && trace->at == trace->lines_end);
+    return ended || trace->failed != VMM_OK;
 }
 
 long vmm_trace_read(VMMTrace *trace, VMMRef *refs, size_t capacity) {

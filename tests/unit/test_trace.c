@@ -673,20 +673,23 @@ static void compare_parsers(const TraceFormat *format, const char *text, size_t 
     memcpy(buffer, text, length);
     memset(buffer + length, '\n', 1 + TRACE_PADDING);
     VMMRef refs[TRACE_LINE_REFS];
-    TraceLine line = {.text = buffer, .length = length, .page_size = 4096};
+    uint64_t states[2][TRACE_STATE_BYTES / sizeof(uint64_t)] = {{0}, {0}};
+    TraceLine line = {.text = buffer, .length = length, .page_size = 4096, .state = states[0]};
     TraceParse parse = {.at = buffer,
                         .end = buffer + length + 1,
                         .refs = refs,
                         .refs_end = refs + TRACE_LINE_REFS,
-                        .page_size = 4096};
+                        .page_size = 4096,
+                        .state = states[1]};
     TraceLineKind kind = format->line(&line);
     TraceStatus status = format->parse(&parse);
     size_t count = kind == TRACE_LINE_REF ? 1 : kind == TRACE_LINE_TWO_REFS ? 2 : 0;
-    bool equal =
-        (status == TRACE_BAD) == (kind == TRACE_LINE_BAD) &&
-        parse.ignored == (kind == TRACE_LINE_IGNORED) && parse.lines == (kind != TRACE_LINE_BAD) &&
-        parse.at == (kind == TRACE_LINE_BAD ? buffer : buffer + length + 1) &&
-        (size_t)(parse.refs - refs) == count && memcmp(refs, line.refs, count * sizeof *refs) == 0;
+    bool equal = (status == TRACE_BAD) == (kind == TRACE_LINE_BAD) &&
+                 parse.ignored == (kind == TRACE_LINE_IGNORED) &&
+                 parse.records == (kind != TRACE_LINE_BAD) &&
+                 parse.at == (kind == TRACE_LINE_BAD ? buffer : buffer + length + 1) &&
+                 (size_t)(parse.refs - refs) == count &&
+                 memcmp(refs, line.refs, count * sizeof *refs) == 0;
     if (!equal) {
         fail_msg("%s: parse and line differ on \"%.*s\"", format->name, (int)length, text);
     }
