@@ -83,6 +83,13 @@ VMM_API void vmm_trace_writer_info(const VMMTraceWriter *writer, VMMTraceWriterI
 VMM_API const char *vmm_trace_writer_error_text(const VMMTraceWriter *writer);
 
 /*
+ * What the format did not keep of the references it took, each with its count: "sizes: 412
+ * references are longer than a byte". NULL past the last. Valid until the next call with this
+ * writer. What was dropped as a whole is in the info.
+ */
+VMM_API const char *vmm_trace_writer_loss_text(VMMTraceWriter *writer, size_t index);
+
+/*
  * Writes what is left (of a .vmt: the last block and the index). VMM_OK or VMM_E_WRITE. The writer
  * stays, for its info and error text; close() frees it and accepts NULL.
  */

@@ -1,30 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Writes the native text format: "pid op 0xaddress size", one reference a line. */
+#include "digits.h"
 #include "writer.h"
 
 /* The longest line: pid, op, address and size with their blanks and the '\n'. */
 enum { NATIVE_LINE_BYTES = 10 + 1 + 1 + 1 + 2 + 16 + 1 + 10 + 1 };
-
-static char *write_native_decimal(char *to, uint32_t value) {
-    char digits[10];
-    unsigned count = 0;
-    do {
-        digits[count++] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value != 0);
-    while (count > 0) {
-        *to++ = digits[--count];
-    }
-    return to;
-}
-
-static char *write_native_hex(char *to, uint64_t value) {
-    unsigned digits = value == 0 ? 1 : (67u - (unsigned)__builtin_clzll(value)) / 4;
-    for (unsigned i = digits; i-- > 0; value >>= 4) {
-        to[i] = "0123456789abcdef"[value & 15];
-    }
-    return to + digits;
-}
 
 static int native_refs(VMMTraceWriter *writer, const VMMRef *refs, size_t count) {
     for (size_t i = 0; i < count; i++) {
@@ -32,15 +12,15 @@ static int native_refs(VMMTraceWriter *writer, const VMMRef *refs, size_t count)
         if (line == NULL) {
             return writer->error.code;
         }
-        char *at = write_native_decimal(line, refs[i].pid);
+        char *at = digits_decimal(line, refs[i].pid);
         *at++ = ' ';
         *at++ = "RWI"[refs[i].op];
         *at++ = ' ';
         *at++ = '0';
         *at++ = 'x';
-        at = write_native_hex(at, refs[i].addr);
+        at = digits_hex(at, refs[i].addr);
         *at++ = ' ';
-        at = write_native_decimal(at, refs[i].size);
+        at = digits_decimal(at, refs[i].size);
         *at++ = '\n';
         writer_advance(writer, (size_t)(at - line));
     }

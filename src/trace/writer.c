@@ -144,6 +144,7 @@ static int writer_take_options(VMMTraceWriter *writer, const VMMTraceWriterOptio
                          "found %llu as page size of the trace to write, expected a power of two",
                          (unsigned long long)options->page_size);
     }
+    writer->page_shift = (unsigned)__builtin_ctzll(options->page_size);
     writer->format = writer_find_format(options->format);
     return writer->format != NULL ? VMM_OK : writer_unknown_format(options->format, &writer->error);
 }
@@ -231,6 +232,18 @@ int writer_cannot_hold(VMMTraceWriter *writer, const VMMRef *ref, const char *wh
                      writer->format->name, ref->pid, ref->size, (unsigned long long)ref->addr, why);
 }
 
+int writer_meet_process(VMMTraceWriter *writer, const VMMRef *ref) {
+    if (writer->has_process && ref->pid != writer->process) {
+        return writer_cannot_hold(writer, ref,
+                                  "it has no processes, and other references were of another one");
+    }
+    writer->lost[WRITER_LOST_THREADS] += writer->has_process;
+    writer->has_process = true;
+    writer->process = ref->pid;
+    writer->thread = ref->tid;
+    return VMM_OK;
+}
+
 static VMM_COLD int writer_bad_op(VMMTraceWriter *writer, unsigned op) {
     return error_set(&writer->error, VMM_E_USAGE,
                      "found %u as op of reference %llu, expected a VMMOp, 0 to 2", op,
@@ -242,8 +255,10 @@ static int writer_stretch(VMMTraceWriter *writer, const VMMRef *refs, size_t cou
     if (count == 0) {
         return VMM_OK;
     }
+    uint64_t dropped = writer->info.dropped_references;
     int code = writer->format->refs(writer, refs, count);
-    writer->info.references += code == VMM_OK ? count : 0;
+    dropped = writer->info.dropped_references - dropped;
+    writer->info.references += code == VMM_OK ? count - dropped : 0;
     return code;
 }
 
@@ -361,6 +376,26 @@ void vmm_trace_writer_info(const VMMTraceWriter *writer, VMMTraceWriterInfo *inf
     }
     full.struct_size = size;
     memcpy(info, &full, size);
+}
+
+static const char *const writer_loss_texts[WRITER_LOSS_COUNT] = {
+    [WRITER_LOST_SIZES] = "sizes: %llu references are longer than a byte",
+    [WRITER_LOST_CROSSINGS] = "second pages: %llu references reach into another page",
+    [WRITER_LOST_KINDS] = "kinds: %llu references are writes or fetches and pass for reads",
+    [WRITER_LOST_KERNEL_MARKS] = "the kernel: %llu of its touches pass for the program's own",
+    [WRITER_LOST_THREADS] = "threads: they change %llu times",
+    [WRITER_ADDED_FETCHES] = "records: %llu fetches are repeated for the references that follow",
+};
+
+const char *vmm_trace_writer_loss_text(VMMTraceWriter *writer, size_t index) {
+    for (size_t i = 0; writer != NULL && i < WRITER_LOSS_COUNT; i++) {
+        if (writer->lost[i] != 0 && index-- == 0) {
+            snprintf(writer->loss_text, sizeof writer->loss_text, writer_loss_texts[i],
+                     (unsigned long long)writer->lost[i]);
+            return writer->loss_text;
+        }
+    }
+    return NULL;
 }
 
 const char *vmm_trace_writer_error_text(const VMMTraceWriter *writer) {

@@ -15,14 +15,14 @@
  *   open()    checks what the format needs of the options, writes what stands at the beginning. The
  *             strings of writer->options are valid during the call only.
  *   refs()    takes references: never none, every op a VMMOp, no size 0; of the kernel only with
- *             holds_kernel. One that the format cannot hold: return writer_cannot_hold(...).
- *   packed()  the same for packed ones, and raises info.references and info.kernel_references by
- *             what it took. NULL: they are unpacked and go to refs().
- *   event()   NULL: the format has no events; they are counted as dropped.
- *   file()    the number of a file, 0: no memory. NULL: the format has no files.
- *   flush()   ends the current block, if the format has blocks.
- *   finish()  writes what is left. writer.c then writes what writer_put() still holds.
- *   close()   frees what the state points to.
+ *             holds_kernel. One that the format cannot hold: return writer_cannot_hold(...), or
+ *             raise info.dropped_references. What is lost of a reference that is taken: raise
+ * lost[]. packed()  the same for packed ones, and raises info.references and info.kernel_references
+ * by what it took. NULL: they are unpacked and go to refs(). event()   NULL: the format has no
+ * events; they are counted as dropped. file()    the number of a file, 0: no memory. NULL: the
+ * format has no files. flush()   ends the current block, if the format has blocks. finish()  writes
+ * what is left. writer.c then writes what writer_put() still holds. close()   frees what the state
+ * points to.
  */
 #ifndef VMM_TRACE_WRITER_H
 #define VMM_TRACE_WRITER_H
@@ -35,6 +35,7 @@
 #include "../base/error.h"
 
 #define WRITER_BUFFER_BYTES (64 * 1024)
+#define WRITER_LOSS_TEXT_BYTES 160
 
 typedef struct TraceExport {
     const char *name;
@@ -52,14 +53,31 @@ typedef struct TraceExport {
     void (*close)(VMMTraceWriter *writer);
 } TraceExport;
 
+/* What a format loses of references that it takes otherwise, or adds to them. */
+typedef enum WriterLoss {
+    WRITER_LOST_SIZES,        /* references of more than a byte */
+    WRITER_LOST_CROSSINGS,    /* of them: those that reach into another page */
+    WRITER_LOST_KINDS,        /* writes and fetches that cannot be told from reads */
+    WRITER_LOST_KERNEL_MARKS, /* touches of the kernel that cannot be told from others */
+    WRITER_LOST_THREADS,      /* changes of the thread within a process */
+    WRITER_ADDED_FETCHES,     /* fetches that stand in for records without room */
+    WRITER_LOSS_COUNT
+} WriterLoss;
+
 struct VMMTraceWriter {
     const TraceExport *format;
     void *state;                   /* of the format */
     VMMTraceWriterOptions options; /* whole, whatever struct_size the caller's had */
     int fd;
+    unsigned page_shift;
     char *buffer; /* WRITER_BUFFER_BYTES */
     size_t used;
     bool finished;
+    bool has_process; /* writer_one_process() saw one */
+    uint32_t process;
+    uint32_t thread;
+    uint64_t lost[WRITER_LOSS_COUNT];
+    char loss_text[WRITER_LOSS_TEXT_BYTES];
     VMMTraceWriterInfo info;
     Error error; /* sticky: the first failure ends the writing */
 };
@@ -75,5 +93,38 @@ void writer_advance(VMMTraceWriter *writer, size_t count);
 
 /* Sets the sentence "reference N (...) cannot be held by FORMAT: why"; VMM_E_UNSUPPORTED. */
 int writer_cannot_hold(VMMTraceWriter *writer, const VMMRef *ref, const char *why);
+
+/* ---- For formats that hold less than a VMMRef ----------------------------------------------- */
+
+/* The first reference, one of another process than before, or of another thread. */
+int writer_meet_process(VMMTraceWriter *writer, const VMMRef *ref);
+
+/* Without processes: VMM_OK as long as all references are of the same one. Counts lost threads. */
+static inline int writer_one_process(VMMTraceWriter *writer, const VMMRef *ref) {
+    bool known = writer->has_process && ref->pid == writer->process && ref->tid == writer->thread;
+    return known ? VMM_OK : writer_meet_process(writer, ref);
+}
+
+/* The pages that a reference overlaps. */
+static inline uint64_t writer_first_page(const VMMTraceWriter *writer, const VMMRef *ref) {
+    return ref->addr >> writer->page_shift;
+}
+static inline uint64_t writer_last_page(const VMMTraceWriter *writer, const VMMRef *ref) {
+    uint64_t last = ref->addr + (ref->size - 1);
+    return (last >= ref->addr ? last : UINT64_MAX) >> writer->page_shift;
+}
+
+/* Without sizes. */
+static inline void writer_lose_size(VMMTraceWriter *writer, const VMMRef *ref) {
+    writer->lost[WRITER_LOST_SIZES] += ref->size > 1;
+    writer->lost[WRITER_LOST_CROSSINGS] +=
+        writer_first_page(writer, ref) != writer_last_page(writer, ref);
+}
+
+/* Without ops, and without the mark of the kernel. */
+static inline void writer_lose_kind(VMMTraceWriter *writer, const VMMRef *ref) {
+    writer->lost[WRITER_LOST_KINDS] += ref->op != VMM_OP_READ;
+    writer->lost[WRITER_LOST_KERNEL_MARKS] += (ref->flags & VMM_REF_KERNEL) != 0;
+}
 
 #endif
