@@ -48,6 +48,9 @@
 #include "engine/specialised.c"
 #include "engine/stream.c"
 
+/* analysis: what is found out of traces, without a machine */
+#include "analysis/sad.c"
+
 /* report: text, JSON, CSV */
 #include "report/buffer.c"
 #include "report/csv.c"

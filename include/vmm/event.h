@@ -28,19 +28,19 @@ enum { VMM_PROT_READ = 1, VMM_PROT_WRITE = 2, VMM_PROT_EXEC = 4 };
 
 /* VMMEvent.flags of MAP and UNMAP, and of FORK. */
 enum {
-    VMM_MAP_SHARED = 1,       /* else private */
-    VMM_MAP_ANONYMOUS = 2,    /* no file */
-    VMM_MAP_FIXED = 4,        /* replaces what was mapped there */
-    VMM_MAP_STACK = 8,        /* the stack of the first thread */
-    VMM_MAP_HEAP = 16,        /* the area of brk(2) */
-    VMM_MAP_AT_START = 32,    /* made by exec, before the program's first instruction */
-    VMM_MAP_GROWSDOWN = 64,   /* grows down on faults, as a stack does */
-    VMM_MAP_HUGETLB = 128,    /* asked for huge pages */
-    VMM_MAP_POPULATE = 256,   /* asked for all pages at once */
-    VMM_MAP_NORESERVE = 512,  /* asked for no reservation of swap */
-    VMM_MAP_LOCKED = 1024,    /* asked for pages that stay in memory */
-    VMM_MAP_SYSV = 2048,      /* a System V segment: `file` has the path "/SYSVkey", inode the id */
-    VMM_FORK_VFORK = 4096     /* FORK: vfork(2) */
+    VMM_MAP_SHARED = 1,      /* else private */
+    VMM_MAP_ANONYMOUS = 2,   /* no file */
+    VMM_MAP_FIXED = 4,       /* replaces what was mapped there */
+    VMM_MAP_STACK = 8,       /* the stack of the first thread */
+    VMM_MAP_HEAP = 16,       /* the area of brk(2) */
+    VMM_MAP_AT_START = 32,   /* made by exec, before the program's first instruction */
+    VMM_MAP_GROWSDOWN = 64,  /* grows down on faults, as a stack does */
+    VMM_MAP_HUGETLB = 128,   /* asked for huge pages */
+    VMM_MAP_POPULATE = 256,  /* asked for all pages at once */
+    VMM_MAP_NORESERVE = 512, /* asked for no reservation of swap */
+    VMM_MAP_LOCKED = 1024,   /* asked for pages that stay in memory */
+    VMM_MAP_SYSV = 2048,     /* a System V segment: `file` has the path "/SYSVkey", inode the id */
+    VMM_FORK_VFORK = 4096    /* FORK: vfork(2) */
 };
 
 /* One event. Fields that its type does not name are 0. */

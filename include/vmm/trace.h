@@ -35,19 +35,19 @@ typedef struct VMMTraceOptions {
 /* What is known of a trace; valid at any time, final once vmm_trace_read() has returned 0. */
 typedef struct VMMTraceInfo {
     uint32_t struct_size;
-    uint32_t marks_writes;    /* 1: the format tells reads from writes */
-    const char *path;         /* as given to open; "-" for standard input */
-    const char *format;       /* "native", "lackey", ... */
-    const char *compression;  /* "none", "gzip", "xz", "zstd" */
-    uint64_t bytes_read;      /* of the file, compressed if it is */
-    uint64_t bytes_total;     /* of the file; 0 if not known (a pipe) */
-    uint64_t references;      /* delivered */
-    uint64_t bad_records;     /* left out with skip_bad_records */
-    uint64_t ignored_records; /* records that are no references (din labels 3 to 5; in a lackey
-                                 log, output of the watched program) */
-    uint64_t damaged_bytes;   /* of the file, from the damage that ended reading, at least 1 */
-    uint64_t fingerprint;     /* of all references delivered, in order; independent of format
-                                 and compression. Of a .vmt in page runs: of its blocks */
+    uint32_t marks_writes;      /* 1: the format tells reads from writes */
+    const char *path;           /* as given to open; "-" for standard input */
+    const char *format;         /* "native", "lackey", ... */
+    const char *compression;    /* "none", "gzip", "xz", "zstd" */
+    uint64_t bytes_read;        /* of the file, compressed if it is */
+    uint64_t bytes_total;       /* of the file; 0 if not known (a pipe) */
+    uint64_t references;        /* delivered */
+    uint64_t bad_records;       /* left out with skip_bad_records */
+    uint64_t ignored_records;   /* records that are no references (din labels 3 to 5; in a lackey
+                                   log, output of the watched program) */
+    uint64_t damaged_bytes;     /* of the file, from the damage that ended reading, at least 1 */
+    uint64_t fingerprint;       /* of all references delivered, in order; independent of format
+                                   and compression. Of a .vmt in page runs: of its blocks */
     uint64_t kernel_references; /* delivered with VMM_REF_KERNEL; part of `references` */
     uint64_t events;            /* passed so far */
     uint64_t page_size;         /* bytes: addresses are known by the page only, the first byte of
@@ -63,16 +63,16 @@ typedef struct VMMTraceInfo {
  */
 typedef struct VMMTraceHeader {
     uint32_t struct_size;
-    uint32_t version;       /* of the format */
-    const char *codec;      /* "runs": page runs; "full": full addresses */
-    const char *command;    /* the command line that was recorded, quoted for a shell */
-    const char *host;       /* machine, kernel */
-    const char *recorder;   /* program and version that recorded it */
-    const char *note;       /* what to know of it: layout, serialised threads, reduction */
+    uint32_t version;     /* of the format */
+    const char *codec;    /* "runs": page runs; "full": full addresses */
+    const char *command;  /* the command line that was recorded, quoted for a shell */
+    const char *host;     /* machine, kernel */
+    const char *recorder; /* program and version that recorded it */
+    const char *note;     /* what to know of it: layout, serialised threads, reduction */
     uint8_t uuid[16];
-    uint64_t start_time_ns; /* since 1970-01-01 UTC */
-    uint64_t page_size;     /* bytes, of the machine it was recorded on */
-    uint64_t total_references; /* of the whole trace, from its index; 0: it has none (cut off) */
+    uint64_t start_time_ns;       /* since 1970-01-01 UTC */
+    uint64_t page_size;           /* bytes, of the machine it was recorded on */
+    uint64_t total_references;    /* of the whole trace, from its index; 0: it has none (cut off) */
     uint64_t original_references; /* before a reduction; else 0 */
 } VMMTraceHeader;
 

@@ -18,7 +18,8 @@
  *
  * Reading order: types.h (the words), config.h (options by name), sim.h (the machine; threads
  * and determinism), trace.h and generate.h (where references come from), trace_write.h (where they
- * can go), event.h (control and observation), stats.h and report.h (results), error.h.
+ * can go), reduce.h (how they become fewer), event.h (control and observation), stats.h and
+ * report.h (results), error.h.
  *
  * Conventions: sizes are bytes, simulated times picoseconds unless a name says otherwise. Every
  * struct that may grow opens with struct_size. Functions return VMM_OK or a negative VMMError,
@@ -32,6 +33,7 @@
 #include "error.h"
 #include "event.h"
 #include "generate.h"
+#include "reduce.h"
 #include "report.h"
 #include "sim.h"
 #include "stats.h"
