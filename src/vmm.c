@@ -23,6 +23,7 @@
 #include "config/settings.c"
 
 /* trace: formats, decompression, generators */
+#include "trace/event.c"
 #include "trace/format.c"
 #include "trace/generator.c"
 #include "trace/source.c"

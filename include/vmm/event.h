@@ -64,6 +64,13 @@ typedef struct VMMEvent {
 /* "unmap", ...; NULL: there is no such type. */
 VMM_API const char *vmm_event_name(uint32_t type);
 
+/*
+ * The event as one line for people, without '\n': "map 12/1 0x4000-0x6000 rw- private anonymous".
+ * `path` is that of its file, NULL if it has none or it is not known. Like snprintf(): the length
+ * that the whole line has.
+ */
+VMM_API int vmm_event_text(const VMMEvent *event, const char *path, char *text, size_t size);
+
 /* One evicted page. */
 typedef struct VMMEviction {
     uint32_t pid;

@@ -2,10 +2,12 @@
 /*
  * The native text format: one reference a line.
  *
- *     pid op address [size] [text]        1 R 0x7ffe0010 8
+ *     pid[/tid] op address [size] [text]        1 R 0x7ffe0010 8
  *
  *   pid      decimal, 0 to 4294967295
- *   op       R read, W write, I instruction fetch, M read and then write; either case
+ *   tid      thread of the process, decimal, 0 to 4294967295; 0 if absent
+ *   op       R read, W write, I instruction fetch, M read and then write; KR, KW a read or a write
+ *            that the kernel made for the program; either case
  *   address  hexadecimal with 0x or 0X and at most 16 digits, or decimal
  *   size     bytes, decimal, 1 to 4294967295; 1 if absent
  *   text     anything that does not begin with a digit, or a sign and a digit; ignored, because
@@ -23,6 +25,28 @@ static const uint8_t native_ops[256] = {
     ['w'] = VMM_OP_WRITE + 1, ['I'] = VMM_OP_FETCH + 1, ['i'] = VMM_OP_FETCH + 1,
     ['M'] = NATIVE_MODIFY,    ['m'] = NATIVE_MODIFY,
 };
+
+static const char *native_process(Scan *scan, uint64_t *pid, uint64_t *tid) {
+    const char *problem = scan_decimal(scan, UINT32_MAX, pid);
+    *tid = 0;
+    if (problem == NULL && scan->at < scan->end && *scan->at == '/') {
+        scan->at++;
+        if (scan_decimal(scan, UINT32_MAX, tid) != NULL || !scan_at_gap(scan)) {
+            return "the tid is not a number from 0 to 4294967295";
+        }
+    }
+    return problem == NULL && scan_at_gap(scan) ? NULL
+                                                : "the pid is not a number from 0 to 4294967295";
+}
+
+/* The value of native_ops, 0: none of them. */
+static uint8_t native_op(Scan *scan, uint8_t *flags) {
+    *flags = (*scan->at | 0x20) == 'k' ? VMM_REF_KERNEL : 0;
+    scan->at += *flags != 0;
+    uint8_t op = scan->at < scan->end ? native_ops[(unsigned char)*scan->at++] : 0;
+    bool good = scan_at_gap(scan) && (*flags == 0 || op <= VMM_OP_WRITE + 1);
+    return good ? op : 0;
+}
 
 static const char *native_address(Scan *scan, uint64_t *addr) {
     const char *problem =
@@ -59,19 +83,21 @@ static TraceLineKind native_line(TraceLine *line) {
         return kind;
     }
     uint64_t pid;
+    uint64_t tid;
     uint64_t addr;
     uint64_t size;
+    uint8_t flags;
     scan_blanks(&scan);
-    const char *problem = scan_decimal(&scan, UINT32_MAX, &pid);
-    if (problem != NULL || !scan_at_gap(&scan)) {
-        return scan_bad(line, "the pid is not a number from 0 to 4294967295");
+    const char *problem = native_process(&scan, &pid, &tid);
+    if (problem != NULL) {
+        return scan_bad(line, problem);
     }
     scan_blanks(&scan);
     if (scan.at == scan.end) {
         return scan_bad(line, "op and address are missing");
     }
-    uint8_t op = native_ops[(unsigned char)*scan.at++];
-    if (op == 0 || !scan_at_gap(&scan)) {
+    uint8_t op = native_op(&scan, &flags);
+    if (op == 0) {
         return scan_bad(line, "the op is not one of R, W, I, M");
     }
     scan_blanks(&scan);
@@ -85,25 +111,35 @@ static TraceLineKind native_line(TraceLine *line) {
     if (problem != NULL) {
         return scan_bad(line, problem);
     }
+    VMMOp first = op == NATIVE_MODIFY ? VMM_OP_READ : (VMMOp)(op - 1);
+    line->refs[0] = scan_ref(addr, (uint32_t)pid, (uint32_t)size, first);
+    line->refs[0].tid = (uint32_t)tid;
+    line->refs[0].flags = flags;
     if (op != NATIVE_MODIFY) {
-        line->refs[0] = scan_ref(addr, (uint32_t)pid, (uint32_t)size, (VMMOp)(op - 1));
         return TRACE_LINE_REF;
     }
-    line->refs[0] = scan_ref(addr, (uint32_t)pid, (uint32_t)size, VMM_OP_READ);
-    line->refs[1] = scan_ref(addr, (uint32_t)pid, (uint32_t)size, VMM_OP_WRITE);
+    line->refs[1] = line->refs[0];
+    line->refs[1].op = VMM_OP_WRITE;
     return TRACE_LINE_TWO_REFS;
 }
 
-/* "pid op 0xADDRESS" or "pid op 0xADDRESS size", single blanks, op R, W or I. */
+/* "pid op 0xADDRESS" or "pid op 0xADDRESS size", pid or pid/tid, single blanks, op R, W or I. */
 VMM_ALWAYS_INLINE bool native_fast(const char *at, const char *newline, VMMRef **ref,
                                    uint64_t page_size) {
     (void)page_size;
     uint32_t pid;
+    uint32_t tid = 0;
     uint32_t size = 1;
     uint64_t addr;
     at = fast_decimal(at, &pid);
     if (VMM_UNLIKELY(at == NULL)) {
         return false;
+    }
+    if (*at == '/') {
+        at = fast_decimal(at + 1, &tid);
+        if (VMM_UNLIKELY(at == NULL)) {
+            return false;
+        }
     }
     uint8_t op = native_ops[(unsigned char)at[1]];
     if (VMM_UNLIKELY((uint8_t)(op - 1) > VMM_OP_FETCH || at[0] != ' ' ||
@@ -123,6 +159,9 @@ VMM_ALWAYS_INLINE bool native_fast(const char *at, const char *newline, VMMRef *
         return false;
     }
     fast_store(ref, addr, pid, size, op - 1u);
+    if (tid != 0) {
+        (*ref)[-1].tid = tid;
+    }
     return true;
 }
 

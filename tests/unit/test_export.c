@@ -92,6 +92,81 @@ static void refuses(const char *format, VMMRef second, const char *why) {
     stop(&export);
 }
 
+/* ---- native --------------------------------------------------------------------------------- */
+
+static void native_keeps_all_of_a_reference(void **state) {
+    (void)state;
+    Export export;
+    start(&export, "native", 0);
+    put(&export, VMM_OP_READ, 0x1000, 8);
+    VMMRef refs[2] = {{.addr = UINT64_MAX, .op = VMM_OP_FETCH, .pid = UINT32_MAX, .tid = 1},
+                      {.op = VMM_OP_WRITE, .size = 3, .pid = 7, .flags = VMM_REF_KERNEL}};
+    assert_int_equal(vmm_trace_write(export.writer, refs, 2), VMM_OK);
+    end(&export);
+    assert_string_equal((char *)export.bytes,
+                        "7 R 0x1000 8\n4294967295/1 I 0xffffffffffffffff 1\n7 KW 0x0 3\n");
+    assert_int_equal(info_of(&export).references, 3);
+    assert_int_equal(info_of(&export).kernel_references, 1);
+    assert_null(vmm_trace_writer_loss_text(export.writer, 0));
+    stop(&export);
+}
+
+static void event(Export *export, VMMEvent event) {
+    event.struct_size = sizeof event;
+    assert_int_equal(vmm_trace_write_event(export->writer, &event), VMM_OK);
+}
+
+static void native_events_are_comments(void **state) {
+    (void)state;
+    Export export;
+    start(&export, "native", 0);
+    VMMTraceFile file = {.path = "/a \"b\"\n"};
+    assert_int_equal(vmm_trace_write_file(export.writer, &file), 1);
+    assert_int_equal(vmm_trace_write_file(export.writer, &file), 1);
+    event(&export, (VMMEvent){.type = VMM_EVENT_START, .pid = 7, .value = 1});
+    event(&export, (VMMEvent){.type = VMM_EVENT_MAP,
+                              .pid = 7,
+                              .tid = 2,
+                              .start = 0x4000,
+                              .length = 0x2000,
+                              .prot = VMM_PROT_READ | VMM_PROT_EXEC,
+                              .file = 1,
+                              .offset = 0x1000,
+                              .flags = VMM_MAP_AT_START});
+    event(&export, (VMMEvent){.type = VMM_EVENT_MAP,
+                              .pid = 7,
+                              .start = 0x8000,
+                              .length = 0x1000,
+                              .prot = VMM_PROT_READ | VMM_PROT_WRITE,
+                              .flags = VMM_MAP_SHARED | VMM_MAP_ANONYMOUS});
+    event(&export, (VMMEvent){.type = VMM_EVENT_REMAP,
+                              .pid = 7,
+                              .start = 0x8000,
+                              .length = 0x1000,
+                              .target = 0xa000,
+                              .value = 0x2000});
+    put(&export, VMM_OP_READ, 1, 1);
+    event(&export,
+          (VMMEvent){.type = VMM_EVENT_FORK, .pid = 7, .value = 8, .flags = VMM_FORK_VFORK});
+    event(&export, (VMMEvent){.type = VMM_EVENT_EXEC, .pid = 8, .file = 1});
+    event(&export, (VMMEvent){.type = VMM_EVENT_EXIT, .pid = 8, .value = 3 << 8});
+    event(&export, (VMMEvent){.type = VMM_EVENT_EXIT, .pid = 7, .value = 9});
+    end(&export);
+    assert_string_equal((char *)export.bytes,
+                        "# start 7 parent 1\n"
+                        "# map 7/2 0x4000-0x6000 r-x private at-start \"/a \\x22b\\x22\\x0a\" "
+                        "offset 0x1000\n"
+                        "# map 7 0x8000-0x9000 rw- shared anonymous\n"
+                        "# remap 7 0x8000-0x9000 to 0xa000-0xc000\n"
+                        "7 R 0x1 1\n"
+                        "# fork 7 child 8 vfork\n"
+                        "# exec 8 \"/a \\x22b\\x22\\x0a\"\n"
+                        "# exit 8 status 3\n"
+                        "# exit 7 signal 9\n");
+    assert_int_equal(info_of(&export).dropped_events, 8);
+    stop(&export);
+}
+
 /* ---- din ------------------------------------------------------------------------------------ */
 
 static void din_is_label_and_address(void **state) {
@@ -305,6 +380,8 @@ static void a_full_disk_is_an_error(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(native_keeps_all_of_a_reference),
+        cmocka_unit_test(native_events_are_comments),
         cmocka_unit_test(din_is_label_and_address),
         cmocka_unit_test(formats_without_processes_refuse_a_second_one),
         cmocka_unit_test(pages_are_numbers),

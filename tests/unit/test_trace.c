@@ -345,6 +345,15 @@ static const BadCase bad_cases[] = {
     {"native", "+1 R 0x1000", 0},
     {"native", "a R 0x1000", 0},
     {"native", "0x1 R 0x1000", 0},
+    {"native", "1/ R 0x1000", 0},
+    {"native", "1/x R 0x1000", 0},
+    {"native", "1/2/3 R 0x1000", 0},
+    {"native", "1/4294967296 R 0x1000", 0},
+    {"native", "1 K 0x1000", 0},
+    {"native", "1 KI 0x1000", 0},
+    {"native", "1 KM 0x1000", 0},
+    {"native", "1 KRW 0x1000", 0},
+    {"native", "1 K", 0},
     {"native", "1.5 R 0x1000", 0},
     {"native", "4294967296 R 0x1000", 0},
     {"native", "99999999999999999999999 R 0x1000", 0},
@@ -479,6 +488,18 @@ static void the_message_of_a_bad_record(void **state) {
     free(result.refs);
     result = read_bytes("0 R 0x1\n\"\x1b[31m\xff\t\\\"\n", 18, "native", false);
     assert_contains(result.error, "found \"\\x22\\x1b[31m\\xff\\t\\x5c\\x22\"");
+    free(result.refs);
+}
+
+static void native_has_threads_and_the_kernel(void **state) {
+    (void)state;
+    Result result = read_text("7/12 W 0x1000 8\n7/3 M 1\n7 KR 0x1000 8\n7/5 KW 1\n", "native");
+    assert_int_equal(result.count, 5);
+    static const uint32_t tids[] = {12, 3, 3, 0, 5};
+    for (size_t i = 0; i < result.count; i++) {
+        assert_int_equal(result.refs[i].tid, tids[i]);
+        assert_int_equal(result.refs[i].flags, i < 3 ? 0 : VMM_REF_KERNEL);
+    }
     free(result.refs);
 }
 
@@ -1339,6 +1360,7 @@ int main(void) {
         cmocka_unit_test(page_size_scales_page_lists),
         cmocka_unit_test(bad_records),
         cmocka_unit_test(the_message_of_a_bad_record),
+        cmocka_unit_test(native_has_threads_and_the_kernel),
         cmocka_unit_test(line_numbers_stay_exact),
         cmocka_unit_test(long_lines),
         cmocka_unit_test(nothing_but_bad_records),
