@@ -65,6 +65,7 @@
 #include "api/tables_api.c"
 
 /* the program */
+#include "../tools/vmm/cc.c"
 #include "../tools/vmm/compare.c"
 #include "../tools/vmm/explain.c"
 #include "../tools/vmm/help.c"

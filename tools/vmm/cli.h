@@ -7,6 +7,7 @@
  *     compare.c   many runs over one decode        output.c    files that are written completely
  *     explain.c   tiny strings, step by step       progress.c  the progress line, and Ctrl-C
  *     list.c      the tables of the library        steps.c     one line for each page reference
+ *     cc.c        the compiler of vmm record --fast
  *     help.c      help, from the same tables       plot.c      pictures, through gnuplot
  *
  * The program uses the library through <vmm/...> alone. Reports and tables go to standard output,
@@ -101,7 +102,8 @@ typedef struct CliCommand {
 } CliCommand;
 
 extern const CliCommand cli_sim_command, cli_compare_command, cli_explain_command;
-extern const CliCommand cli_list_command, cli_help_command, cli_version_command;
+extern const CliCommand cli_list_command, cli_cc_command, cli_cxx_command;
+extern const CliCommand cli_help_command, cli_version_command;
 
 /* The sub-commands in the order of help; NULL past the last. */
 const CliCommand *cli_command_at(size_t index);
@@ -198,6 +200,16 @@ int cli_finish_stdout(void);
 
 /* A whole report in memory of its own (free()), or NULL after a message. */
 char *cli_report(const VMM *vmm, VMMReportKind kind, const VMMReportContext *context);
+
+/* ---- Compiling for the fast recorder (cc.c) -------------------------------------------------- */
+
+/* The environment variable that tells a program so compiled where it shall record to. */
+#define CLI_FAST_VARIABLE "VMM_RECORD_CHANNEL"
+
+/* Does the word name a C or C++ compiler? */
+bool cli_is_compiler(const char *word);
+/* Becomes the compiler, with its arguments and ours; CLI_FAILURE after a message if it cannot. */
+int cli_compile(const char *compiler, int argc, char **argv);
 
 /* ---- Progress (progress.c) ------------------------------------------------------------------ */
 
