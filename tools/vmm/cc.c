@@ -37,7 +37,7 @@ typedef enum CcFamily { CC_GCC, CC_CLANG, CC_UNKNOWN } CcFamily;
 /* What a compiler says that it is. */
 typedef struct CcCompiler {
     CcFamily family;
-    long version; /* of the language that gcc speaks; clang says 4 */
+    long version;
     bool is_x86;
 } CcCompiler;
 
@@ -80,15 +80,18 @@ bool cli_is_compiler(const char *word) {
 static CcCompiler cc_read_macros(FILE *macros) {
     char line[1024];
     CcCompiler found = {.family = CC_UNKNOWN};
-    bool is_clang = false;
+    long clang = 0;
     while (fgets(line, sizeof line, macros) != NULL) {
         if (strncmp(line, "#define __GNUC__ ", 17) == 0) {
             found.version = strtol(line + 17, NULL, 10);
         }
-        is_clang = is_clang || strncmp(line, "#define __clang__ ", 18) == 0;
+        if (strncmp(line, "#define __clang_major__ ", 24) == 0) {
+            clang = strtol(line + 24, NULL, 10);
+        }
         found.is_x86 = found.is_x86 || strncmp(line, "#define __x86_64__ ", 19) == 0;
     }
-    found.family = is_clang ? CC_CLANG : found.version > 0 ? CC_GCC : CC_UNKNOWN;
+    found.family = clang > 0 ? CC_CLANG : found.version > 0 ? CC_GCC : CC_UNKNOWN;
+    found.version = clang > 0 ? clang : found.version;
     return found;
 }
 
@@ -233,6 +236,10 @@ static void cc_add_compiling(CcWords *list, CcCompiler compiler) {
         cc_add(list, "-mllvm");
         cc_add(list, "-tsan-instrument-func-entry-exit=0");
         cc_add(list, "-fno-sanitize-link-runtime");
+    }
+    if (compiler.family == CC_CLANG && compiler.version >= 13) {
+        cc_add(list, "-mllvm"); /* else the load of x++ goes untold */
+        cc_add(list, "-tsan-compound-read-before-write=1");
     }
 }
 

@@ -82,6 +82,9 @@ bool fast_is_on(void);
 void fast_hand_over(void);
 void fast_hand_over_all(void);
 
+/* The process ends, with that status of wait(2): hands over all there is, and is off afterwards. */
+void fast_end(int status);
+
 /* A file that is mapped or executed. */
 typedef struct FastFile {
     const char *path; /* NULL: none */
@@ -126,8 +129,12 @@ int fast_producer_reserve(void);
 void fast_producer_release(int place);
 /* The process was made, in the parent; and in the child, which is now process `pid`. */
 void fast_producer_fork_done(int place, uint32_t child);
-/* `told`: the parent will tell of the fork; else the child does, as thread `tid` of the parent. */
-bool fast_producer_become_child(int place, bool told, uint32_t tid);
+/* `told`: the parent will tell of the fork; else the child does, in the parent's name. */
+bool fast_producer_become_child(int place, bool told);
+/* The process ends with that status of wait(2); nothing can be sent any more. */
+void fast_producer_end(uint32_t tid, uint32_t status);
+/* The process whose references these are; the child of a vfork(2) is another one. */
+uint32_t fast_producer_pid(void);
 /* Is [start, end) the channel itself? */
 bool fast_producer_is_mapping(uint64_t start);
 

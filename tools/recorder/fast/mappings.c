@@ -90,7 +90,7 @@ static void fast_maps_line(const char *line) {
     event.flags |= fast_text_begins(line, "[stack]") ? VMM_MAP_STACK | VMM_MAP_GROWSDOWN : 0u;
     event.flags |= fast_text_begins(line, "[heap]") ? VMM_MAP_HEAP : 0u;
     if (event.start <= VMM_PACKED_ADDR_MASK && !fast_producer_is_mapping(event.start)) {
-        fast_producer_tell(1, &event, file.inode != 0 ? &file : NULL);
+        fast_producer_tell(fast_producer_pid(), &event, file.inode != 0 ? &file : NULL);
     }
 }
 

@@ -49,6 +49,7 @@ void *fast_next(const char *name) {
     X(system, int, (const char *))                                                           \
     X(popen, FILE *, (const char *, const char *))                                           \
     X(pthread_create, int, (pthread_t *, const pthread_attr_t *, void *(*)(void *), void *)) \
+    X(quick_exit, void, (int))                                                               \
     X(pthread_join, int, (pthread_t, void **))
 
 typedef struct FastReal {
@@ -56,6 +57,8 @@ typedef struct FastReal {
     FAST_REAL_FUNCTIONS
 #undef X
 } FastReal;
+
+static void fast_exit_start(void);
 
 static const FastReal *fast_real(void) {
     static FastReal real;
@@ -103,6 +106,7 @@ void fast_process_start(void) {
     (void)stat(path, &status);
     FastFile executable = {path, status.st_dev, status.st_ino};
     fast_real();
+    fast_exit_start();
     fast_producer_image(&executable, (uint32_t)getppid());
 }
 
@@ -263,15 +267,49 @@ void __tsan_init(void) {
     fast_start();
 }
 
+/*
+ * exit(3) calls functions of which one is told the status, and destructors; either may come first.
+ * Behind both the process is over.
+ */
+static struct {
+    int status;
+    int steps;
+} fast_exit;
+
+static void fast_exit_step(void) {
+    if (++fast_exit.steps == 2) {
+        fast_end((fast_exit.status & 0xff) << 8);
+    } else {
+        fast_hand_over_all();
+    }
+}
+
+static void fast_exit_told(int status, void *nothing) {
+    (void)nothing;
+    fast_exit.status = status;
+    fast_exit_step();
+}
+
 /* The last of a program's destructors. */
-static void __attribute__((destructor(101))) fast_process_end(void) {
-    fast_hand_over_all();
+static void __attribute__((destructor(101))) fast_exit_last(void) {
+    fast_exit_step();
+}
+
+static void fast_exit_start(void) {
+    on_exit(fast_exit_told, NULL);
 }
 
 FAST_API void _exit(int status) {
-    fast_hand_over_all();
+    fast_end((status & 0xff) << 8);
     syscall(SYS_exit_group, status);
     __builtin_unreachable();
 }
 
 FAST_API void _Exit(int status) __attribute__((alias("_exit")));
+
+/* What its handlers do is not recorded any more. */
+FAST_API void quick_exit(int status) {
+    fast_end((status & 0xff) << 8);
+    fast_real()->quick_exit(status);
+    __builtin_unreachable();
+}

@@ -154,9 +154,21 @@ bool fast_producer_tell(uint32_t tid, const VMMEvent *event, const FastFile *fil
 bool fast_producer_image(const FastFile *executable, uint32_t parent) {
     VMMEvent event = {.value = parent};
     ChannelEvent told = fast_producer_event(&event, executable);
-    channel_set_thread(&fast_producer, 1);
+    channel_set_thread(&fast_producer, fast_producer.pid);
     channel_put_event(&fast_producer, CHANNEL_IMAGE, &told, executable->path);
     return !channel_discards(&fast_producer);
+}
+
+void fast_producer_end(uint32_t tid, uint32_t status) {
+    VMMEvent event = {.type = VMM_EVENT_EXIT, .value = status};
+    fast_producer_tell(tid, &event, NULL);
+    channel_publish(&fast_producer);
+    channel_slot_free(fast_producer.channel, fast_producer.slot_number);
+    fast_producer.channel = NULL;
+}
+
+uint32_t fast_producer_pid(void) {
+    return fast_producer.pid;
 }
 
 bool fast_producer_is_mapping(uint64_t start) {
@@ -186,7 +198,7 @@ static int fast_producer_parent_is_gone(uint32_t parent) {
     return (uint32_t)getppid() != parent;
 }
 
-bool fast_producer_become_child(int place, bool told, uint32_t tid) {
+bool fast_producer_become_child(int place, bool told) {
     Channel *channel = fast_producer.channel;
     uint32_t parent = fast_producer.pid, self = (uint32_t)getpid();
     bool reserved = place >= 0;
@@ -203,7 +215,7 @@ bool fast_producer_become_child(int place, bool told, uint32_t tid) {
     }
     VMMEvent event = {.type = VMM_EVENT_FORK, .value = self};
     fast_producer.pid = parent;
-    fast_producer_tell(tid, &event, NULL);
+    fast_producer_tell(parent, &event, NULL);
     channel_publish(&fast_producer);
     fast_producer.pid = self;
     channel_fork_done(channel, place, self);

@@ -55,7 +55,7 @@ static void fast_signal_handler(int number, siginfo_t *info, void *context) {
 static void fast_signal_end(int number, siginfo_t *info, void *context) {
     struct sigaction standard = {.sa_handler = SIG_DFL};
     (void)context;
-    fast_hand_over_all();
+    fast_end(number);
     fast_signal_set(number, &standard, NULL);
     if (info->si_code <= 0 || info->si_code == SI_KERNEL ||
         (number != SIGSEGV && number != SIGBUS && number != SIGFPE && number != SIGILL)) {

@@ -46,9 +46,8 @@ static struct {
     pthread_mutex_t lock;
     FastState state;
     FastThread *threads;
-    uint32_t threads_made; /* since the program began; a thread's number */
-    pthread_key_t key;     /* calls us at a thread's end */
-    uint32_t *same;        /* memory that fork(2) wipes: 1, but in a child that does not know it */
+    pthread_key_t key; /* calls us at a thread's end */
+    uint32_t *same;    /* memory that fork(2) wipes: 1, but in a child that does not know it */
 } fast_process = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 FAST_THREAD_LOCAL FastBuffer fast_buffer;
@@ -146,14 +145,14 @@ static FastThread *fast_thread_get(void) {
         return NULL;
     }
     thread->buffer = &fast_buffer;
-    thread->tid = ++fast_process.threads_made;
+    thread->tid = (uint32_t)syscall(SYS_gettid);
     thread->levels[0].start = refs;
     thread->next = fast_process.threads;
     fast_process.threads = thread;
     fast_self = thread;
     fast_thread_begin_buffer(thread);
     pthread_setspecific(fast_process.key, thread);
-    if (thread->tid != 1) {
+    if (thread->tid != fast_producer_pid()) {
         VMMEvent event = {.type = VMM_EVENT_THREAD_START, .value = thread->tid};
         fast_producer_tell(thread->tid, &event, NULL);
     }
@@ -268,10 +267,10 @@ static void fast_become_child(void) {
     fast_process.threads = self;
     if (self != NULL) {
         self->next = NULL;
+        self->tid = (uint32_t)getpid();
         self->levels[self->level].from = fast_thread_next(self);
     }
-    bool on = fast_producer_become_child(fast_child_place, fast_parent_tells,
-                                         self != NULL ? self->tid : 1);
+    bool on = fast_producer_become_child(fast_child_place, fast_parent_tells);
     fast_set_state(on ? FAST_ON : FAST_OFF);
     fast_child_place = -1;
     fast_parent_tells = false;
@@ -312,7 +311,7 @@ void fast_fork_parent(int child) {
     if (child > 0) {
         VMMEvent event = {.type = VMM_EVENT_FORK, .value = (uint64_t)child};
         FastThread *thread = fast_thread_get();
-        fast_producer_tell(thread != NULL ? thread->tid : 1, &event, NULL);
+        fast_producer_tell(thread != NULL ? thread->tid : 0, &event, NULL);
         fast_producer_fork_done(place, (uint32_t)child);
     } else {
         fast_producer_release(place);
@@ -408,6 +407,20 @@ void fast_hand_over_all(void) {
         fast_unlock(&before);
     }
     errno = error;
+}
+
+void fast_end(int status) {
+    sigset_t before;
+    if (!fast_is_on() || (uint32_t)getpid() != fast_producer_pid()) {
+        return;
+    }
+    fast_hand_over_all();
+    fast_lock(&before);
+    if (fast_is_on()) {
+        fast_producer_end((uint32_t)syscall(SYS_gettid), (uint32_t)status);
+        fast_set_state(FAST_OFF);
+    }
+    fast_unlock(&before);
 }
 
 void fast_tell(const VMMEvent *event, const FastFile *file) {
