@@ -3,8 +3,8 @@
  * Traces: streams of memory references from files, pipes and generators.
  *
  * A trace is read in batches and in constant memory, whatever its length. Compressed input
- * (gzip, xz, zstd, as far as the build has the libraries) is recognised by its first bytes and
- * unpacked on the way. A VMMTrace belongs to one thread at a time.
+ * (gzip, xz, zstd, bzip2, zip, as far as the build has the libraries) is recognised by its first
+ * bytes and unpacked on the way. A VMMTrace belongs to one thread at a time.
  */
 #ifndef VMM_TRACE_H
 #define VMM_TRACE_H
@@ -27,7 +27,8 @@ typedef struct VMMTraceOptions {
     uint32_t struct_size;
     uint32_t skip_bad_records; /* 1: go on past bad records and damage, and count them */
     uint64_t page_size;        /* bytes; what one number of a page list stands for; 0: 4096 */
-    const char *format;        /* a format's name; NULL or "auto": find out from the content */
+    const char *format;        /* a format's name, some with parameters ("csv:addr=1,op=2"); NULL
+                                  or "auto": find out from the content */
     uint32_t threads;          /* that decode .vmt blocks ahead; 0: none, the caller's decodes */
     uint32_t reserved;
 } VMMTraceOptions;
@@ -38,7 +39,7 @@ typedef struct VMMTraceInfo {
     uint32_t marks_writes;      /* 1: the format tells reads from writes */
     const char *path;           /* as given to open; "-" for standard input */
     const char *format;         /* "native", "lackey", ... */
-    const char *compression;    /* "none", "gzip", "xz", "zstd" */
+    const char *compression;    /* "none", "gzip", "xz", "zstd", "bzip2", "zip" */
     uint64_t bytes_read;        /* of the file, compressed if it is */
     uint64_t bytes_total;       /* of the file; 0 if not known (a pipe) */
     uint64_t references;        /* delivered */

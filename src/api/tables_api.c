@@ -48,6 +48,9 @@ const char *vmm_build_features(void) {
 #ifdef VMM_HAVE_ZSTD
                                    "zstd "
 #endif
+#ifdef VMM_HAVE_BZIP2
+                                   "bzip2 "
+#endif
 #ifdef VMM_CHECKING
                                    "checking "
 #endif

@@ -94,19 +94,8 @@ static void format_first_line(TraceGuess *guess, const char *text, const char *e
     }
 }
 
-TraceGuess trace_format_sniff(const TraceView *view) {
-    TraceGuess guess = {.format = NULL};
-    for (size_t i = 0; i < VMM_COUNT_OF(trace_format_table); i++) {
-        const TraceFormat *format = trace_format_table[i];
-        if (format->sniff == NULL || !format->sniff(view)) {
-            continue;
-        }
-        if (guess.format != NULL) {
-            guess.rival = format;
-        } else {
-            guess.format = format;
-        }
-    }
+/* The rival found, if there is one, and the format become two that are equal. */
+static TraceGuess format_decide(TraceGuess guess) {
     if (guess.rival != NULL) {
         guess.equal = guess.format;
         guess.format = NULL;
@@ -114,10 +103,57 @@ TraceGuess trace_format_sniff(const TraceView *view) {
     return guess;
 }
 
+TraceGuess trace_format_sniff(const TraceView *view) {
+    TraceGuess guess = {.format = NULL};
+    TraceSign best = TRACE_SIGN_NONE;
+    for (size_t i = 0; i < VMM_COUNT_OF(trace_format_table); i++) {
+        const TraceFormat *format = trace_format_table[i];
+        TraceSign sign = format->sniff != NULL ? format->sniff(view) : TRACE_SIGN_NONE;
+        if (sign > best) {
+            best = sign;
+            guess.format = format;
+            guess.rival = NULL;
+        } else if (sign == best && best != TRACE_SIGN_NONE) {
+            guess.rival = format;
+        }
+    }
+    return format_decide(guess);
+}
+
+const char *trace_format_relative(const TraceView *view) {
+    for (size_t i = 0; i < VMM_COUNT_OF(trace_format_table); i++) {
+        const TraceFormat *format = trace_format_table[i];
+        const char *advice = format->relative != NULL ? format->relative(view) : NULL;
+        if (advice != NULL) {
+            return advice;
+        }
+    }
+    return NULL;
+}
+
+/* Only comments are in sight: a format whose records look like them, if all are. */
+static void format_guess_comments(TraceGuess *guess, const char *text, const char *end,
+                                  uint64_t page_size) {
+    for (size_t i = 0; i < VMM_COUNT_OF(trace_format_table); i++) {
+        const TraceFormat *format = trace_format_table[i];
+        FormatFit fit = {0, 0, 0};
+        if (format->hash_records) {
+            fit = format_fit(format, text, end, page_size);
+        }
+        if (fit.records > 0 && fit.bad == 0) {
+            guess->format = format;
+            guess->first = text;
+            guess->first_length = 0;
+            guess->first_line = 1;
+        }
+    }
+}
+
 TraceGuess trace_format_guess(const char *text, const char *end, uint64_t page_size) {
     TraceGuess guess = {.format = NULL};
     format_first_line(&guess, text, end);
     if (guess.first == NULL) {
+        format_guess_comments(&guess, text, end, page_size);
         return guess;
     }
     /* The first lines may be nothing but messages of the tool that wrote the trace: no record,
@@ -125,7 +161,7 @@ TraceGuess trace_format_guess(const char *text, const char *end, uint64_t page_s
     unsigned best = 0;
     for (size_t i = 0; i < VMM_COUNT_OF(trace_format_table); i++) {
         const TraceFormat *format = trace_format_table[i];
-        if (format->record_bytes != 0 || format->named_only) {
+        if (format->line == NULL || format->named_only || format->hash_records) {
             continue;
         }
         FormatFit fit = format_fit(format, text, end, page_size);
@@ -138,9 +174,5 @@ TraceGuess trace_format_guess(const char *text, const char *end, uint64_t page_s
             guess.rival = format;
         }
     }
-    if (guess.rival != NULL) {
-        guess.equal = guess.format;
-        guess.format = NULL;
-    }
-    return guess;
+    return format_decide(guess);
 }

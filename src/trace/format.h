@@ -30,11 +30,13 @@
  * `ignored` and `bad` are raised by what was consumed.
  *
  * STATE. What a format remembers from record to record is in the TRACE_STATE_BYTES at `state`,
- * which belong to the trace and are zeroed when a pass begins.
+ * which belong to the trace and are zeroed when a pass begins (but for what configure() put
+ * there, which each pass begins with).
  *
  * DETECTION. Records are recognised by sniff(), and no two formats claim one input. Else no line
  * is a record of two formats: trace_format_guess() counts, for every format, the records among
- * the first data lines; the format with the most wins if it is the only one.
+ * the first data lines; the format with the most wins if it is the only one. Formats that cannot
+ * be told from others are read only when they are named (named_only).
  */
 #ifndef VMM_TRACE_FORMAT_H
 #define VMM_TRACE_FORMAT_H
@@ -98,6 +100,13 @@ typedef struct TraceView {
     bool whole; /* there are no more */
 } TraceView;
 
+/* What the first bytes of an input say of a format of records; the surest one wins. */
+typedef enum TraceSign {
+    TRACE_SIGN_NONE,
+    TRACE_SIGN_SHAPE, /* no record in sight contradicts it */
+    TRACE_SIGN_MAGIC  /* a mark of its own */
+} TraceSign;
+
 typedef struct TraceFormat {
     const char *name;
     const char *help;      /* one line of description */
@@ -106,7 +115,13 @@ typedef struct TraceFormat {
     unsigned record_bytes; /* 0: a format of lines */
     unsigned record_refs;  /* references one record can make; 0: TRACE_LINE_REFS */
     bool named_only;       /* is never guessed: it cannot be told from others */
-    bool (*sniff)(const TraceView *view);
+    bool hash_records;     /* its lines begin with '#': guessed if there are no others */
+    TraceSign (*sniff)(const TraceView *view);
+    /* What the input is, and the advice, if it is a relative of the format that is not read. */
+    const char *(*relative)(const TraceView *view);
+    /* Takes what followed "NAME:" into a zeroed state, with which each pass then begins: the
+       problem, or NULL. NULL: the format has no parameters. */
+    const char *(*configure)(const char *text, void *state);
     TraceLineKind (*line)(TraceLine *line);
     TraceStatus (*parse)(TraceParse *parse);
 } TraceFormat;
@@ -135,6 +150,9 @@ typedef struct TraceGuess {
  * rival and equal, two.
  */
 TraceGuess trace_format_sniff(const TraceView *view);
+
+/* What the input is, if it is something that is known and not read, and the advice; else NULL. */
+const char *trace_format_relative(const TraceView *view);
 
 /* text .. end are whole lines. */
 TraceGuess trace_format_guess(const char *text, const char *end, uint64_t page_size);

@@ -13,6 +13,9 @@
 #include "../base/compiler.h"
 #include "format.h"
 
+/* With so many whole records in sight, a part of one behind them does not speak against it. */
+#define RECORD_SURE 8
+
 VMM_ALWAYS_INLINE uint16_t record_u16(const unsigned char *at) {
     return (uint16_t)(at[0] | at[1] << 8);
 }
@@ -58,6 +61,26 @@ VMM_ALWAYS_INLINE TraceStatus trace_parse_records(TraceParse *parse, TraceRecord
     parse->refs = ref;
     parse->records += records;
     return status;
+}
+
+/*
+ * For sniff(): do the first bytes consist of records of this size that `is_record` knows? Its
+ * arguments are a record, its number from 0, and `user`. Files that are a record or two and a bit
+ * are somebody else's.
+ */
+static inline bool record_all(const TraceView *view, size_t bytes,
+                              bool (*is_record)(const unsigned char *, uint64_t, void *),
+                              void *user) {
+    size_t count = view->count / bytes;
+    if (count == 0 || (view->whole && view->count % bytes != 0 && count < RECORD_SURE)) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!is_record(view->bytes + i * bytes, i, user)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* Stores a reference field by field, as fast_store() does. */

@@ -3,8 +3,8 @@
  * Page runs: how a .vmt gives its references to the engine without unfolding them.
  *
  * A run is a number of consecutive references of one thread to one page. A stretch of them, at most
- * one block of the file, comes with two dictionaries: the pages it touches, so that each is interned
- * once a stretch, and the shapes of its runs, of which a program has few:
+ * one block of the file, comes with two dictionaries: the pages it touches, so that each is
+ * interned once a stretch, and the shapes of its runs, of which a program has few:
  *
  *     pages   | 0x4001 | 0x1ffeff | 0x4a3c |               VPNs, all different
  *     shapes  | fetch x1 | read x3 | 5, write at 2 |        TraceShape

@@ -320,6 +320,13 @@ VMM_ALWAYS_INLINE bool fast_at_end(const char *at, const char *newline) {
  */
 typedef bool TraceFast(const char *at, const char *newline, VMMRef **ref, uint64_t page_size);
 
+/* For formats that are not worth a fast function. */
+VMM_ALWAYS_INLINE bool fast_none(const char *at, const char *newline, VMMRef **ref,
+                                 uint64_t page_size) {
+    (void)at, (void)newline, (void)ref, (void)page_size;
+    return false;
+}
+
 /* A line that the fast function did not know. False: it is a bad record. */
 static VMM_NOINLINE bool trace_parse_other(TraceParse *parse, const char *at, const char *newline,
                                            VMMRef **ref, TraceLineKind (*read_line)(TraceLine *)) {

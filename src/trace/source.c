@@ -30,9 +30,8 @@ static const struct {
     const char *name;
     const char *command;
 } source_strangers[] = {
-    {"BZh", "bzip2", "bzip2 -dc"},
     {"\x04\x22\x4D\x18", "lz4", "lz4 -dc"},
-    {"PK\x03\x04", "a zip archive", "unzip -p"},
+    {"\xFF\x06", "snappy", "snzip -dc"},
     {"LZIP", "lzip", "lzip -dc"},
     {"\x1F\x9D", "compress (.Z)", "gzip -dc"},
 };

@@ -65,6 +65,7 @@ struct VMMTrace {
     size_t pending_count;
 
     _Alignas(max_align_t) unsigned char state[TRACE_STATE_BYTES]; /* of the format, in this pass */
+    _Alignas(max_align_t) unsigned char parameters[TRACE_STATE_BYTES]; /* `state` at its start */
 
     uint64_t records; /* lines or records in front of `at` */
     uint64_t references;
@@ -272,7 +273,7 @@ static void trace_start_pass(VMMTrace *trace) {
     trace->input = TRACE_INPUT_OPEN;
     trace->in_long_line = false;
     trace->pending_count = 0;
-    memset(trace->state, 0, sizeof trace->state);
+    memcpy(trace->state, trace->parameters, sizeof trace->state);
     trace->records = trace->references = 0;
     trace->bad_records = trace->ignored_records = trace->damaged_bytes = 0;
     trace->bad_text_count = 0;
@@ -285,19 +286,17 @@ static void trace_start_pass(VMMTrace *trace) {
 
 static int trace_unknown_format(VMMTrace *trace, const TraceGuess *guess) {
     char found[72];
-    char names[TRACE_NAMES_BYTES];
     char reason[96] = "no format fits its first lines";
     trace_excerpt(found, sizeof found, guess->first, guess->first_length);
-    trace_format_names(names, sizeof names);
     if (guess->rival != NULL) {
         snprintf(reason, sizeof reason, "its first lines fit %s as well as %s", guess->equal->name,
                  guess->rival->name);
     }
     return error_set(&trace->error, VMM_E_UNKNOWN_FORMAT,
                      "%s:%llu: found \"%s\", expected a trace, but %s; name the format with "
-                     "--format (%s)",
+                     "--format (vmm list formats shows them)",
                      trace->source.name, (unsigned long long)trace->records + guess->first_line,
-                     found, reason, names);
+                     found, reason);
 }
 
 /* Reads until there is enough to look at, or all. */
@@ -370,6 +369,11 @@ static int trace_detect(VMMTrace *trace) {
     trace_look_ahead(trace, TRACE_GUESS_BYTES);
     TraceView view = {(const unsigned char *)trace->buffer, trace->filled,
                       trace->input == TRACE_INPUT_ENDED};
+    const char *relative = trace_format_relative(&view);
+    if (relative != NULL) {
+        return error_set(&trace->error, VMM_E_UNSUPPORTED, "%s is %s", trace->source.name,
+                         relative);
+    }
     TraceGuess guess = trace_format_sniff(&view);
     if (guess.rival != NULL) {
         guess.first = trace->buffer;
@@ -400,6 +404,26 @@ static int trace_open_file(VMMTrace *trace, const char *path) {
     return trace_begin(trace);
 }
 
+/* "NAME" or "NAME:PARAMETERS" */
+static int trace_take_format(VMMTrace *trace, const char *text) {
+    char name[32];
+    size_t length = strcspn(text, ":");
+    snprintf(name, sizeof name, "%.*s", (int)(length < sizeof name ? length : 0), text);
+    trace->format = trace_format_find(name);
+    if (trace->format == NULL || (text[length] == ':' && trace->format->configure == NULL)) {
+        char names[TRACE_NAMES_BYTES];
+        trace_format_names(names, sizeof names);
+        return error_set(&trace->error, VMM_E_USAGE,
+                         "found \"%.60s\" as trace format, expected one of: auto, %s", text, names);
+    }
+    const char *problem =
+        text[length] != ':' ? NULL : trace->format->configure(text + length + 1, trace->parameters);
+    memcpy(trace->state, trace->parameters, sizeof trace->state);
+    return problem == NULL ? VMM_OK
+                           : error_set(&trace->error, VMM_E_USAGE,
+                                       "found \"%.100s\" as trace format, but %s", text, problem);
+}
+
 /* The options that the caller knows of; those behind struct_size are defaults. */
 static int trace_take_options(VMMTrace *trace, const VMMTraceOptions *given) {
     VMMTraceOptions options = {.struct_size = sizeof options};
@@ -413,18 +437,9 @@ static int trace_take_options(VMMTrace *trace, const VMMTraceOptions *given) {
     }
     trace->skip_bad = options.skip_bad_records != 0;
     trace->page_size = options.page_size != 0 ? options.page_size : TRACE_DEFAULT_PAGE_SIZE;
-    if (options.format == NULL || strcmp(options.format, "auto") == 0) {
-        return VMM_OK;
-    }
-    trace->format = trace_format_find(options.format);
-    if (trace->format == NULL) {
-        char names[TRACE_NAMES_BYTES];
-        trace_format_names(names, sizeof names);
-        return error_set(&trace->error, VMM_E_USAGE,
-                         "found \"%.60s\" as trace format, expected one of: auto, %s",
-                         options.format, names);
-    }
-    return VMM_OK;
+    return options.format == NULL || strcmp(options.format, "auto") == 0
+               ? VMM_OK
+               : trace_take_format(trace, options.format);
 }
 
 int vmm_trace_open(const char *path, const VMMTraceOptions *options, VMMTrace **trace,
