@@ -104,6 +104,7 @@ typedef struct TraceView {
 typedef enum TraceSign {
     TRACE_SIGN_NONE,
     TRACE_SIGN_SHAPE, /* no record in sight contradicts it */
+    TRACE_SIGN_SURE,  /* the records in sight confirm each other: chance would not make them so */
     TRACE_SIGN_MAGIC  /* a mark of its own */
 } TraceSign;
 

@@ -20,14 +20,8 @@ static TraceStatus oracle_general_parse(TraceParse *parse) {
     return trace_parse_records(parse, oracle_general_record, 24, 1);
 }
 
-static bool oracle_general_is_record(const unsigned char *at, uint64_t index, void *user) {
-    return oracle_times_fit(record_u32(at), record_u64(at + 16), index, user);
-}
-
 static TraceSign oracle_general_sniff(const TraceView *view) {
-    uint32_t time = 0;
-    return record_all(view, 24, oracle_general_is_record, &time) ? TRACE_SIGN_SHAPE
-                                                                 : TRACE_SIGN_NONE;
+    return oracle_sniff(view, 24, 16);
 }
 
 static const TraceFormat oracle_general_format = {

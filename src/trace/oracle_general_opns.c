@@ -38,15 +38,8 @@ static TraceStatus oracle_general_opns_parse(TraceParse *parse) {
     return trace_parse_records(parse, oracle_general_opns_record, 27, 1);
 }
 
-static bool oracle_general_opns_is_record(const unsigned char *at, uint64_t index, void *user) {
-    return at[16] < ORACLE_OPNS_LAST &&
-           oracle_times_fit(record_u32(at), record_u64(at + 19), index, user);
-}
-
 static TraceSign oracle_general_opns_sniff(const TraceView *view) {
-    uint32_t time = 0;
-    return record_all(view, 27, oracle_general_opns_is_record, &time) ? TRACE_SIGN_SHAPE
-                                                                      : TRACE_SIGN_NONE;
+    return oracle_sniff(view, 27, 19);
 }
 
 static const TraceFormat oracle_general_opns_format = {

@@ -14,7 +14,7 @@
 #include "format.h"
 
 /* With so many whole records in sight, a part of one behind them does not speak against it. */
-#define RECORD_SURE 8
+#define RECORD_MANY 8
 
 VMM_ALWAYS_INLINE uint16_t record_u16(const unsigned char *at) {
     return (uint16_t)(at[0] | at[1] << 8);
@@ -72,7 +72,7 @@ static inline bool record_all(const TraceView *view, size_t bytes,
                               bool (*is_record)(const unsigned char *, uint64_t, void *),
                               void *user) {
     size_t count = view->count / bytes;
-    if (count == 0 || (view->whole && view->count % bytes != 0 && count < RECORD_SURE)) {
+    if (count == 0 || (view->whole && view->count % bytes != 0 && count < RECORD_MANY)) {
         return false;
     }
     for (size_t i = 0; i < count; i++) {

@@ -45,4 +45,13 @@ VMM_ALWAYS_INLINE TraceLineKind vscsi_store(unsigned command, unsigned version, 
     return TRACE_LINE_REF;
 }
 
+/* Detection: the version in every record. */
+static inline TraceSign vscsi_sniff(const TraceView *view, size_t bytes,
+                                    bool (*is_record)(const unsigned char *, uint64_t, void *)) {
+    if (!record_all(view, bytes, is_record, NULL)) {
+        return TRACE_SIGN_NONE;
+    }
+    return view->count / bytes < RECORD_MANY ? TRACE_SIGN_SHAPE : TRACE_SIGN_SURE;
+}
+
 #endif

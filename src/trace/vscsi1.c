@@ -27,7 +27,7 @@ static bool vscsi1_is_record(const unsigned char *at, uint64_t index, void *user
 }
 
 static TraceSign vscsi1_sniff(const TraceView *view) {
-    return record_all(view, 32, vscsi1_is_record, NULL) ? TRACE_SIGN_SHAPE : TRACE_SIGN_NONE;
+    return vscsi_sniff(view, 32, vscsi1_is_record);
 }
 
 static const TraceFormat vscsi1_format = {

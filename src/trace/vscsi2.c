@@ -27,7 +27,7 @@ static bool vscsi2_is_record(const unsigned char *at, uint64_t index, void *user
 }
 
 static TraceSign vscsi2_sniff(const TraceView *view) {
-    return record_all(view, 40, vscsi2_is_record, NULL) ? TRACE_SIGN_SHAPE : TRACE_SIGN_NONE;
+    return vscsi_sniff(view, 40, vscsi2_is_record);
 }
 
 static const TraceFormat vscsi2_format = {

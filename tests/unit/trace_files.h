@@ -129,12 +129,13 @@ static inline Result read_text(const char *text, const char *format) {
 }
 
 static inline void assert_contains(const char *text, const char *part) {
-    if (strstr(text, part) == NULL) {
-        fail_msg("\"%s\" does not contain \"%s\"", text, part);
+    if (text == NULL || strstr(text, part) == NULL) {
+        fail_msg("\"%s\" does not contain \"%s\"", text != NULL ? text : "nothing", part);
     }
 }
 
-static inline void assert_ref(const VMMRef *ref, uint64_t addr, uint32_t pid, uint32_t size, VMMOp op) {
+static inline void assert_ref(const VMMRef *ref, uint64_t addr, uint32_t pid, uint32_t size,
+                              VMMOp op) {
     VMMRef expected = {.addr = addr, .pid = pid, .size = size, .op = (uint8_t)op};
     if (memcmp(ref, &expected, sizeof expected) != 0) {
         fail_msg("pid %u op %u addr 0x%llx size %u, expected pid %u op %u addr 0x%llx size %u",
