@@ -28,6 +28,14 @@
 #include "trace/generator.c"
 #include "trace/source.c"
 #include "trace/trace.c"
+#include "trace/trace_vmt.c"
+#include "trace/vmt_decode.c"
+#include "trace/vmt_events.c"
+#include "trace/vmt_format.c"
+#include "trace/vmt_full.c"
+#include "trace/vmt_read.c"
+#include "trace/vmt_runs.c"
+#include "trace/vmt_unfold.c"
 #include "trace/writer.c"
 
 /* mm: the simulated machine */

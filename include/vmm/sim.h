@@ -210,7 +210,7 @@ typedef struct VMMPageTableInfo {
 /* NULL past the last. */
 VMM_API const VMMPageTableInfo *vmm_page_table_at(size_t index);
 
-/* "0.1.0", and what the build can do: "zlib lzma zstd". */
+/* "0.1.0", and what the build can do: "zlib lzma zstd xxhash". */
 VMM_API const char *vmm_version(void);
 VMM_API const char *vmm_build_features(void);
 

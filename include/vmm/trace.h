@@ -57,6 +57,8 @@ typedef struct VMMTraceInfo {
                                    k frames only; 0: not reduced */
     uint32_t mappings_complete; /* 1: an address outside the mappings told by events is invalid */
     uint32_t reserved;
+    uint64_t time_ns; /* CLOCK_MONOTONIC of what was delivered last, as near as the trace knows it:
+                         when its block began; 0: not known */
 } VMMTraceInfo;
 
 /*
@@ -124,6 +126,15 @@ VMM_API long vmm_trace_read(VMMTrace *trace, VMMRef *refs, size_t capacity);
  */
 VMM_API int vmm_trace_keep(VMMTrace *trace);
 VMM_API int vmm_trace_rewind(VMMTrace *trace);
+
+/*
+ * Goes to a reference of the trace, counted from 0: it is the next to be read, and info.references
+ * says how many are before it. A .vmt file finds the place through its index, anything else is read
+ * on to it (and rewound if it lies behind). Past the end there is nothing more to read. Events that
+ * are passed over are not told, but files are known; the fingerprint means nothing afterwards.
+ * VMM_OK or what vmm_trace_read() and vmm_trace_rewind() return.
+ */
+VMM_API int vmm_trace_seek(VMMTrace *trace, uint64_t reference);
 
 VMM_API void vmm_trace_info(const VMMTrace *trace, VMMTraceInfo *info);
 VMM_API const char *vmm_trace_error_text(const VMMTrace *trace);

@@ -64,6 +64,12 @@ VMM_API int vmm_trace_write_event(VMMTraceWriter *writer, const VMMEvent *event)
 /* The number of a file for VMMEvent.file; the same for the same file. 0: no memory. */
 VMM_API uint32_t vmm_trace_write_file(VMMTraceWriter *writer, const VMMTraceFile *file);
 
+/*
+ * What comes next was recorded at this time, of CLOCK_MONOTONIC; an event with a time says so too.
+ * Formats without times pass it over.
+ */
+VMM_API int vmm_trace_write_time(VMMTraceWriter *writer, uint64_t time_ns);
+
 /* Ends the current block, so that what comes next begins one of its own (an order to keep). */
 VMM_API int vmm_trace_writer_flush(VMMTraceWriter *writer);
 

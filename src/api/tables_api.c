@@ -51,6 +51,9 @@ const char *vmm_build_features(void) {
 #ifdef VMM_HAVE_BZIP2
                                    "bzip2 "
 #endif
+#ifdef VMM_HAVE_XXHASH
+                                   "xxhash "
+#endif
 #ifdef VMM_CHECKING
                                    "checking "
 #endif

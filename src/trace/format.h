@@ -115,6 +115,7 @@ typedef struct TraceFormat {
     bool marks_writes;     /* reads can be told from writes */
     unsigned record_bytes; /* 0: a format of lines */
     unsigned record_refs;  /* references one record can make; 0: TRACE_LINE_REFS */
+    bool blocks;           /* has a reader of its own, vmt_read.h */
     bool named_only;       /* is never guessed: it cannot be told from others */
     bool hash_records;     /* its lines begin with '#': guessed if there are no others */
     TraceSign (*sniff)(const TraceView *view);

@@ -28,6 +28,7 @@
 #include "fingerprint.h"
 #include "format.h"
 #include "source.h"
+#include "vmt_read.h"
 
 /* What detection reads at most, if the input goes on. */
 #define TRACE_GUESS_BYTES (64 * 1024)
@@ -52,6 +53,8 @@ struct VMMTrace {
     size_t path_size;
     uint64_t page_size;
     bool skip_bad;
+    unsigned threads;
+    VmtReader *vmt; /* of a .vmt: reads in place of all that follows */
 
     char *buffer; /* TRACE_BUFFER_BYTES */
     size_t at;
@@ -385,6 +388,19 @@ static int trace_detect(VMMTrace *trace) {
     return guess.format != NULL ? trace_begin(trace) : trace_detect_lines(trace);
 }
 
+/* A format that has a reader of its own: what was read so far is its beginning. */
+static int trace_open_vmt(VMMTrace *trace) {
+    VmtReaderSetup setup = {
+        .source = &trace->source,
+        .error = &trace->error,
+        .bytes = trace->buffer,
+        .count = trace->filled,
+        .skip_bad = trace->skip_bad,
+        .threads = trace->threads,
+    };
+    return vmt_reader_open(&setup, &trace->vmt);
+}
+
 static int trace_open_file(VMMTrace *trace, const char *path) {
     trace->path_size = strlen(path) + 1;
     trace->path = memory_zalloc(&memory_default, trace->path_size, 1);
@@ -398,10 +414,12 @@ static int trace_open_file(VMMTrace *trace, const char *path) {
         return code;
     }
     if (trace->format == NULL) {
-        return trace_detect(trace);
+        code = trace_detect(trace);
+    } else {
+        trace_look_ahead(trace, 1);
+        code = trace_begin(trace);
     }
-    trace_look_ahead(trace, 1);
-    return trace_begin(trace);
+    return code == VMM_OK && trace->format->blocks ? trace_open_vmt(trace) : code;
 }
 
 /* "NAME" or "NAME:PARAMETERS" */
@@ -436,6 +454,7 @@ static int trace_take_options(VMMTrace *trace, const VMMTraceOptions *given) {
                given->struct_size < sizeof options ? given->struct_size : sizeof options);
     }
     trace->skip_bad = options.skip_bad_records != 0;
+    trace->threads = options.threads;
     trace->page_size = options.page_size != 0 ? options.page_size : TRACE_DEFAULT_PAGE_SIZE;
     return options.format == NULL || strcmp(options.format, "auto") == 0
                ? VMM_OK
@@ -476,6 +495,7 @@ void vmm_trace_close(VMMTrace *trace) {
     if (trace == NULL) {
         return;
     }
+    vmt_reader_close(trace->vmt);
     trace_source_close(&trace->source);
     memory_free(&memory_default, trace->buffer, TRACE_BUFFER_BYTES, 1);
     memory_free(&memory_default, trace->path, trace->path_size, 1);
@@ -589,6 +609,25 @@ static bool trace_is_over(VMMTrace *trace) {
     return ended || trace->failed != VMM_OK;
 }
 
+VmtReader *trace_vmt(const VMMTrace *trace) {
+    return trace->vmt;
+}
+
+void trace_go(VMMTrace *trace) {
+    if (!trace->started) {
+        trace->started = true;
+        trace_source_go(&trace->source);
+    }
+}
+
+static long trace_read_vmt(VMMTrace *trace, VMMRef *refs, size_t capacity) {
+    long count = vmt_reader_read(trace->vmt, refs, capacity);
+    if (count > 0 && !vmt_reader_has_runs(trace->vmt)) {
+        fingerprint_add(&trace->fingerprint, refs, (size_t)count);
+    }
+    return count;
+}
+
 long vmm_trace_read(VMMTrace *trace, VMMRef *refs, size_t capacity) {
     if (trace == NULL) {
         return VMM_E_USAGE;
@@ -597,11 +636,11 @@ long vmm_trace_read(VMMTrace *trace, VMMRef *refs, size_t capacity) {
         return error_set(&trace->error, VMM_E_USAGE,
                          "vmm_trace_read: there is no room for references");
     }
-    if (!trace->started) {
-        trace->started = true;
-        trace_source_go(&trace->source);
-    }
+    trace_go(trace);
     capacity = capacity < LONG_MAX ? capacity : LONG_MAX;
+    if (trace->vmt != NULL) {
+        return trace_read_vmt(trace, refs, capacity);
+    }
     size_t count = 0;
     while (count < capacity && !trace_is_over(trace)) {
         size_t fresh = trace_advance(trace, refs + count, capacity - count);
@@ -635,10 +674,11 @@ int vmm_trace_rewind(VMMTrace *trace) {
         return VMM_OK;
     }
     int code = trace_source_rewind(&trace->source, &trace->error);
-    if (code == VMM_OK) {
-        trace_start_pass(trace);
+    if (code != VMM_OK) {
+        return code;
     }
-    return code;
+    trace_start_pass(trace);
+    return trace->vmt != NULL ? vmt_reader_rewind(trace->vmt) : VMM_OK;
 }
 
 void vmm_trace_info(const VMMTrace *trace, VMMTraceInfo *info) {
@@ -656,6 +696,9 @@ void vmm_trace_info(const VMMTrace *trace, VMMTraceInfo *info) {
         .damaged_bytes = trace->damaged_bytes,
         .fingerprint = fingerprint_value(&trace->fingerprint),
     };
+    if (trace->vmt != NULL) {
+        vmt_reader_info(trace->vmt, &full);
+    }
     uint32_t size = info->struct_size;
     if (size == 0 || size > sizeof full) {
         size = sizeof full;
@@ -669,5 +712,8 @@ const char *vmm_trace_error_text(const VMMTrace *trace) {
 }
 
 const char *vmm_trace_bad_record_text(const VMMTrace *trace, size_t index) {
+    if (trace != NULL && trace->vmt != NULL) {
+        return vmt_reader_bad_text(trace->vmt, index);
+    }
     return trace != NULL && index < trace->bad_text_count ? trace->bad_texts[index].text : NULL;
 }

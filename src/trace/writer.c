@@ -244,7 +244,7 @@ int writer_meet_process(VMMTraceWriter *writer, const VMMRef *ref) {
     return VMM_OK;
 }
 
-static VMM_COLD int writer_bad_op(VMMTraceWriter *writer, unsigned op) {
+VMM_COLD int writer_bad_op(VMMTraceWriter *writer, unsigned op) {
     return error_set(&writer->error, VMM_E_USAGE,
                      "found %u as op of reference %llu, expected a VMMOp, 0 to 2", op,
                      (unsigned long long)writer->info.references + 1);
@@ -286,17 +286,6 @@ int vmm_trace_write(VMMTraceWriter *writer, const VMMRef *refs, size_t count) {
         }
     }
     return code == VMM_OK ? writer_stretch(writer, refs + from, count - from) : code;
-}
-
-static VMMRef writer_unpack(VMMPackedRef packed, uint32_t pid, uint32_t tid) {
-    return (VMMRef){
-        .addr = packed & VMM_PACKED_ADDR_MASK,
-        .pid = pid,
-        .size = (uint32_t)(packed >> VMM_PACKED_SIZE_SHIFT) % VMM_PACKED_MAX_SIZE + 1,
-        .tid = tid,
-        .op = (uint8_t)(packed >> VMM_PACKED_OP_SHIFT),
-        .flags = (packed & VMM_PACKED_KERNEL) != 0 ? VMM_REF_KERNEL : 0,
-    };
 }
 
 int vmm_trace_write_packed(VMMTraceWriter *writer, uint32_t pid, uint32_t tid,
@@ -343,6 +332,12 @@ uint32_t vmm_trace_write_file(VMMTraceWriter *writer, const VMMTraceFile *file) 
         return 0;
     }
     return writer->format->file(writer, file);
+}
+
+int vmm_trace_write_time(VMMTraceWriter *writer, uint64_t time_ns) {
+    int code = writer_ready(writer);
+    return code == VMM_OK && writer->format->time != NULL ? writer->format->time(writer, time_ns)
+                                                          : code;
 }
 
 int vmm_trace_writer_flush(VMMTraceWriter *writer) {

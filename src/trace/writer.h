@@ -16,13 +16,15 @@
  *             strings of writer->options are valid during the call only.
  *   refs()    takes references: never none, every op a VMMOp, no size 0; of the kernel only with
  *             holds_kernel. One that the format cannot hold: return writer_cannot_hold(...), or
- *             raise info.dropped_references. What is lost of a reference that is taken: raise
- * lost[]. packed()  the same for packed ones, and raises info.references and info.kernel_references
- * by what it took. NULL: they are unpacked and go to refs(). event()   NULL: the format has no
- * events; they are counted as dropped. file()    the number of a file, 0: no memory. NULL: the
- * format has no files. flush()   ends the current block, if the format has blocks. finish()  writes
- * what is left. writer.c then writes what writer_put() still holds. close()   frees what the state
- * points to.
+ *             raise info.dropped_references. What is lost of one that is taken: raise lost[].
+ *   packed()  the same for packed ones, and raises info.references and info.kernel_references by
+ *             what it took. NULL: they are unpacked and go to refs().
+ *   event()   NULL: the format has no events; they are counted as dropped.
+ *   file()    the number of a file, 0: no memory. NULL: the format has no files.
+ *   time()    is told what time it is for what comes next.
+ *   flush()   ends the current block, if the format has blocks.
+ *   finish()  writes what is left. writer.c then writes what writer_put() still holds.
+ *   close()   frees what the state points to.
  */
 #ifndef VMM_TRACE_WRITER_H
 #define VMM_TRACE_WRITER_H
@@ -48,6 +50,7 @@ typedef struct TraceExport {
                   size_t count);
     int (*event)(VMMTraceWriter *writer, const VMMEvent *event);
     uint32_t (*file)(VMMTraceWriter *writer, const VMMTraceFile *file);
+    int (*time)(VMMTraceWriter *writer, uint64_t time_ns);
     int (*flush)(VMMTraceWriter *writer);
     int (*finish)(VMMTraceWriter *writer);
     void (*close)(VMMTraceWriter *writer);
@@ -91,8 +94,23 @@ char *writer_room(VMMTraceWriter *writer, size_t count);
 /* Says that `count` bytes of the room were filled. */
 void writer_advance(VMMTraceWriter *writer, size_t count);
 
+/* Sets the sentence that an op is no VMMOp; VMM_E_USAGE. */
+int writer_bad_op(VMMTraceWriter *writer, unsigned op);
+
 /* Sets the sentence "reference N (...) cannot be held by FORMAT: why"; VMM_E_UNSUPPORTED. */
 int writer_cannot_hold(VMMTraceWriter *writer, const VMMRef *ref, const char *why);
+
+/* A packed reference as any other. */
+static inline VMMRef writer_unpack(VMMPackedRef packed, uint32_t pid, uint32_t tid) {
+    return (VMMRef){
+        .addr = packed & VMM_PACKED_ADDR_MASK,
+        .pid = pid,
+        .size = (uint32_t)(packed >> VMM_PACKED_SIZE_SHIFT) % VMM_PACKED_MAX_SIZE + 1,
+        .tid = tid,
+        .op = (uint8_t)(packed >> VMM_PACKED_OP_SHIFT),
+        .flags = (packed & VMM_PACKED_KERNEL) != 0 ? VMM_REF_KERNEL : 0,
+    };
+}
 
 /* ---- For formats that hold less than a VMMRef ----------------------------------------------- */
 

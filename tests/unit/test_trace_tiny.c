@@ -13,5 +13,13 @@
 #include "../../src/trace/format.c"
 #include "../../src/trace/source.c"
 #include "../../src/trace/trace.c"
+#include "../../src/trace/trace_vmt.c"
+#include "../../src/trace/vmt_decode.c"
+#include "../../src/trace/vmt_events.c"
+#include "../../src/trace/vmt_format.c"
+#include "../../src/trace/vmt_full.c"
+#include "../../src/trace/vmt_read.c"
+#include "../../src/trace/vmt_runs.c"
+#include "../../src/trace/vmt_unfold.c"
 
 #include "test_trace.c"

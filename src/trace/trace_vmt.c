@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a trace can do only if it is a .vmt: runs, events, files, its header, seeking. */
+#include "../base/compiler.h"
+#include "vmt_read.h"
+
+bool trace_has_runs(const VMMTrace *trace) {
+    const VmtReader *reader = trace != NULL ? trace_vmt(trace) : NULL;
+    return reader != NULL && vmt_reader_has_runs(reader);
+}
+
+int trace_next_runs(VMMTrace *trace, const TraceRuns **runs) {
+    if (!trace_has_runs(trace)) {
+        return VMM_E_USAGE;
+    }
+    trace_go(trace);
+    return vmt_reader_next_runs(trace_vmt(trace), runs);
+}
+
+const VMMTraceHeader *vmm_trace_header(const VMMTrace *trace) {
+    const VmtReader *reader = trace != NULL ? trace_vmt(trace) : NULL;
+    return reader != NULL ? vmt_reader_header(reader) : NULL;
+}
+
+const VMMTraceFile *vmm_trace_file(const VMMTrace *trace, uint32_t number) {
+    const VmtReader *reader = trace != NULL ? trace_vmt(trace) : NULL;
+    return reader != NULL ? vmt_reader_file(reader, number) : NULL;
+}
+
+void vmm_trace_on_event(VMMTrace *trace, VMMTraceEventHandler *handler, void *user) {
+    VmtReader *reader = trace != NULL ? trace_vmt(trace) : NULL;
+    if (reader != NULL) {
+        vmt_reader_on_event(reader, handler, user);
+    }
+}
+
+static uint64_t trace_position(const VMMTrace *trace) {
+    VMMTraceInfo info = {.struct_size = sizeof info};
+    vmm_trace_info(trace, &info);
+    return info.references;
+}
+
+/* Reads on, and hands out nothing. */
+static int trace_read_on(VMMTrace *trace, uint64_t references) {
+    VMMRef passed[256];
+    while (references > 0) {
+        size_t some = references < VMM_COUNT_OF(passed) ? (size_t)references : VMM_COUNT_OF(passed);
+        long count = vmm_trace_read(trace, passed, some);
+        if (count <= 0) {
+            return (int)count;
+        }
+        references -= (uint64_t)count;
+    }
+    return VMM_OK;
+}
+
+int vmm_trace_seek(VMMTrace *trace, uint64_t reference) {
+    if (trace == NULL) {
+        return VMM_E_USAGE;
+    }
+    VmtReader *reader = trace_vmt(trace);
+    int code = VMM_OK;
+    if (reader != NULL && vmt_reader_can_seek(reader)) {
+        trace_go(trace);
+        code = vmt_reader_seek(reader, reference);
+    } else if (reference < trace_position(trace)) {
+        code = vmm_trace_rewind(trace);
+    }
+    if (code != VMM_OK) {
+        return code;
+    }
+    uint64_t position = trace_position(trace);
+    return reference > position ? trace_read_on(trace, reference - position) : VMM_OK;
+}

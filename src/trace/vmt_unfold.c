@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Page runs, read: the bytes of a block become dictionaries and columns, every index and every
+ * count checked, and runs become references again where someone wants them.
+ */
+#include "../base/compiler.h"
+#include "vmt_runs.h"
+
+/* ---- Counting ------------------------------------------------------------------------------- */
+
+/* The first page reference of a continued run is part of the reference before. */
+static VmtTally unfold_tally(const TraceShape *shape) {
+    uint64_t references = shape->count - shape->continued;
+    uint64_t writes = shape->writes - (shape->continued && shape->first_write == 0);
+    VmtTally tally = {.page_references = shape->count};
+    if (shape->kernel) {
+        tally.fetches_kernel = references << 32;
+    } else if (shape->fetch) {
+        tally.fetches_kernel = references;
+    } else {
+        tally.reads_writes = (references - writes) | writes << 32;
+    }
+    return tally;
+}
+
+bool vmt_runs_count(const TraceRuns *runs, VmtTally *tallies, VmtBlock *block) {
+    for (uint32_t i = 0; i < runs->shape_count; i++) {
+        tallies[i] = unfold_tally(&runs->shapes[i]);
+    }
+    /* No half of a word can overflow as long as all page references fit 32 bits. */
+    VmtTally sum = {0, 0, 0};
+    for (size_t i = 0; i < runs->count; i++) {
+        const VmtTally *tally = &tallies[runs->shape[i]];
+        sum.page_references += tally->page_references;
+        sum.reads_writes += tally->reads_writes;
+        sum.fetches_kernel += tally->fetches_kernel;
+    }
+    block->page_references = (uint32_t)sum.page_references;
+    block->reads = (uint32_t)sum.reads_writes;
+    block->writes = (uint32_t)(sum.reads_writes >> 32);
+    block->fetches = (uint32_t)sum.fetches_kernel;
+    block->kernel_references = (uint32_t)(sum.fetches_kernel >> 32);
+    block->references = block->reads + block->writes + block->fetches + block->kernel_references;
+    return sum.page_references <= UINT32_MAX;
+}
+
+/* ---- Decoding ------------------------------------------------------------------------------- */
+
+static void unfold_pages(VmtRuns *to, VmtCursor *cursor, unsigned page_shift) {
+    uint64_t vpn = 0;
+    for (uint32_t i = 0; i < to->runs.page_count; i++) {
+        vpn += vmt_unzigzag(vmt_get_varint(cursor));
+        cursor->bad = cursor->bad || vpn > UINT64_MAX >> page_shift;
+        to->pages[i] = vpn;
+    }
+}
+
+/* Returns whether one of the shapes is continued. */
+static bool unfold_shapes(VmtRuns *to, VmtCursor *cursor) {
+    bool continued = false;
+    for (uint32_t i = 0; i < to->runs.shape_count && !cursor->bad; i++) {
+        uint64_t word = vmt_get_varint(cursor);
+        TraceShape *shape = &to->shapes[i];
+        bool writes = (word & 8) != 0;
+        *shape = (TraceShape){.count = (uint32_t)(word >> 4),
+                              .fetch = (word & 1) != 0,
+                              .kernel = (word & 2) != 0,
+                              .continued = (word & 4) != 0};
+        shape->writes = writes ? vmt_get_varint32(cursor) : 0;
+        shape->first_write = writes ? vmt_get_varint32(cursor) : shape->count;
+        cursor->bad = cursor->bad || word >> 36 != 0 || shape->count == 0 ||
+                      (writes && (shape->writes == 0 || shape->fetch)) ||
+                      (uint64_t)shape->writes + shape->first_write > shape->count;
+        continued = continued || shape->continued;
+    }
+    return continued;
+}
+
+static VMM_VECTORISED uint8_t unfold_widen(uint16_t *to, const uint8_t *from, size_t count) {
+    uint8_t most = 0;
+    for (size_t i = 0; i < count; i++) {
+        most = from[i] > most ? from[i] : most;
+        to[i] = from[i];
+    }
+    return most;
+}
+
+static VMM_VECTORISED uint16_t unfold_load(uint16_t *to, const uint8_t *from, size_t count) {
+    uint16_t most = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint16_t value = (uint16_t)(from[2 * i] | from[2 * i + 1] << 8);
+        most = value > most ? value : most;
+        to[i] = value;
+    }
+    return most;
+}
+
+/* One index a run, all of them below the size of their dictionary. */
+static void unfold_column(uint16_t *to, VmtCursor *cursor, size_t runs, uint32_t dictionary) {
+    size_t width = dictionary <= 256 ? 1 : 2;
+    if (cursor->bad || (size_t)(cursor->end - cursor->at) < runs * width) {
+        cursor->bad = true;
+        return;
+    }
+    unsigned most =
+        width == 1 ? unfold_widen(to, cursor->at, runs) : unfold_load(to, cursor->at, runs);
+    cursor->at += runs * width;
+    cursor->bad = most >= dictionary;
+}
+
+/* Continued runs follow a run of their kind on the page before; a reference's size fits 32 bits. */
+static bool unfold_continues(const TraceRuns *runs) {
+    uint64_t longest = (uint64_t)UINT32_MAX >> runs->page_shift;
+    uint64_t chain = 0;
+    for (size_t i = 0; i < runs->count; i++) {
+        const TraceShape *shape = &runs->shapes[runs->shape[i]];
+        if (VMM_LIKELY(!shape->continued)) {
+            continue;
+        }
+        if (i == 0) {
+            return false;
+        }
+        const TraceShape *before = &runs->shapes[runs->shape[i - 1]];
+        chain = before->continued && before->count == 1 ? chain + 1 : 0;
+        if (runs->pages[runs->page[i]] != runs->pages[runs->page[i - 1]] + 1 ||
+            before->fetch != shape->fetch || before->kernel != shape->kernel || chain > longest) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool unfold_same_counts(const VmtBlock *a, const VmtBlock *b) {
+    return a->references == b->references && a->page_references == b->page_references &&
+           a->kernel_references == b->kernel_references && a->reads == b->reads &&
+           a->writes == b->writes && a->fetches == b->fetches;
+}
+
+const char *vmt_runs_decode(VmtRuns *to, const VmtBlock *block, unsigned page_shift,
+                            const uint8_t *payload) {
+    VmtCursor cursor = {payload, payload + block->raw_bytes, false};
+    uint32_t page_count = vmt_get_varint32(&cursor);
+    uint32_t shape_count = vmt_get_varint32(&cursor);
+    to->runs = (TraceRuns){.pid = block->pid,
+                           .tid = block->tid,
+                           .page_shift = page_shift,
+                           .page_count = page_count,
+                           .shape_count = shape_count,
+                           .pages = to->pages,
+                           .shapes = to->shapes,
+                           .count = block->entries,
+                           .page = to->page,
+                           .shape = to->shape};
+    if (cursor.bad || page_count > block->entries || shape_count > block->entries) {
+        return "its dictionaries are longer than its runs";
+    }
+    unfold_pages(to, &cursor, page_shift);
+    bool continued = unfold_shapes(to, &cursor);
+    if (cursor.bad) {
+        return "its dictionaries are wrong";
+    }
+    unfold_column(to->page, &cursor, block->entries, to->runs.page_count);
+    unfold_column(to->shape, &cursor, block->entries, to->runs.shape_count);
+    if (cursor.bad || cursor.at != cursor.end) {
+        return "its runs do not fit its dictionaries";
+    }
+    VmtBlock counts;
+    if (!vmt_runs_count(&to->runs, to->tallies, &counts) || !unfold_same_counts(&counts, block)) {
+        return "its counts are not those of its header";
+    }
+    if (continued && !unfold_continues(&to->runs)) {
+        return "a continued run does not continue the one before";
+    }
+    return NULL;
+}
+
+/* ---- Unfolding ------------------------------------------------------------------------------ */
+
+static const TraceShape *unfold_shape(const TraceRuns *runs, size_t run) {
+    return &runs->shapes[runs->shape[run]];
+}
+
+/* How many pages the last reference of this run reaches into behind its own. */
+static uint32_t unfold_reach(const TraceRuns *runs, size_t run) {
+    uint32_t pages = 0;
+    while (run + 1 < runs->count && unfold_shape(runs, run + 1)->continued) {
+        pages++;
+        run++;
+        if (unfold_shape(runs, run)->count > 1) {
+            break;
+        }
+    }
+    return pages;
+}
+
+/*
+ * The page reference with this number in its run stores? After the first store come the other
+ * stores, then the loads; if the last one crosses and is a store, the loads come before.
+ */
+static bool unfold_writes(const TraceShape *shape, uint32_t at, bool crossing_write) {
+    if (crossing_write && shape->writes > 0) {
+        return at == shape->first_write || at > shape->count - shape->writes;
+    }
+    return at >= shape->first_write && at - shape->first_write < shape->writes;
+}
+
+/* References of one run, from page reference `at` on, at most `room`. */
+static size_t unfold_run(const TraceRuns *runs, VmtUnfold *unfold, VMMRef *refs, size_t room) {
+    const TraceShape *shape = unfold_shape(runs, unfold->run);
+    uint64_t page = runs->pages[runs->page[unfold->run]] << runs->page_shift;
+    uint32_t reach = unfold_reach(runs, unfold->run);
+    bool crossing_write = reach > 0 && unfold_shape(runs, unfold->run + 1)->first_write == 0;
+    uint32_t at = unfold->at > 0 ? unfold->at : shape->continued;
+    size_t count = shape->count - at < room ? shape->count - at : room;
+    unsigned op = shape->fetch ? VMM_OP_FETCH : VMM_OP_READ;
+    VMMRef ref = {.addr = page,
+                  .pid = runs->pid,
+                  .tid = runs->tid,
+                  .size = 1,
+                  .flags = shape->kernel ? VMM_REF_KERNEL : 0};
+    for (size_t i = 0; i < count; i++, at++) {
+        ref.op = (uint8_t)(unfold_writes(shape, at, crossing_write) ? VMM_OP_WRITE : op);
+        refs[i] = ref;
+    }
+    unfold->at = at;
+    if (at == shape->count) {
+        if (reach > 0 && count > 0) {
+            uint64_t page_size = UINT64_C(1) << runs->page_shift;
+            refs[count - 1].addr = page + (page_size - 1);
+            refs[count - 1].size = (uint32_t)((reach - 1) * page_size + 2);
+        }
+        unfold->run++;
+        unfold->at = 0;
+    }
+    return count;
+}
+
+size_t vmt_runs_unfold(const TraceRuns *runs, VmtUnfold *unfold, VMMRef *refs, size_t room) {
+    size_t count = 0;
+    while (count < room && unfold->run < runs->count) {
+        count += unfold_run(runs, unfold, refs + count, room - count);
+    }
+    return count;
+}

@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Writes .vmt: collects references into blocks, events and files between them, and the index.
+ *
+ *     references ──► encoder ────┐
+ *     events     ──► events  ────┼──► zstd ──► block header, payload ──► writer_put()
+ *     files      ──► files   ────┘                   └──► index, a line for each block
+ *
+ * What waits is written when something comes that has to stand behind it: events when references
+ * come, references when events come or another thread's references. A file is written before the
+ * events that may name it. Memory is bounded: the index, too, is written when its buffer is full,
+ * and each index block knows where the one before it is.
+ */
+#include <sys/random.h>
+#include <time.h>
+
+#include "../base/compiler.h"
+#include "../base/memory.h"
+#include "vmt_events.h"
+#include "vmt_format.h"
+#include "vmt_full.h"
+#include "vmt_runs.h"
+#include "writer.h"
+
+#define VMT_LIST_BYTES (256 * 1024) /* of events, files, index lines that wait */
+#define VMT_INDEX_LINE_BYTES (7 * VMT_VARINT_BYTES)
+
+/* Records of one kind that wait to become a block. */
+typedef struct VmtList {
+    uint8_t bytes[VMT_LIST_BYTES];
+    size_t used;
+    uint32_t count;
+} VmtList;
+
+typedef struct VmtWriter {
+    VmtCodec codec;
+    VmtRunsEncoder *runs; /* one of the two */
+    VmtFullEncoder *full;
+    VmtPacker *packer;
+    uint8_t *packed;
+    size_t packed_room;
+    VmtFiles files;
+
+    uint32_t pid; /* of the references that wait */
+    uint32_t tid;
+    uint64_t time_ns;       /* last known */
+    uint64_t block_time_ns; /* when the waiting references began */
+
+    uint64_t offset;     /* bytes so far */
+    uint64_t references; /* in written blocks */
+    VmtBlock before;     /* the block that the index tells last; its differences count from it */
+    uint64_t before_offset;
+    uint64_t blocks;
+    uint64_t last_index; /* offset of the last index block; 0: none yet */
+
+    VmtList events_list;
+    VmtList files_list;
+    VmtList index_list;
+} VmtWriter;
+
+/* ---- Blocks --------------------------------------------------------------------------------- */
+
+/* offset, type, references, pid, tid, time: differences to the block before where that is less. */
+static void write_vmt_index_line(VmtWriter *state, const VmtBlock *block, uint64_t offset) {
+    VmtList *list = &state->index_list;
+    uint8_t *at = list->bytes + list->used;
+    at = vmt_put_varint(at, offset - state->before_offset);
+    at = vmt_put_varint(at, block->type);
+    at = vmt_put_varint(at, block->references);
+    at = vmt_put_varint(at, vmt_zigzag((uint64_t)block->pid - state->before.pid));
+    at = vmt_put_varint(at, vmt_zigzag((uint64_t)block->tid - state->before.tid));
+    at = vmt_put_varint(at, vmt_zigzag(block->time_ns - state->before.time_ns));
+    list->used = (size_t)(at - list->bytes);
+    list->count++;
+    state->before = *block;
+    state->before_offset = offset;
+}
+
+static int write_vmt_block(VMMTraceWriter *writer, VmtBlock *block, const uint8_t *payload) {
+    VmtWriter *state = writer->state;
+    size_t packed =
+        vmt_pack(state->packer, payload, block->raw_bytes, state->packed, state->packed_room);
+    block->compression = packed > 0 ? VMT_ZSTD : VMT_STORED;
+    block->packed_bytes = packed > 0 ? (uint32_t)packed : block->raw_bytes;
+    const uint8_t *bytes = packed > 0 ? state->packed : payload;
+    block->ordinal = state->blocks;
+    block->first = state->references;
+    block->checksum = vmt_checksum(bytes, block->packed_bytes);
+    uint8_t header[VMT_BLOCK_BYTES];
+    vmt_block_put(block, header);
+    int code = writer_put(writer, header, sizeof header);
+    if (code == VMM_OK) {
+        code = writer_put(writer, bytes, block->packed_bytes);
+    }
+    if (code != VMM_OK) {
+        return code;
+    }
+    if (block->type != VMT_BLOCK_INDEX) {
+        write_vmt_index_line(state, block, state->offset);
+    }
+    state->offset += VMT_BLOCK_BYTES + block->packed_bytes;
+    state->references += block->references;
+    state->blocks++;
+    writer->info.blocks++;
+    return VMM_OK;
+}
+
+/* An index block begins with where the one before it is; its differences begin anew. */
+static int write_vmt_index(VMMTraceWriter *writer) {
+    VmtWriter *state = writer->state;
+    VmtList *list = &state->index_list;
+    uint64_t offset = state->offset;
+    VmtBlock block = {.type = VMT_BLOCK_INDEX,
+                      .entries = list->count,
+                      .raw_bytes = (uint32_t)list->used,
+                      .time_ns = state->time_ns};
+    int code = write_vmt_block(writer, &block, list->bytes);
+    state->last_index = offset;
+    state->before = (VmtBlock){.type = 0};
+    state->before_offset = 0;
+    list->used = (size_t)(vmt_put_varint(list->bytes, offset) - list->bytes);
+    list->count = 0;
+    return code;
+}
+
+static int write_vmt_put_block(VMMTraceWriter *writer, VmtBlock *block, const uint8_t *payload) {
+    VmtWriter *state = writer->state;
+    int code = write_vmt_block(writer, block, payload);
+    if (code == VMM_OK && state->index_list.used + VMT_INDEX_LINE_BYTES > VMT_LIST_BYTES) {
+        code = write_vmt_index(writer);
+    }
+    return code;
+}
+
+/* What waits in a list. */
+static int write_vmt_list(VMMTraceWriter *writer, VmtList *list, VmtType type) {
+    if (list->count == 0) {
+        return VMM_OK;
+    }
+    VmtBlock block = {.type = (uint8_t)type,
+                      .entries = list->count,
+                      .raw_bytes = (uint32_t)list->used,
+                      .time_ns = ((VmtWriter *)writer->state)->time_ns};
+    list->count = 0;
+    list->used = 0;
+    return write_vmt_put_block(writer, &block, list->bytes);
+}
+
+static int write_vmt_lists(VMMTraceWriter *writer) {
+    VmtWriter *state = writer->state;
+    int code = write_vmt_list(writer, &state->files_list, VMT_BLOCK_FILES);
+    return code == VMM_OK ? write_vmt_list(writer, &state->events_list, VMT_BLOCK_EVENTS) : code;
+}
+
+/* The references that wait. */
+static int write_vmt_references(VMMTraceWriter *writer) {
+    VmtWriter *state = writer->state;
+    VmtBlock block = {.pid = state->pid, .tid = state->tid, .time_ns = state->block_time_ns};
+    const uint8_t *payload;
+    if (state->runs != NULL && vmt_runs_pending(state->runs)) {
+        payload = vmt_runs_take(state->runs, &block);
+    } else if (state->full != NULL && vmt_full_pending(state->full)) {
+        payload = vmt_full_take(state->full, &block);
+    } else {
+        return VMM_OK;
+    }
+    state->block_time_ns = state->time_ns;
+    return write_vmt_put_block(writer, &block, payload);
+}
+
+static int vmt_flush(VMMTraceWriter *writer) {
+    int code = write_vmt_references(writer);
+    return code == VMM_OK ? write_vmt_lists(writer) : code;
+}
+
+/* ---- References ----------------------------------------------------------------------------- */
+
+/* References of this thread come: what cannot stand in one block with them is written. */
+static int write_vmt_switch(VMMTraceWriter *writer, uint32_t pid, uint32_t tid) {
+    VmtWriter *state = writer->state;
+    int code = VMM_OK;
+    if (state->pid != pid || state->tid != tid) {
+        code = write_vmt_references(writer);
+        state->pid = pid;
+        state->tid = tid;
+        state->block_time_ns = state->time_ns;
+    }
+    return code == VMM_OK ? write_vmt_lists(writer) : code;
+}
+
+static int vmt_refs(VMMTraceWriter *writer, const VMMRef *refs, size_t count) {
+    VmtWriter *state = writer->state;
+    size_t at = 0;
+    while (at < count) {
+        int code = write_vmt_switch(writer, refs[at].pid, refs[at].tid);
+        size_t end = at;
+        while (end < count && refs[end].pid == state->pid && refs[end].tid == state->tid) {
+            end++;
+        }
+        while (at < end && code == VMM_OK) {
+            at += state->runs != NULL ? vmt_runs_add(state->runs, refs + at, end - at)
+                                      : vmt_full_add(state->full, refs + at, end - at);
+            code = at < end ? write_vmt_references(writer) : VMM_OK;
+        }
+        if (code != VMM_OK) {
+            return code;
+        }
+    }
+    return VMM_OK;
+}
+
+/* Full addresses: in pieces through vmt_refs(). */
+static int write_vmt_unpacked(VMMTraceWriter *writer, uint32_t pid, uint32_t tid,
+                              const VMMPackedRef *packed, size_t count) {
+    VMMRef refs[256];
+    for (size_t at = 0; at < count;) {
+        size_t some = count - at < VMM_COUNT_OF(refs) ? count - at : VMM_COUNT_OF(refs);
+        for (size_t i = 0; i < some; i++) {
+            refs[i] = writer_unpack(packed[at + i], pid, tid);
+            if (refs[i].op >= VMM_OP_COUNT) {
+                return writer_bad_op(writer, refs[i].op);
+            }
+        }
+        int code = vmt_refs(writer, refs, some);
+        if (code != VMM_OK) {
+            return code;
+        }
+        at += some;
+    }
+    return VMM_OK;
+}
+
+static int write_vmt_packed_runs(VMMTraceWriter *writer, const VMMPackedRef *refs, size_t count) {
+    VmtWriter *state = writer->state;
+    int code = VMM_OK;
+    for (size_t at = 0; at < count && code == VMM_OK;) {
+        bool bad;
+        at += vmt_runs_add_packed(state->runs, refs + at, count - at, &bad);
+        if (bad) {
+            return writer_bad_op(writer, VMM_OP_COUNT);
+        }
+        code = at < count ? write_vmt_references(writer) : VMM_OK;
+    }
+    return code;
+}
+
+static int vmt_packed(VMMTraceWriter *writer, uint32_t pid, uint32_t tid, const VMMPackedRef *refs,
+                      size_t count) {
+    VmtWriter *state = writer->state;
+    int code = write_vmt_switch(writer, pid, tid);
+    if (code == VMM_OK) {
+        code = state->runs != NULL ? write_vmt_packed_runs(writer, refs, count)
+                                   : write_vmt_unpacked(writer, pid, tid, refs, count);
+    }
+    if (code == VMM_OK) {
+        uint64_t kernel = 0;
+        for (size_t i = 0; i < count; i++) {
+            kernel += (refs[i] & VMM_PACKED_KERNEL) != 0;
+        }
+        writer->info.references += count;
+        writer->info.kernel_references += kernel;
+    }
+    return code;
+}
+
+/* ---- Events and files ----------------------------------------------------------------------- */
+
+static int vmt_event(VMMTraceWriter *writer, const VMMEvent *event) {
+    VmtWriter *state = writer->state;
+    VmtList *list = &state->events_list;
+    int code = write_vmt_references(writer);
+    if (code == VMM_OK && list->used + VMT_EVENT_BYTES > VMT_LIST_BYTES) {
+        code = write_vmt_lists(writer);
+    }
+    if (code != VMM_OK) {
+        return code;
+    }
+    list->used = (size_t)(vmt_event_put(list->bytes + list->used, event) - list->bytes);
+    list->count++;
+    if (event->time_ns != 0) {
+        state->time_ns = state->block_time_ns = event->time_ns;
+    }
+    return VMM_OK;
+}
+
+static uint32_t vmt_file(VMMTraceWriter *writer, const VMMTraceFile *file) {
+    VmtWriter *state = writer->state;
+    VmtList *list = &state->files_list;
+    uint32_t known = state->files.count;
+    size_t path_bytes = file->path != NULL ? strlen(file->path) : VMT_PATH_MAX;
+    if (path_bytes >= VMT_PATH_MAX) {
+        return 0;
+    }
+    if (list->used + VMT_FILE_BYTES + path_bytes > VMT_LIST_BYTES) {
+        /* The references come first: their block is in the making. */
+        if (vmt_flush(writer) != VMM_OK) {
+            return 0;
+        }
+    }
+    uint32_t number = vmt_files_number(&state->files, file);
+    if (number > known) {
+        list->used = (size_t)(vmt_file_put(list->bytes + list->used, number, file) - list->bytes);
+        list->count++;
+    }
+    return number;
+}
+
+static int vmt_time(VMMTraceWriter *writer, uint64_t time_ns) {
+    VmtWriter *state = writer->state;
+    state->time_ns = time_ns;
+    bool waiting =
+        state->runs != NULL ? vmt_runs_pending(state->runs) : vmt_full_pending(state->full);
+    if (!waiting) {
+        state->block_time_ns = time_ns;
+    }
+    return VMM_OK;
+}
+
+/* ---- Opening and finishing ------------------------------------------------------------------ */
+
+static int write_vmt_check_options(VMMTraceWriter *writer, VmtCodec *codec) {
+    const VMMTraceWriterOptions *options = &writer->options;
+    const char *missing = vmt_missing_libraries();
+    if (missing != NULL) {
+        return error_set(&writer->error, VMM_E_UNSUPPORTED,
+                         "this build cannot write .vmt: it was built without %s; install it and "
+                         "build again",
+                         missing);
+    }
+    *codec = VMT_CODEC_RUNS;
+    if (options->codec != NULL && name_matches(options->codec, "full")) {
+        *codec = VMT_CODEC_FULL;
+    } else if (options->codec != NULL && !name_matches(options->codec, "runs")) {
+        return error_set(&writer->error, VMM_E_USAGE,
+                         "found \"%.60s\" as codec of .vmt, expected runs or full", options->codec);
+    }
+    if (options->page_size < UINT64_C(1) << VMT_MIN_PAGE_SHIFT ||
+        options->page_size > UINT64_C(1) << VMT_MAX_PAGE_SHIFT) {
+        return error_set(&writer->error, VMM_E_USAGE,
+                         "found %llu as page size of a .vmt, expected 64 bytes to 1 TiB",
+                         (unsigned long long)options->page_size);
+    }
+    if (options->level < -100 || options->level > 22) {
+        return error_set(&writer->error, VMM_E_USAGE,
+                         "found %d as level of compression, expected -100 to 22",
+                         (int)options->level);
+    }
+    return VMM_OK;
+}
+
+static uint64_t write_vmt_now(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static int write_vmt_header(VMMTraceWriter *writer) {
+    VmtWriter *state = writer->state;
+    const VMMTraceWriterOptions *options = &writer->options;
+    VmtHeader header = {
+        .version = VMT_VERSION,
+        .codec = (uint8_t)state->codec,
+        .page_shift = (uint8_t)__builtin_ctzll(options->page_size),
+        .flags = options->mappings_complete ? VMT_FLAG_MAPPINGS_COMPLETE : 0,
+        .start_time_ns = options->start_time_ns != 0 ? options->start_time_ns : write_vmt_now(),
+        .reduction = options->reduction,
+        .original_references = options->original_references,
+        .strings = {options->command, options->host, options->recorder, options->note},
+    };
+    if (getrandom(header.uuid, sizeof header.uuid, GRND_NONBLOCK) < 0) {
+        memset(header.uuid, 0, sizeof header.uuid);
+    }
+    size_t bytes = 0;
+    uint8_t *text = vmt_header_make(&header, &bytes);
+    if (text == NULL) {
+        return error_no_memory(&writer->error, bytes, "the header of the trace");
+    }
+    int code = writer_put(writer, text, bytes);
+    memory_free(&memory_default, text, bytes, 1);
+    state->offset = bytes;
+    return code;
+}
+
+static int vmt_open(VMMTraceWriter *writer) {
+    VmtWriter *state = writer->state;
+    int code = write_vmt_check_options(writer, &state->codec);
+    if (code != VMM_OK) {
+        return code;
+    }
+    unsigned page_shift = (unsigned)__builtin_ctzll(writer->options.page_size);
+    int level = writer->options.level != 0 ? writer->options.level : VMT_DEFAULT_LEVEL;
+    state->packed_room = vmt_pack_bound(VMT_RAW_MAX);
+    state->packed = memory_zalloc(&memory_default, state->packed_room, 1);
+    state->packer = vmt_packer_open(level);
+    if (state->codec == VMT_CODEC_RUNS) {
+        state->runs = vmt_runs_open(page_shift);
+    } else {
+        state->full = vmt_full_open();
+    }
+    if (state->packed == NULL || state->packer == NULL ||
+        (state->runs == NULL && state->full == NULL)) {
+        return error_no_memory(&writer->error, state->packed_room, "writing .vmt");
+    }
+    state->index_list.used =
+        (size_t)(vmt_put_varint(state->index_list.bytes, 0) - state->index_list.bytes);
+    return write_vmt_header(writer);
+}
+
+static int vmt_finish(VMMTraceWriter *writer) {
+    VmtWriter *state = writer->state;
+    int code = vmt_flush(writer);
+    if (code == VMM_OK) {
+        code = write_vmt_index(writer);
+    }
+    if (code != VMM_OK) {
+        return code;
+    }
+    VmtTrailer trailer = {.index = state->last_index,
+                          .references = state->references,
+                          .blocks = state->blocks,
+                          .events = writer->info.events};
+    uint8_t bytes[VMT_TRAILER_BYTES];
+    vmt_trailer_put(&trailer, bytes);
+    return writer_put(writer, bytes, sizeof bytes);
+}
+
+static void vmt_close(VMMTraceWriter *writer) {
+    VmtWriter *state = writer->state;
+    vmt_runs_close(state->runs);
+    vmt_full_close(state->full);
+    vmt_packer_close(state->packer);
+    vmt_files_free(&state->files);
+    memory_free(&memory_default, state->packed, state->packed_room, 1);
+}
+
+static const TraceExport vmt_export = {
+    .name = "vmt",
+    .help = "this project's own: page runs or full addresses, processes, threads, events, files",
+    .holds_kernel = true,
+    .state_bytes = sizeof(VmtWriter),
+    .open = vmt_open,
+    .refs = vmt_refs,
+    .packed = vmt_packed,
+    .event = vmt_event,
+    .file = vmt_file,
+    .time = vmt_time,
+    .flush = vmt_flush,
+    .finish = vmt_finish,
+    .close = vmt_close,
+};

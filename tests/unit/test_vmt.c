@@ -1,0 +1,581 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The .vmt format: what is written is read again, in both codecs, by one thread or several, from
+ * files and pipes; and damage costs what it must and no more.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "../../include/vmm/trace.h"
+#include "../../include/vmm/trace_write.h"
+#include "../../src/base/compiler.h"
+#include "../../src/base/rng.h"
+#include "../../src/trace/runs.h"
+#include "../../src/trace/vmt_format.h"
+#include "common.h"
+
+#define PAGE 4096u
+
+/* ---- Scripts: what to write, and what to expect --------------------------------------------- */
+
+typedef struct Step {
+    enum { STEP_REF, STEP_EVENT, STEP_FLUSH } kind;
+    VMMRef ref;
+    VMMEvent event;
+} Step;
+
+typedef struct Script {
+    Step *steps;
+    size_t count;
+    size_t room;
+} Script;
+
+static Step *script_step(Script *script) {
+    if (script->count == script->room) {
+        script->room = 2 * script->room + 64;
+        script->steps = realloc(script->steps, script->room * sizeof *script->steps);
+        assert_non_null(script->steps);
+    }
+    Step *step = &script->steps[script->count++];
+    memset(step, 0, sizeof *step);
+    return step;
+}
+
+static void add_ref_of(Script *script, uint32_t pid, uint32_t tid, VMMOp op, uint64_t addr,
+                       uint32_t size, bool kernel) {
+    Step *step = script_step(script);
+    step->kind = STEP_REF;
+    step->ref = (VMMRef){.addr = addr,
+                         .pid = pid,
+                         .tid = tid,
+                         .size = size,
+                         .op = (uint8_t)op,
+                         .flags = kernel ? VMM_REF_KERNEL : 0};
+}
+
+static void add_ref(Script *script, VMMOp op, uint64_t addr, uint32_t size) {
+    add_ref_of(script, 7, 1, op, addr, size, false);
+}
+
+static void add_event(Script *script, uint32_t type, uint64_t start, uint64_t length) {
+    Step *step = script_step(script);
+    step->kind = STEP_EVENT;
+    step->event = (VMMEvent){.struct_size = sizeof step->event,
+                             .type = type,
+                             .pid = 7,
+                             .tid = 1,
+                             .start = start,
+                             .length = length};
+}
+
+static void add_flush(Script *script) {
+    script_step(script)->kind = STEP_FLUSH;
+}
+
+/* Page references of both sides in a form that keeps all that page runs keep. */
+typedef struct Run {
+    uint32_t pid, tid;
+    uint64_t vpn;
+    uint32_t count, writes, first_write;
+    bool fetch, kernel, continued;
+    uint32_t event; /* type: no run, but an event */
+} Run;
+
+typedef struct Runs {
+    Run *list;
+    size_t count;
+    size_t room;
+    bool closed; /* the last run does not go on */
+} Runs;
+
+static Run *runs_new(Runs *runs) {
+    if (runs->count == runs->room) {
+        runs->room = 2 * runs->room + 64;
+        runs->list = realloc(runs->list, runs->room * sizeof *runs->list);
+        assert_non_null(runs->list);
+    }
+    Run *run = &runs->list[runs->count++];
+    memset(run, 0, sizeof *run);
+    runs->closed = false;
+    return run;
+}
+
+static void runs_page(Runs *runs, const VMMRef *ref, uint64_t vpn, bool continued) {
+    Run *last = runs->count > 0 ? &runs->list[runs->count - 1] : NULL;
+    bool fetch = ref->op == VMM_OP_FETCH;
+    bool kernel = (ref->flags & VMM_REF_KERNEL) != 0;
+    if (last == NULL || runs->closed || continued || last->event != 0 || last->pid != ref->pid ||
+        last->tid != ref->tid || last->vpn != vpn || last->fetch != fetch ||
+        last->kernel != kernel) {
+        last = runs_new(runs);
+        last->pid = ref->pid;
+        last->tid = ref->tid;
+        last->vpn = vpn;
+        last->fetch = fetch;
+        last->kernel = kernel;
+        last->continued = continued;
+    }
+    if (ref->op == VMM_OP_WRITE && last->writes++ == 0) {
+        last->first_write = last->count;
+    }
+    last->count++;
+}
+
+static void runs_ref(Runs *runs, const VMMRef *ref) {
+    uint32_t size = ref->size > 0 ? ref->size : 1;
+    uint64_t end = ref->addr + (size - 1);
+    uint64_t last = (end < ref->addr ? UINT64_MAX : end) / PAGE;
+    for (uint64_t vpn = ref->addr / PAGE; vpn <= last; vpn++) {
+        runs_page(runs, ref, vpn, vpn != ref->addr / PAGE);
+    }
+}
+
+static void runs_event(Runs *runs, const VMMEvent *event) {
+    Run *run = runs_new(runs);
+    run->event = event->type;
+    run->vpn = event->start;
+    run->count = (uint32_t)event->length;
+}
+
+static void assert_same_runs(const Runs *got, const Runs *wanted) {
+    for (size_t i = 0; i < got->count && i < wanted->count; i++) {
+        if (memcmp(&got->list[i], &wanted->list[i], sizeof(Run)) != 0) {
+            const Run *a = &got->list[i];
+            const Run *b = &wanted->list[i];
+            fail_msg("run %zu: page %#llx x%u w%u@%u k%d f%d c%d e%u t%u, expected page %#llx x%u "
+                     "w%u@%u k%d f%d c%d e%u t%u",
+                     i, (unsigned long long)a->vpn, a->count, a->writes, a->first_write, a->kernel,
+                     a->fetch, a->continued, a->event, a->tid, (unsigned long long)b->vpn, b->count,
+                     b->writes, b->first_write, b->kernel, b->fetch, b->continued, b->event,
+                     b->tid);
+        }
+    }
+    assert_int_equal(got->count, wanted->count);
+}
+
+/* ---- Files ---------------------------------------------------------------------------------- */
+
+typedef struct Bytes {
+    uint8_t *data;
+    size_t size;
+} Bytes;
+
+static int open_memory(void) {
+    int file = memfd_create("vmt", 0);
+    assert_true(file >= 0);
+    return file;
+}
+
+static Bytes take_bytes(int file) {
+    off_t size = lseek(file, 0, SEEK_END);
+    assert_true(size >= 0);
+    Bytes bytes = {malloc((size_t)size + 1), (size_t)size};
+    assert_int_equal(pread(file, bytes.data, bytes.size, 0), size);
+    close(file);
+    return bytes;
+}
+
+/* Packed where it can be, if wanted: each stretch of one thread by itself. */
+static void write_refs(VMMTraceWriter *writer, const Script *script, size_t from, size_t to,
+                       bool packed) {
+    for (size_t i = from; i < to; i++) {
+        const VMMRef *ref = &script->steps[i].ref;
+        int code;
+        if (packed && ref->size >= 1 && ref->size <= VMM_PACKED_MAX_SIZE &&
+            ref->addr <= VMM_PACKED_ADDR_MASK) {
+            VMMPackedRef one = ref->addr | (uint64_t)(ref->size - 1) << VMM_PACKED_SIZE_SHIFT |
+                               (uint64_t)ref->op << VMM_PACKED_OP_SHIFT |
+                               (ref->flags & VMM_REF_KERNEL ? VMM_PACKED_KERNEL : 0);
+            code = vmm_trace_write_packed(writer, ref->pid, ref->tid, &one, 1);
+        } else {
+            code = vmm_trace_write(writer, ref, 1);
+        }
+        if (code != VMM_OK) {
+            fail_msg("%s", vmm_trace_writer_error_text(writer));
+        }
+    }
+}
+
+static VMMTraceWriter *open_writer(int file, const char *codec) {
+    VMMTraceWriterOptions options = {.struct_size = sizeof options,
+                                     .codec = codec,
+                                     .command = "sort 'a b'",
+                                     .host = "host",
+                                     .recorder = "test",
+                                     .note = "",
+                                     .mappings_complete = 1,
+                                     .start_time_ns = 5};
+    VMMTraceWriter *writer = NULL;
+    char error[VMM_ERROR_TEXT_BYTES] = "";
+    if (vmm_trace_writer_open(file, &options, &writer, error) != VMM_OK) {
+        fail_msg("%s", error);
+    }
+    return writer;
+}
+
+static Bytes write_script(const Script *script, const char *codec, bool packed) {
+    int file = open_memory();
+    VMMTraceWriter *writer = open_writer(file, codec);
+    for (size_t i = 0; i < script->count; i++) {
+        const Step *step = &script->steps[i];
+        if (step->kind == STEP_EVENT) {
+            assert_int_equal(vmm_trace_write_event(writer, &step->event), VMM_OK);
+        } else if (step->kind == STEP_FLUSH) {
+            assert_int_equal(vmm_trace_writer_flush(writer), VMM_OK);
+        } else {
+            write_refs(writer, script, i, i + 1, packed);
+        }
+    }
+    assert_int_equal(vmm_trace_writer_finish(writer), VMM_OK);
+    vmm_trace_writer_close(writer);
+    return take_bytes(file);
+}
+
+/* ---- Reading -------------------------------------------------------------------------------- */
+
+typedef struct Result {
+    int open_code;
+    long end;
+    Runs runs;
+    VMMRef *refs;
+    size_t count;
+    uint64_t lost;
+    uint64_t lost_events;
+    VMMTraceInfo info;
+    char error[VMM_ERROR_TEXT_BYTES];
+} Result;
+
+static void hear_event(void *user, const VMMEvent *event) {
+    Result *result = user;
+    if (event->type == VMM_EVENT_LOST) {
+        result->lost += event->value;
+        result->lost_events++;
+        return;
+    }
+    runs_event(&result->runs, event);
+}
+
+static void read_refs(VMMTrace *trace, Result *result, size_t batch) {
+    VMMRef *buffer = calloc(batch, sizeof *buffer);
+    size_t room = 0;
+    while ((result->end = vmm_trace_read(trace, buffer, batch)) > 0) {
+        size_t fresh = (size_t)result->end;
+        assert_true(fresh <= batch);
+        if (result->count + fresh > room) {
+            room = 2 * (result->count + fresh);
+            result->refs = realloc(result->refs, room * sizeof *buffer);
+        }
+        memcpy(result->refs + result->count, buffer, fresh * sizeof *buffer);
+        result->count += fresh;
+        for (size_t i = 0; i < fresh; i++) {
+            runs_ref(&result->runs, &buffer[i]);
+        }
+    }
+    assert_int_equal(vmm_trace_read(trace, buffer, batch), result->end);
+    free(buffer);
+}
+
+static void read_runs(VMMTrace *trace, Result *result) {
+    const TraceRuns *block = NULL;
+    assert_true(trace_has_runs(trace));
+    while ((result->end = trace_next_runs(trace, &block)) > 0) {
+        for (size_t i = 0; i < block->count; i++) {
+            assert_true(block->page[i] < block->page_count);
+            assert_true(block->shape[i] < block->shape_count);
+            const TraceShape *shape = &block->shapes[block->shape[i]];
+            Run run;
+            memset(&run, 0, sizeof run);
+            run.pid = block->pid;
+            run.tid = block->tid;
+            run.vpn = block->pages[block->page[i]];
+            run.count = shape->count;
+            run.writes = shape->writes;
+            run.first_write = shape->writes > 0 ? shape->first_write : 0;
+            run.fetch = shape->fetch;
+            run.kernel = shape->kernel;
+            run.continued = shape->continued;
+            *runs_new(&result->runs) = run;
+            result->count += shape->count - shape->continued;
+        }
+    }
+}
+
+/* batch 0: page runs. */
+static Result read_path(const char *path, bool skip, unsigned threads, size_t batch) {
+    VMMTraceOptions options = {
+        .struct_size = sizeof options, .skip_bad_records = skip, .threads = threads};
+    Result result;
+    memset(&result, 0, sizeof result);
+    VMMTrace *trace = NULL;
+    result.open_code = vmm_trace_open(path, &options, &trace, result.error);
+    if (result.open_code != VMM_OK) {
+        assert_null(trace);
+        assert_true(strlen(result.error) > 10);
+        return result;
+    }
+    vmm_trace_on_event(trace, hear_event, &result);
+    if (batch > 0) {
+        read_refs(trace, &result, batch);
+    } else {
+        read_runs(trace, &result);
+    }
+    snprintf(result.error, sizeof result.error, "%s", vmm_trace_error_text(trace));
+    result.info = (VMMTraceInfo){.struct_size = sizeof result.info};
+    vmm_trace_info(trace, &result.info);
+    if (result.end >= 0) {
+        assert_int_equal(result.info.references, result.count);
+    }
+    vmm_trace_close(trace);
+    return result;
+}
+
+static Result read_bytes(const void *data, size_t size, bool skip, unsigned threads, size_t batch) {
+    int file = open_memory();
+    assert_int_equal(write(file, data, size), (ssize_t)size);
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", file);
+    Result result = read_path(path, skip, threads, batch);
+    close(file);
+    return result;
+}
+
+static void free_result(Result *result) {
+    free(result->refs);
+    free(result->runs.list);
+}
+
+/* ---- Round trips ---------------------------------------------------------------------------- */
+
+/* What reading a script must give. Blocks cut runs: at flushes, events, other threads. */
+static Runs expect(const Script *script) {
+    Runs runs = {NULL, 0, 0, false};
+    for (size_t i = 0; i < script->count; i++) {
+        const Step *step = &script->steps[i];
+        if (step->kind == STEP_REF) {
+            runs_ref(&runs, &step->ref);
+        } else if (step->kind == STEP_EVENT) {
+            runs_event(&runs, &step->event);
+        } else {
+            runs.closed = true;
+        }
+    }
+    return runs;
+}
+
+/* Joins what only the end of a block or of a batch keeps apart. */
+static Runs joined(const Runs *runs) {
+    Runs all = {NULL, 0, 0, false};
+    for (size_t i = 0; i < runs->count; i++) {
+        Run run = runs->list[i];
+        if (run.writes == 0) {
+            run.first_write = 0;
+        }
+        Run *last = all.count > 0 ? &all.list[all.count - 1] : NULL;
+        if (last != NULL && run.event == 0 && last->event == 0 && !run.continued &&
+            last->pid == run.pid && last->tid == run.tid && last->vpn == run.vpn &&
+            last->fetch == run.fetch && last->kernel == run.kernel) {
+            if (last->writes == 0 && run.writes > 0) {
+                last->first_write = last->count + run.first_write;
+            }
+            last->writes += run.writes;
+            last->count += run.count;
+        } else {
+            *runs_new(&all) = run;
+        }
+    }
+    return all;
+}
+
+static void assert_reads_as(const Bytes *bytes, const Script *script, unsigned threads,
+                            size_t batch) {
+    Runs wanted = expect(script);
+    Runs wanted_joined = joined(&wanted);
+    Result result = read_bytes(bytes->data, bytes->size, false, threads, batch);
+    if (result.open_code != VMM_OK || result.end != 0) {
+        fail_msg("%s", result.error);
+    }
+    Runs got = joined(&result.runs);
+    assert_same_runs(&got, &wanted_joined);
+    assert_int_equal(result.info.damaged_bytes, 0);
+    assert_int_equal(result.info.bad_records, 0);
+    assert_int_equal(result.lost_events, 0);
+    assert_string_equal(result.info.format, "vmt");
+    assert_int_equal(result.info.mappings_complete, 1);
+    free(got.list);
+    free(wanted.list);
+    free(wanted_joined.list);
+    free_result(&result);
+}
+
+static void assert_exact(const Bytes *bytes, const Script *script, unsigned threads) {
+    Result result = read_bytes(bytes->data, bytes->size, false, threads, 1000);
+    assert_int_equal(result.open_code, VMM_OK);
+    assert_int_equal(result.end, 0);
+    size_t at = 0;
+    for (size_t i = 0; i < script->count; i++) {
+        if (script->steps[i].kind == STEP_REF) {
+            assert_true(at < result.count);
+            assert_memory_equal(&result.refs[at], &script->steps[i].ref, sizeof(VMMRef));
+            at++;
+        }
+    }
+    assert_int_equal(at, result.count);
+    free_result(&result);
+}
+
+static void check_round_trip(const Script *script) {
+    for (int packed = 0; packed < 2; packed++) {
+        Bytes runs = write_script(script, "runs", packed);
+        Bytes full = write_script(script, "full", packed);
+        for (unsigned threads = 0; threads < 3; threads++) {
+            assert_reads_as(&runs, script, threads, 1);
+            assert_reads_as(&runs, script, threads, 1000);
+            assert_reads_as(&runs, script, threads, 0);
+            assert_reads_as(&full, script, threads, 7);
+            assert_exact(&full, script, threads);
+        }
+        free(runs.data);
+        free(full.data);
+    }
+}
+
+static void a_few_references(void **state) {
+    (void)state;
+    Script script = {NULL, 0, 0};
+    add_ref(&script, VMM_OP_READ, 0x1000, 8);
+    add_ref(&script, VMM_OP_READ, 0x1008, 8);
+    add_ref(&script, VMM_OP_WRITE, 0x1010, 8);
+    add_ref(&script, VMM_OP_WRITE, 0x1010, 1);
+    add_ref(&script, VMM_OP_READ, 0x1018, 4);
+    add_ref(&script, VMM_OP_FETCH, 0x1000, 4);
+    add_ref(&script, VMM_OP_READ, 0x1000, 4);
+    add_ref_of(&script, 7, 1, VMM_OP_WRITE, 0x1000, 4, true);
+    add_ref(&script, VMM_OP_WRITE, 0x7fffffffeff8, 8);
+    check_round_trip(&script);
+    free(script.steps);
+}
+
+static void crossings(void **state) {
+    (void)state;
+    Script script = {NULL, 0, 0};
+    for (int op = 0; op < 3; op++) {
+        add_ref(&script, (VMMOp)op, 0x1ffc, 8);
+        add_ref(&script, VMM_OP_WRITE, 0x1ff0, 4);
+        add_ref(&script, VMM_OP_READ, 0x1ff0, 4);
+        add_ref(&script, (VMMOp)op, 0x1fff, 2);
+        add_ref(&script, (VMMOp)op, 0x2000, 8);
+        add_ref(&script, (VMMOp)op, 0x2ffe, 3);
+        add_ref(&script, (VMMOp)op, 0x3ffe, 3);
+        add_ref(&script, VMM_OP_WRITE, 0x4000, 1);
+        add_ref(&script, VMM_OP_READ, 0x4fff, 2);
+        add_ref(&script, VMM_OP_READ, 0x4000, 1);
+        add_ref(&script, VMM_OP_WRITE, 0x4001, 1);
+        add_ref(&script, VMM_OP_WRITE, 0x4fff, 2);
+        add_ref(&script, VMM_OP_WRITE, 0x4800, 2048);
+        add_ref(&script, VMM_OP_WRITE, 0x4801, 2048);
+    }
+    check_round_trip(&script);
+    free(script.steps);
+}
+
+static void large_touches_of_the_kernel(void **state) {
+    (void)state;
+    Script script = {NULL, 0, 0};
+    add_ref(&script, VMM_OP_READ, 0x10000, 8);
+    add_ref_of(&script, 7, 1, VMM_OP_WRITE, 0x10010, 65536, true);
+    add_ref_of(&script, 7, 1, VMM_OP_WRITE, 0x20020, 65536, true);
+    add_ref_of(&script, 7, 1, VMM_OP_READ, 0x20000, 4096, true);
+    add_ref_of(&script, 7, 1, VMM_OP_READ, 0x20000, 4097, true);
+    add_ref_of(&script, 7, 1, VMM_OP_READ, 0x21001, 1, true);
+    add_ref(&script, VMM_OP_READ, 0x10000, 3 * PAGE);
+    check_round_trip(&script);
+    free(script.steps);
+}
+
+static void processes_threads_events_and_flushes(void **state) {
+    (void)state;
+    Script script = {NULL, 0, 0};
+    for (uint32_t i = 0; i < 40; i++) {
+        add_ref_of(&script, i % 3, i % 2, VMM_OP_READ, 0x5000, 4, false);
+        if (i % 4 == 0) {
+            add_event(&script, VMM_EVENT_UNMAP, PAGE * i, PAGE);
+            add_event(&script, VMM_EVENT_MAP, PAGE * i, 2 * PAGE);
+        }
+        if (i % 5 == 0) {
+            add_flush(&script);
+        }
+    }
+    add_event(&script, VMM_EVENT_EXIT, 0, 0);
+    check_round_trip(&script);
+    free(script.steps);
+}
+
+static void extremes(void **state) {
+    (void)state;
+    Script script = {NULL, 0, 0};
+    add_ref(&script, VMM_OP_READ, 0, 1);
+    add_ref(&script, VMM_OP_READ, UINT64_MAX, 1);
+    add_ref(&script, VMM_OP_WRITE, UINT64_MAX - 4095, 4096);
+    add_ref(&script, VMM_OP_WRITE, UINT64_MAX, 8);
+    add_ref_of(&script, UINT32_MAX, UINT32_MAX, VMM_OP_FETCH, UINT64_C(1) << 63, 16, false);
+    add_ref(&script, VMM_OP_READ, (UINT64_C(1) << 47) - 1, 1);
+    add_ref(&script, VMM_OP_READ, (UINT64_C(1) << 47) - 1, 2);
+    check_round_trip(&script);
+    free(script.steps);
+}
+
+/* Longer than any block, with pages and shapes beyond one byte and beyond two. */
+static void many_references(void **state) {
+    (void)state;
+    for (unsigned spread = 4; spread <= 20; spread += 8) {
+        Script script = {NULL, 0, 0};
+        Rng rng = rng_seed(spread, "many");
+        for (int i = 0; i < 200000; i++) {
+            uint64_t page = rng_below(&rng, UINT64_C(1) << spread);
+            uint64_t times = rng_below(&rng, 1 + spread);
+            for (uint64_t k = 0; k <= times; k++) {
+                unsigned r = (unsigned)rng_below(&rng, 100);
+                add_ref(&script,
+                        r < 60   ? VMM_OP_READ
+                        : r < 90 ? VMM_OP_WRITE
+                                 : VMM_OP_FETCH,
+                        page * PAGE + rng_below(&rng, PAGE), 1 + (uint32_t)rng_below(&rng, 16));
+            }
+        }
+        Bytes runs = write_script(&script, "runs", spread == 4);
+        Bytes full = write_script(&script, "full", spread == 4);
+        for (unsigned threads = 0; threads < 4; threads += 3) {
+            assert_reads_as(&runs, &script, threads, 5000);
+            assert_reads_as(&runs, &script, threads, 0);
+            assert_exact(&full, &script, threads);
+        }
+        free(runs.data);
+        free(full.data);
+        free(script.steps);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_few_references),
+        cmocka_unit_test(crossings),
+        cmocka_unit_test(large_touches_of_the_kernel),
+        cmocka_unit_test(processes_threads_events_and_flushes),
+        cmocka_unit_test(extremes),
+        cmocka_unit_test(many_references),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
