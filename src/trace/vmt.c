@@ -6,8 +6,8 @@
 #include "format.h"
 #include "vmt_read.h"
 
-static bool vmt_sniff(const TraceView *view) {
-    return vmt_matches(view->bytes, view->count);
+static TraceSign vmt_sniff(const TraceView *view) {
+    return vmt_matches(view->bytes, view->count) ? TRACE_SIGN_MAGIC : TRACE_SIGN_NONE;
 }
 
 static TraceStatus vmt_parse(TraceParse *parse) {
