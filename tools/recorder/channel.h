@@ -123,10 +123,11 @@ typedef struct ChannelSegment {
     uint32_t slot;  /* of the producer */
     uint32_t count; /* records; known once it is queued */
     uint32_t pid;
-    uint32_t tid;     /* of the first record */
-    uint64_t ticket;  /* its place in the queue */
-    uint64_t time_ns; /* CLOCK_MONOTONIC when it was queued */
-    uint64_t padding[3];
+    uint32_t tid;      /* of the first record */
+    uint64_t ticket;   /* its place in the queue */
+    uint64_t time_ns;  /* CLOCK_MONOTONIC when it was queued */
+    uint64_t controls; /* control records in it, so that nobody looks for what is not there */
+    uint64_t padding[2];
 } ChannelSegment;
 
 /* ChannelOwner.state */
@@ -151,7 +152,8 @@ typedef struct ChannelSlot {
     uint64_t base;       /* address of the segment's first record; 0: no segment */
     uint32_t segment;    /* its number */
     uint32_t publishing; /* 1: between drawing a ticket and filling the place in the queue */
-    uint8_t padding[CHANNEL_PAGE - 32];
+    /* argv[0] of an exec that is under way: Valgrind gives the new program its path instead. */
+    char exec_name[CHANNEL_PAGE - 32];
 } ChannelSlot;
 
 /* Rounded up to what its last member is aligned to: its size is that of the file. */
@@ -354,6 +356,7 @@ static inline void channel_begin(ChannelProducer *producer) {
     segment->slot = (uint32_t)producer->slot_number;
     segment->pid = producer->pid;
     segment->tid = producer->tid;
+    segment->controls = 0;
     __atomic_store_n(&segment->state, CHANNEL_SEGMENT_FILLING, __ATOMIC_RELEASE);
     slot->cursor = (uint64_t)(uintptr_t)records;
     slot->segment = found - 1;
@@ -421,6 +424,7 @@ static inline void channel_put(ChannelProducer *producer, uint32_t type, uint32_
             return; /* discarded meanwhile */
         }
     }
+    producer->channel->segments[slot->segment].controls++;
     uint64_t *to = (uint64_t *)(uintptr_t)slot->cursor;
     *to++ = CHANNEL_CONTROL_RECORD(type, value, count);
     for (size_t i = 0; i < count; i++) {

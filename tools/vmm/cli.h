@@ -98,12 +98,14 @@ typedef struct CliCommand {
     const CliFlag *flags; /* ends with a NULL name */
     bool takes_options;   /* takes the options of the machine, too */
     bool takes_words;     /* takes words that are no flags */
+    bool words_end_flags; /* what follows the first word is words, too */
     int (*run)(const struct CliCommand *command, int argc, char **argv);
 } CliCommand;
 
 extern const CliCommand cli_sim_command, cli_compare_command, cli_explain_command;
 extern const CliCommand cli_list_command, cli_cc_command, cli_cxx_command;
 extern const CliCommand cli_help_command, cli_version_command;
+extern const CliCommand cli_record_command;
 
 /* The sub-commands in the order of help; NULL past the last. */
 const CliCommand *cli_command_at(size_t index);

@@ -208,6 +208,7 @@ int cli_parse(const CliCommand *command, int argc, char **argv, void *values,
         char *word = argv[parser.next++];
         if (only_words || word[0] != '-' || word[1] == '\0') {
             status = options_parse_word(&parser, word);
+            only_words = only_words || command->words_end_flags;
         } else if (strcmp(word, "--") == 0) {
             only_words = true;
         } else if (word[1] == '-') {

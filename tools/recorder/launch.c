@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vmmrec: starts a program under the Valgrind tool that lies beside this one.
+ *
+ *     vmmrec [OPTION OF VALGRIND]... [--] PROGRAM [ARGUMENT]...
+ *
+ * It stands where Valgrind's own launcher would: `vmm record` calls it for the program, and
+ * Valgrind calls it again for each program that a recorded one starts. Being ours it finds the tool
+ * without VALGRIND_LIB, and a program that the tool cannot record (of another architecture) runs
+ * unrecorded instead of not at all.
+ */
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char launch_tool[] = "vmmrec-amd64-linux";
+
+/* The first word that is no option, or NULL. */
+static char **launch_program(char **argv) {
+    char **word = argv + 1;
+    while (*word != NULL && (*word)[0] == '-') {
+        if (strcmp(*word++, "--") == 0) {
+            break;
+        }
+    }
+    return *word != NULL ? word : NULL;
+}
+
+/* Opens a file by its name, in $PATH if it has no slash. */
+static int launch_open(const char *name) {
+    const char *path = getenv("PATH");
+    char candidate[PATH_MAX];
+    if (strchr(name, '/') != NULL || path == NULL) {
+        return open(name, O_RDONLY | O_CLOEXEC);
+    }
+    while (*path != '\0') {
+        size_t length = strcspn(path, ":");
+        int written = snprintf(candidate, sizeof candidate, "%.*s/%s", (int)length,
+                               length > 0 ? path : ".", name);
+        if (written > 0 && written < (int)sizeof candidate && access(candidate, X_OK) == 0) {
+            return open(candidate, O_RDONLY | O_CLOEXEC);
+        }
+        path += length + (path[length] == ':');
+    }
+    return -1;
+}
+
+/* Is it an executable of another architecture? Scripts, and what cannot be read, are not. */
+static int launch_is_foreign(const char *name) {
+    Elf64_Ehdr header;
+    int fd = launch_open(name);
+    if (fd < 0) {
+        return 0;
+    }
+    ssize_t got = read(fd, &header, sizeof header);
+    close(fd);
+    return got == (ssize_t)sizeof header && memcmp(header.e_ident, ELFMAG, SELFMAG) == 0 &&
+           (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_machine != EM_X86_64);
+}
+
+int main(int argc, char **argv) {
+    char self[PATH_MAX];
+    char tool[PATH_MAX + sizeof launch_tool];
+    char **program = launch_program(argv);
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (argc < 2 || program == NULL || length <= 0) {
+        fputs("usage: vmmrec [OPTION OF VALGRIND]... [--] PROGRAM [ARGUMENT]...\n"
+              "vmm record calls it; see vmm help record\n",
+              stderr);
+        return 1;
+    }
+    self[length] = '\0';
+    if (launch_is_foreign(*program)) {
+        unsetenv("VALGRIND_LIB");
+        execvp(*program, program);
+        fprintf(stderr, "vmmrec: error: cannot run '%s': %s\n", *program, strerror(errno));
+        return errno == ENOENT ? 127 : 126;
+    }
+    snprintf(tool, sizeof tool, "%.*s/%s", (int)(strrchr(self, '/') - self), self, launch_tool);
+    setenv("VALGRIND_LAUNCHER", self, 1);
+    execv(tool, argv);
+    fprintf(stderr, "vmmrec: error: cannot run '%s': %s\n", tool, strerror(errno));
+    return 126;
+}

@@ -1,0 +1,495 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vmm record: a program runs, and its memory references become a trace.
+ *
+ *     program under a recorder ──► channel in shared memory ──► this process ──► FILE.vmt
+ *
+ * The program is not to notice: its streams, exit status, folder and signals are its own, and what
+ * goes wrong with the trace ends the recording and not the program. The trace is written as it
+ * comes, under its name, so that it can be read whatever ends the recording.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "record.h"
+
+static const CliFlag recordcmd_flags[] = {
+    {"output", NULL, 'o', "FILE", NULL, "Trace",
+     "the trace; default: the name of the program and .vmt, in the current folder",
+     offsetof(RecordFlags, output)},
+    {"codec", NULL, 0, "runs|full", "runs", "Trace", "page runs, or full addresses and sizes",
+     offsetof(RecordFlags, codec)},
+    {"level", NULL, 0, "N", "3", "Trace", "of compression, 1 to 19", offsetof(RecordFlags, level)},
+    {"to", NULL, 0, "NAME", "vmt", "Trace", "another format of the trace, see vmm trace convert",
+     offsetof(RecordFlags, format)},
+    {"fetches", NULL, 0, "none|page|all", "page", "What is recorded",
+     "instruction fetches: none, one for each block of code and each page, or one for each "
+     "instruction",
+     offsetof(RecordFlags, fetches)},
+    {"start-after", NULL, 0, "N", NULL, "What is recorded", "leave out the first N references",
+     offsetof(RecordFlags, start_after)},
+    {"stop-after", NULL, 0, "N", NULL, "What is recorded",
+     "end the trace after N references; the program runs on", offsetof(RecordFlags, stop_after)},
+    {"max-size", NULL, 0, "SIZE", NULL, "What is recorded",
+     "end the trace when the file has about this size; the program runs on",
+     offsetof(RecordFlags, max_size)},
+    {"paused", NULL, 0, NULL, NULL, "What is recorded",
+     "begin without recording: SIGUSR1 to vmm, or vmm_record_start() in the program, starts it",
+     offsetof(RecordFlags, paused)},
+    {"recorder", NULL, 0, "NAME", "auto", "Recorder",
+     "auto, valgrind (our own tool), lackey (any Valgrind; very slow), fast (a program compiled "
+     "by vmm cc)",
+     offsetof(RecordFlags, recorder)},
+    {"quiet", NULL, 'q', NULL, NULL, "Messages", "only errors on standard error",
+     offsetof(RecordFlags, quiet)},
+    {"help", NULL, 'h', NULL, NULL, "Messages", "show this help", offsetof(RecordFlags, help)},
+    {NULL, NULL, 0, NULL, NULL, NULL, NULL, 0},
+};
+
+/* ---- The command line ----------------------------------------------------------------------- */
+
+static int record_choice(const char *flag, const char *text, const char *const *names,
+                         unsigned *value) {
+    for (unsigned i = 0; names[i] != NULL; i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *value = i;
+            return CLI_OK;
+        }
+    }
+    return cli_usage_error("record", "%s: found \"%s\", expected one of those that help tells",
+                           flag, text);
+}
+
+/* A count as the library reads them: 1000, 64Ki, 10M. */
+static int record_count(const char *flag, const char *text, uint64_t *value) {
+    VMMGeneratorOptions options;
+    char error[VMM_ERROR_TEXT_BYTES] = "";
+    if (text == NULL) {
+        return CLI_OK;
+    }
+    vmm_generator_options_init(&options);
+    if (vmm_generator_options_set(&options, "references", text, error) != VMM_OK) {
+        return cli_usage_error("record",
+                               "%s: found \"%s\", expected a number above 0 such as 1000, 64Ki "
+                               "or 10M",
+                               flag, text);
+    }
+    *value = options.references;
+    return CLI_OK;
+}
+
+static int record_read_flags(Record *record) {
+    static const char *const fetches[] = {"none", "page", "all", NULL};
+    static const char *const recorders[] = {"auto", "valgrind", "lackey", "fast", NULL};
+    const RecordFlags *flags = &record->flags;
+    unsigned recorder = RECORD_AUTO;
+    record->fetches = CHANNEL_FETCHES_PAGE;
+    record->stream.left = UINT64_MAX;
+    record->stream.most_bytes = UINT64_MAX;
+    int status = CLI_OK;
+    if (flags->fetches != NULL) {
+        status = record_choice("--fetches", flags->fetches, fetches, &record->fetches);
+    }
+    if (status == CLI_OK && flags->recorder != NULL) {
+        status = record_choice("--recorder", flags->recorder, recorders, &recorder);
+    }
+    record->recorder = (RecordRecorder)recorder;
+    if (status == CLI_OK) {
+        status = record_count("--start-after", flags->start_after, &record->stream.skip);
+    }
+    if (status == CLI_OK) {
+        status = record_count("--stop-after", flags->stop_after, &record->stream.left);
+    }
+    if (status == CLI_OK) {
+        status = record_count("--max-size", flags->max_size, &record->stream.most_bytes);
+    }
+    record->stream.paused = flags->paused;
+    return status;
+}
+
+/* sort.vmt of /usr/bin/sort. */
+static void record_name(Record *record) {
+    record->path = record->flags.output;
+    if (record->path == NULL) {
+        const char *slash = strrchr(record->words[0], '/');
+        record->own_path =
+            cli_format("%s.vmt", slash != NULL && slash[1] != '\0' ? slash + 1 : record->words[0]);
+        record->path = record->own_path;
+    }
+    record->stream.path = record->path;
+}
+
+/* ---- The trace ------------------------------------------------------------------------------ */
+
+/* The program's own streams must not be where the trace goes. */
+static int record_check_path(const Record *record) {
+    struct stat trace, stream;
+    if (strcmp(record->path, "-") == 0) {
+        return cli_usage_error("record", "-o -: standard output is the program's; name a file, "
+                                         "such as /dev/fd/3");
+    }
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (stat(record->path, &trace) == 0 && S_ISREG(trace.st_mode) && fstat(fd, &stream) == 0 &&
+            stream.st_dev == trace.st_dev && stream.st_ino == trace.st_ino) {
+            cli_error("the trace %s is also a standard stream of the program; each needs a file "
+                      "of its own",
+                      record->path);
+            return CLI_FAILURE;
+        }
+    }
+    return CLI_OK;
+}
+
+/* What the file held goes only when the program has started. */
+static int record_open_trace(Record *record) {
+    record->fd = open(record->path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (record->fd < 0) {
+        cli_error("cannot open '%s' for writing: %s", record->path, strerror(errno));
+        return CLI_FAILURE;
+    }
+    return CLI_OK;
+}
+
+/* A word as a shell reads it back; free() it. */
+static char *record_quoted(const char *word) {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "_-+=./:,@%";
+    if (*word != '\0' && strspn(word, plain) == strlen(word)) {
+        return cli_format("%s", word);
+    }
+    char *quoted = cli_alloc(strlen(word) + 1, 4);
+    char *to = quoted;
+    *to++ = '\'';
+    for (; *word != '\0'; word++) {
+        if (*word == '\'') {
+            to = stpcpy(to, "'\\''");
+        } else {
+            *to++ = *word;
+        }
+    }
+    strcpy(to, "'");
+    return quoted;
+}
+
+static char *record_command_line(char **words) {
+    char *line = cli_format("%s", "");
+    for (; *words != NULL; words++) {
+        char *word = record_quoted(*words);
+        char *longer = cli_format("%s%s%s", line, *line != '\0' ? " " : "", word);
+        free(word);
+        free(line);
+        line = longer;
+    }
+    return line;
+}
+
+static const char *record_recorder_text(const Record *record) {
+    switch (record->recorder) {
+    case RECORD_LACKEY:
+        return "vmm " VMM_VERSION_STRING ", Valgrind's Lackey";
+    case RECORD_FAST:
+        return "vmm " VMM_VERSION_STRING ", compiled in (vmm cc)";
+    default:
+        return "vmm " VMM_VERSION_STRING ", vmmrec on Valgrind";
+    }
+}
+
+static char *record_note(const Record *record) {
+    const char *fetches = record->fetches == CHANNEL_FETCHES_NONE  ? "no fetches"
+                          : record->fetches == CHANNEL_FETCHES_ALL ? "fetches of each instruction"
+                                                                   : "fetches by block and page";
+    if (record->recorder == RECORD_FAST) {
+        return cli_format("loads and stores of recompiled code only; threads ran in parallel");
+    }
+    return cli_format("%s; addresses as Valgrind lays a process out; threads took turns", fetches);
+}
+
+static int record_open_writer(Record *record) {
+    struct utsname system = {0};
+    char error[VMM_ERROR_TEXT_BYTES] = "";
+    uname(&system);
+    char *command = record_command_line(record->words);
+    char *host = cli_format("%s, %s %s", system.machine, system.sysname, system.release);
+    char *note = record_note(record);
+    uint64_t level = 0;
+    int status = record_count("--level", record->flags.level, &level);
+    VMMTraceWriterOptions options = {
+        .struct_size = (uint32_t)sizeof options,
+        .mappings_complete = record->recorder == RECORD_VALGRIND,
+        .format = record->flags.format,
+        .codec = record->flags.codec,
+        .level = (int32_t)(level < 100 ? level : 100),
+        .command = command,
+        .host = host,
+        .recorder = record_recorder_text(record),
+        .note = note,
+    };
+    if (status == CLI_OK &&
+        vmm_trace_writer_open(record->fd, &options, &record->stream.writer, error) != VMM_OK) {
+        status = cli_usage_error("record", "%s", error);
+    }
+    free(command);
+    free(host);
+    free(note);
+    return status;
+}
+
+/* ---- Running -------------------------------------------------------------------------------- */
+
+static void record_reap(Record *record) {
+    if (record->running && waitpid(record->pid, &record->wait_status, WNOHANG) == record->pid) {
+        record->running = false;
+        record->ended = cli_now();
+    }
+}
+
+static void record_toggle(Record *record) {
+    if (record_signals_toggled()) {
+        bool paused = !record->stream.paused;
+        record_stream_pause(&record->stream, paused, 0);
+        __atomic_store_n(&record->queue.channel->paused, paused, __ATOMIC_SEQ_CST);
+    }
+}
+
+/* The program goes on without us as soon as the trace is at its end. */
+static void record_let_go(Record *record) {
+    if (record->stream.end != RECORD_GOES_ON) {
+        __atomic_store_n(&record->queue.channel->discard, 1, __ATOMIC_SEQ_CST);
+    }
+}
+
+static void record_progress(Record *record) {
+    VMMProgress now = {0};
+    now.references = record->stream.taken;
+    now.pass = 1;
+    now.passes = 1;
+    cli_progress_step(&record->progress, &now);
+}
+
+/* What producers left that died without a word. */
+static void record_bury(Record *record) {
+    RecordPart part;
+    int segment;
+    while (record_queue_next_dead(&record->queue, &part, &segment)) {
+        if (segment >= 0) {
+            record_stream_take(&record->stream, &part);
+            record_queue_return(&record->queue, (unsigned)segment);
+        } else if (part.pid == part.tid) {
+            record_stream_died(&record->stream, part.pid, part.time_ns);
+        }
+    }
+}
+
+/* Nothing is queued. False: nothing will be any more. */
+static bool record_idle(Record *record) {
+    record_reap(record);
+    record_bury(record);
+    if (record->running) {
+        return true;
+    }
+    if (record_signals_interrupts() >= 2) {
+        record->gave_up = true;
+        return false;
+    }
+    return record_queue_living(&record->queue) > 0 ||
+           record->queue.channel->queue_head !=
+               __atomic_load_n(&record->queue.channel->queue_tail, __ATOMIC_SEQ_CST);
+}
+
+static void record_loop(Record *record) {
+    RecordPart part;
+    unsigned segment;
+    bool goes_on = true;
+    while (goes_on) {
+        record_toggle(record);
+        if (record_queue_next(&record->queue, &part, &segment)) {
+            record_stream_take(&record->stream, &part);
+            record_queue_return(&record->queue, segment);
+        } else {
+            goes_on = record_idle(record);
+        }
+        record_let_go(record);
+        record_progress(record);
+    }
+    /* Whoever still runs is on its own. */
+    __atomic_store_n(&record->queue.channel->discard, 1, __ATOMIC_SEQ_CST);
+}
+
+static int record_run(Record *record) {
+    record->pid = record_launch(record->recorder, &record->queue, record->words);
+    if (record->pid < 0) {
+        return CLI_FAILURE;
+    }
+    record->running = true;
+    record_signals_catch(record);
+    record_loop(record);
+    return CLI_OK;
+}
+
+/* ---- The end -------------------------------------------------------------------------------- */
+
+static void record_say_why_it_ended(const Record *record) {
+    if (record->stream.end == RECORD_ENDED_REFERENCES) {
+        cli_info("the trace ended at --stop-after; the program ran on");
+    } else if (record->stream.end == RECORD_ENDED_SIZE) {
+        cli_warning("the trace ended at --max-size; the program ran on unrecorded");
+    }
+    if (record->gave_up) {
+        cli_warning("interrupted: processes that the program left behind run on unrecorded");
+    }
+    if (record->stream.process_count == 0 && record->stream.end == RECORD_GOES_ON) {
+        cli_warning("nothing was recorded: %s",
+                    record->recorder == RECORD_FAST
+                        ? "the program was not compiled by vmm cc"
+                        : "the program is of another architecture, or may not be traced");
+    }
+}
+
+static double record_cpu_seconds(void) {
+    struct rusage usage = {0};
+    getrusage(RUSAGE_CHILDREN, &usage);
+    return (double)usage.ru_utime.tv_sec + (double)usage.ru_stime.tv_sec +
+           1e-6 * (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+}
+
+static const char *record_plural(uint64_t count) {
+    return count == 1 ? "" : "s";
+}
+
+static void record_summary(const Record *record) {
+    VMMTraceWriterInfo info = {.struct_size = (uint32_t)sizeof info};
+    vmm_trace_writer_info(record->stream.writer, &info);
+    const RecordStream *stream = &record->stream;
+    uint64_t own = info.references - info.kernel_references;
+    fprintf(stderr,
+            "vmm: %s: %" PRIu64 " reference%s and %" PRIu64 " touch%s of the kernel, %" PRIu32
+            " process%s, %" PRIu32 " thread%s, %" PRIu64 " event%s\n",
+            record->path, own, record_plural(own), info.kernel_references,
+            info.kernel_references == 1 ? "" : "es", stream->process_count,
+            stream->process_count == 1 ? "" : "es", stream->thread_count,
+            record_plural(stream->thread_count), info.events, record_plural(info.events));
+    fprintf(stderr, "vmm: %" PRIu64 " bytes", info.bytes);
+    if (info.references > 0) {
+        fprintf(stderr, ", %.3f a reference", (double)info.bytes / (double)info.references);
+    }
+    fprintf(stderr, "; the program took %.2f s, %.2f s of processor time\n",
+            record->ended - record->started, record_cpu_seconds());
+    if (stream->passed_over > 0) {
+        fprintf(stderr, "vmm: %" PRIu64 " reference%s left out before the start or while paused\n",
+                stream->passed_over, record_plural(stream->passed_over));
+    }
+}
+
+static int record_exit_status(const Record *record) {
+    if (record->stream.end == RECORD_ENDED_ERROR) {
+        return CLI_FAILURE;
+    }
+    if (WIFSIGNALED(record->wait_status)) {
+        return CLI_SIGNALLED + WTERMSIG(record->wait_status);
+    }
+    return WEXITSTATUS(record->wait_status);
+}
+
+static int record_start(Record *record) {
+    int status = record_launch_check(record->words[0]);
+    if (status == CLI_OK) {
+        status = record_launch_choose(&record->recorder);
+    }
+    if (status == CLI_OK) {
+        status = record_check_path(record);
+    }
+    if (status == CLI_OK) {
+        status = record_open_trace(record);
+    }
+    if (status == CLI_OK && ftruncate(record->fd, 0) != 0 && errno != EINVAL) {
+        cli_error("cannot write '%s': %s", record->path, strerror(errno));
+        status = CLI_FAILURE;
+    }
+    if (status == CLI_OK) {
+        status = record_open_writer(record);
+    }
+    if (status == CLI_OK) {
+        status = record_queue_open(&record->queue, record->fetches, record->flags.paused);
+    }
+    return status;
+}
+
+static int record_whole(Record *record) {
+    int status = record_start(record);
+    if (status != CLI_OK) {
+        return status;
+    }
+    cli_progress_init(&record->progress, !record->flags.quiet, 0);
+    record->started = cli_now();
+    status = record->recorder == RECORD_LACKEY ? record_run_lackey(record) : record_run(record);
+    record->ended = record->ended > 0.0 ? record->ended : cli_now();
+    cli_progress_end(&record->progress);
+    if (status == CLI_OK) {
+        record_stream_finish(&record->stream);
+        record_say_why_it_ended(record);
+        if (!record->flags.quiet) {
+            record_summary(record);
+        }
+        status = record_exit_status(record);
+    }
+    record_signals_release();
+    return status;
+}
+
+static int record_main(const CliCommand *command, int argc, char **argv) {
+    Record record = {.fd = -1, .queue = {.fd = -1}};
+    CliArguments arguments = {0};
+    int status = cli_parse(command, argc, argv, &record.flags, &arguments);
+    if (status == CLI_OK && arguments.help) {
+        status = cli_print_help(command);
+    } else if (status == CLI_OK && arguments.word_count == 0) {
+        status =
+            cli_usage_error("record", "no program to record: vmm record -- PROGRAM ARGUMENT...");
+    } else if (status == CLI_OK) {
+        record.words = arguments.words; /* one longer than the command line, and zeroed */
+        cli_set_level(record.flags.quiet ? CLI_QUIET : CLI_NORMAL);
+        record_name(&record);
+        status = record_read_flags(&record);
+        status = status == CLI_OK ? record_whole(&record) : status;
+    }
+    record_stream_free(&record.stream);
+    record_queue_close(&record.queue);
+    if (record.fd >= 0) {
+        close(record.fd);
+    }
+    free(record.own_path);
+    cli_arguments_free(&arguments);
+    return status;
+}
+
+const CliCommand cli_record_command = {
+    .name = "record",
+    .summary = "run a program and write its memory references to a trace",
+    .synopsis = "[-o FILE.vmt] [FLAGS] [--] PROGRAM [ARGUMENT]...",
+    .story =
+        "Runs the program under a recorder and writes every memory reference of it and of all "
+        "processes that it starts to one trace: loads, stores, instruction fetches, what the "
+        "kernel touches for it, and what happens to its address spaces (mappings, threads, fork, "
+        "exec, exit). The program's streams, exit status and signals are its own; a program that "
+        "a signal ends gives the status 128 and the signal's number. Ctrl-C goes to the program; "
+        "the trace is complete up to its end. Recorded, a program runs about ten times longer, "
+        "and each program that it starts some tenths of a second.",
+    .examples = "vmm record -- sort words.txt\n"
+                "vmm record -o build.vmt -- gcc -c hello.c\n"
+                "vmm record --stop-after 100M --fetches none -- python3 script.py\n"
+                "vmm -t sort.vmt --frames 200 -a lru",
+    .flags = recordcmd_flags,
+    .takes_words = true,
+    .words_end_flags = true,
+    .run = record_main,
+};
