@@ -379,7 +379,7 @@ static const char *const writer_loss_texts[WRITER_LOSS_COUNT] = {
     [WRITER_LOST_KINDS] = "kinds: %llu references are writes or fetches and pass for reads",
     [WRITER_LOST_KERNEL_MARKS] = "the kernel: %llu of its touches pass for the program's own",
     [WRITER_LOST_THREADS] = "threads: they change %llu times",
-    [WRITER_ADDED_FETCHES] = "records: %llu fetches are repeated for the references that follow",
+    [WRITER_ADDED_FETCHES] = "instructions: %llu are repeated for the references that follow them",
 };
 
 const char *vmm_trace_writer_loss_text(VMMTraceWriter *writer, size_t index) {

@@ -269,7 +269,7 @@ static void champsim_is_a_record_an_instruction(void **state) {
     VMMTraceWriterInfo info = info_of(&export);
     assert_int_equal(info.references, 16);
     assert_int_equal(info.dropped_references, 1);
-    assert_true(loses(&export, "records: 3 fetches are repeated for the references that follow"));
+    assert_true(loses(&export, "instructions: 3 are repeated for the references that follow them"));
     stop(&export);
 }
 

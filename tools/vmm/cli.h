@@ -9,6 +9,7 @@
  *     list.c      the tables of the library        steps.c     one line for each page reference
  *     cc.c        the compiler of vmm record --fast
  *     help.c      help, from the same tables       plot.c      pictures, through gnuplot
+ *     trace.c     verbs on traces: trace_cmd.h
  *
  * The program uses the library through <vmm/...> alone. Reports and tables go to standard output,
  * everything else to standard error.
@@ -99,17 +100,23 @@ typedef struct CliCommand {
     bool takes_options;   /* takes the options of the machine, too */
     bool takes_words;     /* takes words that are no flags */
     bool words_end_flags; /* what follows the first word is words, too */
+    /* the verbs, named "NAME VERB", NULL at the end; NULL: none */
+    const struct CliCommand *const *verbs;
     int (*run)(const struct CliCommand *command, int argc, char **argv);
 } CliCommand;
 
 extern const CliCommand cli_sim_command, cli_compare_command, cli_explain_command;
-extern const CliCommand cli_list_command, cli_cc_command, cli_cxx_command;
+extern const CliCommand cli_trace_command, cli_list_command, cli_cc_command, cli_cxx_command;
 extern const CliCommand cli_help_command, cli_version_command;
 extern const CliCommand cli_record_command;
 
 /* The sub-commands in the order of help; NULL past the last. */
 const CliCommand *cli_command_at(size_t index);
 const CliCommand *cli_command_find(const char *name);
+
+/* The verb of a command that has verbs, or NULL; and the name of a verb without its command's. */
+const CliCommand *cli_verb_find(const CliCommand *command, const char *name);
+const char *cli_verb_name(const CliCommand *verb);
 
 typedef struct CliSetting {
     const VMMOption *option;
@@ -193,6 +200,24 @@ int cli_output_write_csv(CliOutput *output, const char *header, const char *rows
 /* Gives up an output that was not written. Accepts one that was never opened or is closed. */
 void cli_output_discard(CliOutput *output);
 bool cli_output_is_stdout(const CliOutput *output);
+
+/*
+ * A file that is written while the run goes on, and is seen under its name only when it is
+ * complete. Until then it has no name where the system can do that, so that nothing is left behind
+ * whatever ends the program.
+ */
+typedef struct CliStream {
+    CliOutput output;
+    int fd;          /* to be written */
+    char *temporary; /* its name, if it has to have one */
+} CliStream;
+
+/* "-": standard output. CLI_OK, or CLI_FAILURE after a message. */
+int cli_stream_open(CliStream *stream, const char *path);
+/* The file is complete: CLI_OK, or CLI_FAILURE after a message. Closes in any case. */
+int cli_stream_finish(CliStream *stream);
+/* Gives up; what was there before stays. Accepts a stream that is zeroed, finished or given up. */
+void cli_stream_discard(CliStream *stream);
 
 /* Writes out what is buffered; an error is kept for cli_finish_stdout(). */
 void cli_flush_stdout(void);

@@ -104,10 +104,21 @@ static void help_print_examples(const char *examples) {
     }
 }
 
+static void help_print_verbs(const CliCommand *command) {
+    if (command->verbs != NULL) {
+        puts("\nVerbs:");
+    }
+    for (size_t i = 0; command->verbs != NULL && command->verbs[i] != NULL; i++) {
+        int column = printf("  %-9s", cli_verb_name(command->verbs[i]));
+        cli_print_wrapped(command->verbs[i]->summary, 12, column);
+    }
+}
+
 int cli_print_help(const CliCommand *command) {
     printf("Usage: vmm %s %s\n\n", strcmp(command->name, "sim") == 0 ? "[sim]" : command->name,
            command->synopsis);
     cli_print_wrapped(command->story, 0, 0);
+    help_print_verbs(command);
     help_print_flags(command);
     if (command->takes_options) {
         help_print_options(command);
@@ -137,17 +148,29 @@ void cli_print_overview(void) {
          "the machine; 'vmm list' shows policies, trace formats and counters.");
 }
 
+/* The command, or verb of a command, that the words name; NULL: one is too much or unknown. */
+static const CliCommand *help_find(const CliArguments *arguments, size_t *bad_word) {
+    const CliCommand *about = cli_command_find(arguments->words[0]);
+    *bad_word = 0;
+    for (size_t i = 1; i < arguments->word_count && about != NULL; i++) {
+        about = cli_verb_find(about, arguments->words[i]);
+        *bad_word = i;
+    }
+    return about;
+}
+
 static int help_run(const CliCommand *command, int argc, char **argv) {
     HelpFlags flags = {0};
     CliArguments arguments;
     const CliCommand *about = command;
+    size_t bad_word = 0;
     int status = cli_parse(command, argc, argv, &flags, &arguments);
-    if (status == CLI_OK && arguments.word_count > 1) {
-        status = cli_usage_error("help", "left-over word '%s'", arguments.words[1]);
-    } else if (status == CLI_OK && arguments.word_count == 1) {
-        about = cli_command_find(arguments.words[0]);
+    if (status == CLI_OK && arguments.word_count > 0) {
+        about = help_find(&arguments, &bad_word);
     }
-    if (status == CLI_OK && about == NULL) {
+    if (status == CLI_OK && about == NULL && bad_word > 0) {
+        status = cli_usage_error("help", "left-over word '%s'", arguments.words[bad_word]);
+    } else if (status == CLI_OK && about == NULL) {
         status = cli_usage_error(NULL, "there is no command '%s'", arguments.words[0]);
     } else if (status == CLI_OK && arguments.word_count == 0 && !arguments.help) {
         cli_print_overview();
@@ -176,8 +199,8 @@ static int help_run_version(const CliCommand *command, int argc, char **argv) {
 const CliCommand cli_help_command = {
     .name = "help",
     .summary = "show help for a command",
-    .synopsis = "[COMMAND]",
-    .story = "Shows what vmm can do, or the flags of one command.",
+    .synopsis = "[COMMAND [VERB]]",
+    .story = "Shows what vmm can do, or the flags of one command, or of one verb of it.",
     .flags = help_flags,
     .takes_words = true,
     .run = help_run,

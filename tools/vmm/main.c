@@ -12,9 +12,9 @@
 #include "cli.h"
 
 static const CliCommand *const main_commands[] = {
-    &cli_sim_command,     &cli_record_command, &cli_compare_command,
-    &cli_explain_command, &cli_list_command,   &cli_cc_command,
-    &cli_cxx_command,     &cli_help_command,   &cli_version_command,
+    &cli_sim_command,     &cli_record_command,  &cli_trace_command, &cli_compare_command,
+    &cli_explain_command, &cli_list_command,    &cli_cc_command,    &cli_cxx_command,
+    &cli_help_command,    &cli_version_command,
 };
 
 enum { MAIN_COMMAND_COUNT = sizeof main_commands / sizeof main_commands[0] };
@@ -28,6 +28,20 @@ const CliCommand *cli_command_find(const char *name) {
     for (size_t i = 0; (command = cli_command_at(i)) != NULL; i++) {
         if (strcmp(command->name, name) == 0) {
             return command;
+        }
+    }
+    return NULL;
+}
+
+const char *cli_verb_name(const CliCommand *verb) {
+    const char *space = strrchr(verb->name, ' ');
+    return space != NULL ? space + 1 : verb->name;
+}
+
+const CliCommand *cli_verb_find(const CliCommand *command, const char *name) {
+    for (size_t i = 0; command->verbs != NULL && command->verbs[i] != NULL; i++) {
+        if (strcmp(cli_verb_name(command->verbs[i]), name) == 0) {
+            return command->verbs[i];
         }
     }
     return NULL;

@@ -10,7 +10,8 @@
  *                                                                            is as it was
  *
  * The temporary file exists only while it is written, after the run: a run that is killed leaves
- * nothing, and a full disk leaves the old file. What is no regular file (a device, a pipe), and the
+ * nothing, and a full disk leaves the old file. A stream is written during the run, into a file
+ * that gets its name last. What is no regular file (a device, a pipe), and the
  * file that standard output goes to, is written directly; so is a CSV file that is appended to,
  * which is cut back to its old length when that fails. Symbolic links stay: their target is
  * replaced.
@@ -355,6 +356,115 @@ int cli_output_write(CliOutput *output, const char *text, size_t length) {
                                        : output_write_directly(output, text, length);
     output_release(output);
     return error == 0 ? CLI_OK : output_failed("write", output->path, error);
+}
+
+/* ---- Streams -------------------------------------------------------------------------------- */
+
+/* A file without a name in the folder of the target, or else one with a name. 0 or an errno. */
+static int output_start_stream(CliStream *stream) {
+    if (access("/proc/self/fd", X_OK) == 0) {
+        char *folder = output_beside(stream->output.target, ".");
+        stream->fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+        free(folder);
+    }
+    if (stream->fd < 0) {
+        stream->fd = output_make_temporary(stream->output.target, &stream->temporary);
+    }
+    return stream->fd < 0 ? errno : 0;
+}
+
+int cli_stream_open(CliStream *stream, const char *path) {
+    *stream = (CliStream){.fd = OUTPUT_CLOSED};
+    if (cli_output_open(&stream->output, path, false) != CLI_OK) {
+        return CLI_FAILURE;
+    }
+    CliOutput *output = &stream->output;
+    int error = 0;
+    if (cli_output_is_stdout(output)) {
+        cli_flush_stdout();
+        stream->fd = STDOUT_FILENO;
+    } else if (output->target != NULL) {
+        error = output_start_stream(stream);
+    } else {
+        error = output->cut && ftruncate(output->fd, 0) != 0 ? errno : 0;
+        stream->fd = output->fd;
+    }
+    if (error != 0) {
+        output_failed("open for writing", path, error);
+        cli_stream_discard(stream);
+        return CLI_FAILURE;
+    }
+    return CLI_OK;
+}
+
+/* Gives a file without a name one beside the target. 0 or an errno. */
+static int output_name_stream(CliStream *stream) {
+    char *itself = cli_format("/proc/self/fd/%d", stream->fd);
+    int error = EEXIST;
+    for (unsigned attempt = 0; error == EEXIST && attempt < 1000; attempt++) {
+        char *word = cli_format(".vmm-%ld-%u", (long)getpid(), attempt);
+        free(stream->temporary);
+        stream->temporary = output_beside(stream->output.target, word);
+        free(word);
+        error = linkat(AT_FDCWD, itself, AT_FDCWD, stream->temporary, AT_SYMLINK_FOLLOW) == 0
+                    ? 0
+                    : errno;
+    }
+    if (error != 0) {
+        free(stream->temporary);
+        stream->temporary = NULL;
+    }
+    free(itself);
+    return error;
+}
+
+/* 0 or an errno. */
+static int output_finish_stream(CliStream *stream) {
+    sigset_t before;
+    output_hold_signals(&before);
+    output_set_rights(&stream->output, stream->fd);
+    int error = stream->temporary == NULL ? output_name_stream(stream) : 0;
+    error = output_close(stream->fd, error);
+    stream->fd = OUTPUT_CLOSED;
+    if (error == 0 && rename(stream->temporary, stream->output.target) != 0) {
+        error = errno;
+    }
+    if (error == 0) {
+        free(stream->temporary);
+        stream->temporary = NULL;
+    }
+    cli_stream_discard(stream);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return error;
+}
+
+int cli_stream_finish(CliStream *stream) {
+    const char *path = stream->output.path;
+    if (stream->output.target == NULL) {
+        stream->fd = OUTPUT_CLOSED; /* of the output, or standard output */
+        int fd = stream->output.fd;
+        stream->output.fd = OUTPUT_CLOSED;
+        return fd == OUTPUT_CLOSED || close(fd) == 0 ? CLI_OK : output_failed("write", path, errno);
+    }
+    int error = output_finish_stream(stream);
+    return error == 0 ? CLI_OK : output_failed("write", path, error);
+}
+
+void cli_stream_discard(CliStream *stream) {
+    if (stream->output.path == NULL) {
+        return;
+    }
+    if (stream->output.target != NULL && stream->fd != OUTPUT_CLOSED) {
+        close(stream->fd);
+    }
+    if (stream->temporary != NULL) {
+        unlink(stream->temporary);
+        free(stream->temporary);
+    }
+    stream->fd = OUTPUT_CLOSED;
+    stream->temporary = NULL;
+    cli_output_discard(&stream->output);
+    stream->output.path = NULL;
 }
 
 /* ---- CSV ------------------------------------------------------------------------------------ */
