@@ -42,6 +42,7 @@
 #include "mm/cost.c"
 #include "mm/counters.c"
 #include "mm/directory.c"
+#include "mm/discard.c"
 #include "mm/fault.c"
 #include "mm/machine.c"
 #include "mm/pagetable/pagetable.c"
@@ -56,6 +57,7 @@
 #include "engine/run.c"
 #include "engine/specialised.c"
 #include "engine/stream.c"
+#include "engine/stream_runs.c"
 
 /* analysis: what is found out of traces, without a machine */
 #include "analysis/sad.c"

@@ -107,8 +107,10 @@ typedef int VMMProgressCallback(void *user, const VMMProgress *progress);
  * once, and each machine simulates every batch in turn. The machines must agree in page-size,
  * pt-type's address width, vspace and refs (else VMM_E_CONFIG). A machine that runs out of memory
  * stops alone and is told by its vmm_last_error(); the run then returns VMM_E_OUT_OF_MEMORY at
- * its end. Stops after max-accesses references. `progress` may be NULL. OPT and UNOPT make a
- * first pass over the trace and keep 4 bytes a page reference in an unnamed file in $TMPDIR,
+ * its end. Stops after max-accesses references. Events of the trace reach all machines at their
+ * place; a handler set by vmm_trace_on_event() is replaced. VMM_E_CONFIG also for what a trace of
+ * page runs or a reduced trace cannot answer. `progress` may be NULL. OPT and UNOPT make a first
+ * pass over the trace and keep 4 bytes a page reference in an unnamed file in $TMPDIR,
  * whatever their number. Machines of one run share what they were fed from: they belong to one
  * thread together, and take no more references afterwards.
  */
@@ -123,7 +125,11 @@ VMM_API int vmm_run_trace(VMM *vmm, VMMTrace *trace);
 /* Creates a process before its first reference; succeeds if it exists. */
 VMM_API int vmm_add_process(VMM *vmm, uint32_t pid);
 
-/* Applies one event. VMM_E_USAGE: unknown type, process or misaligned range. */
+/*
+ * Applies one event. UNMAP, EXIT, EXEC, ADVISE with MADV_DONTNEED, MAP with VMM_MAP_FIXED and REMAP
+ * give pages up; the others have no effect yet but to be counted. VMM_E_USAGE: unknown type; UNMAP
+ * of a range that is misaligned or of an unknown process, EXIT of one.
+ */
 VMM_API int vmm_apply(VMM *vmm, const VMMEvent *event);
 
 /* ---- Results -------------------------------------------------------------------------------- */

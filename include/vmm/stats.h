@@ -32,6 +32,7 @@ typedef struct VMMProcessStats {
     uint64_t page_references, tlb_hits, tlb_misses;
     uint64_t page_faults, major_faults, minor_faults, misses;
     uint64_t page_table_bytes;
+    uint64_t kernel_references;
 } VMMProcessStats;
 
 /* A counter's name, unit and meaning, for programs that show all of them. */

@@ -6,6 +6,7 @@
 #include "../config/settings.h"
 #include "../engine/engine.h"
 #include "../engine/policies.h"
+#include "../mm/discard.h"
 #include "handle.h"
 
 /* Page references in a batch of a machine that is fed by hand or runs alone: fits in the L2. */
@@ -205,27 +206,20 @@ int vmm_add_process(VMM *vmm, uint32_t pid) {
     return VMM_OK;
 }
 
-/* Discards the pages of a range: by number, or if the range is larger than memory, by search. */
-static void unmap_range(Machine *machine, uint32_t space, uint64_t first, uint64_t count) {
-    const Directory *directory = machine->directory;
-    if (count < machine->pages) {
-        for (uint64_t vpn = first; vpn < first + count; vpn++) {
-            uint32_t page = directory_find(directory, space, vpn);
-            if (page != DIRECTORY_NO_PAGE && page < machine->pages) { /* else others met it */
-                machine_discard(machine, page);
-            }
-        }
-        return;
-    }
-    for (uint32_t page = 1; page < machine->pages; page++) {
-        if (directory_space_of(directory, page) == space &&
-            directory_vpn(directory, page) - first < count) {
-            machine_discard(machine, page);
-        }
+/* Whether there is an event of this type. */
+static bool event_exists(uint32_t type) {
+    switch (type) {
+#define X(name, value, text, meaning) case VMM_EVENT_##name:
+#include "../../include/vmm/events.def"
+#undef X
+        return true;
+    default:
+        return false;
     }
 }
 
-static int apply_unmap(VMM *vmm, const VMMEvent *event, uint32_t space) {
+/* An unmap of whole pages inside the address space, as only callers can get it wrong. */
+static int check_unmap(VMM *vmm, const VMMEvent *event) {
     const Settings *settings = &vmm->machine.settings;
     uint64_t limit = UINT64_C(1) << vmm->machine.table_type->info.address_bits;
     if (event->start % settings->page_size != 0 || event->length % settings->page_size != 0 ||
@@ -236,30 +230,47 @@ static int apply_unmap(VMM *vmm, const VMMEvent *event, uint32_t space) {
                          (unsigned long long)event->length, (unsigned long long)event->start,
                          (unsigned long long)settings->page_size);
     }
-    unsigned shift = settings_page_shift(settings);
-    unmap_range(&vmm->machine, space, event->start >> shift, event->length >> shift);
     return VMM_OK;
 }
 
-int vmm_apply(VMM *vmm, const VMMEvent *event) {
+/* Whether the event makes sense for this machine. Pages can be taken of known processes only. */
+static int check_event(VMM *vmm, const VMMEvent *event) {
+    bool takes = event->type == VMM_EVENT_UNMAP || event->type == VMM_EVENT_EXIT;
     uint32_t space = vmm->stream == NULL
                          ? DIRECTORY_NO_SPACE
                          : directory_find_space(&vmm->stream->directory, event->pid);
-    int status;
     if (event->struct_size < sizeof *event) {
-        status = error_set(&vmm->error, VMM_E_USAGE, "vmm_apply: struct_size is %u, expected %zu",
-                           event->struct_size, sizeof *event);
-    } else if (space == DIRECTORY_NO_SPACE || space >= vmm->machine.process_count) {
-        status = error_set(&vmm->error, VMM_E_USAGE, "there is no process %u", event->pid);
-    } else if (event->type == VMM_EVENT_UNMAP) {
-        status = apply_unmap(vmm, event, space);
-    } else if (event->type == VMM_EVENT_EXIT) {
-        machine_exit(&vmm->machine, space);
-        status = VMM_OK;
-    } else {
-        status = error_set(&vmm->error, VMM_E_USAGE, "there is no event of type %u", event->type);
+        return error_set(&vmm->error, VMM_E_USAGE, "vmm_apply: struct_size is %u, expected %zu",
+                         event->struct_size, sizeof *event);
     }
-    return status == VMM_OK ? VMM_OK : handle_fail(vmm, status);
+    if (!event_exists(event->type)) {
+        return error_set(&vmm->error, VMM_E_USAGE, "there is no event of type %u", event->type);
+    }
+    if (takes && (space == DIRECTORY_NO_SPACE || space >= vmm->machine.process_count)) {
+        return error_set(&vmm->error, VMM_E_USAGE, "there is no process %u", event->pid);
+    }
+    return event->type == VMM_EVENT_UNMAP ? check_unmap(vmm, event) : VMM_OK;
+}
+
+int vmm_apply(VMM *vmm, const VMMEvent *event) {
+    int status = check_event(vmm, event);
+    if (status != VMM_OK) {
+        return handle_fail(vmm, status);
+    }
+    Machine *machine = &vmm->machine;
+    if (vmm->stream == NULL) {
+        discard_apply(machine, event, NULL);
+        return VMM_OK;
+    }
+    Directory *directory = &vmm->stream->directory;
+    Discard discard;
+    bool takes = discard_of(event, directory, settings_page_shift(&machine->settings), &discard);
+    status = takes ? directory_chain(directory, &vmm->error) : VMM_OK;
+    if (status != VMM_OK) {
+        return handle_fail(vmm, status);
+    }
+    discard_apply(machine, event, takes ? &discard : NULL);
+    return VMM_OK;
 }
 
 int vmm_last_error(const VMM *vmm) {
@@ -313,6 +324,7 @@ int vmm_process_stats(const VMM *vmm, size_t index, VMMProcessStats *stats) {
         .tlb_hits = process->page_references - process->tlb_misses,
         .misses = process->misses,
         .page_table_bytes = process->table.bytes,
+        .kernel_references = process->count[PROCESS_KERNEL],
     };
     all.accesses = all.reads + all.writes + all.fetches;
     for (int kind = 0; kind < VMM_FAULT_CLASS_COUNT; kind++) {

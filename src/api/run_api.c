@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "../base/number.h"
+#include "../trace/runs.h"
 #include "handle.h"
 
 /* Page references in a batch: small for one machine, so that batch and machine share the caches;
@@ -58,6 +60,73 @@ static void settle_initial(VMM *vmm, const VMMTrace *trace) {
         settings->initial = info.marks_writes != 0 ? INITIAL_ZERO : INITIAL_STORE;
         vmm->machine.store_backed = settings->initial == INITIAL_STORE;
     }
+}
+
+/* What of a machine's configuration a trace reduced for LRU of at least k frames cannot answer. */
+static const char *unfit_for_reduced(const Machine *machine, const VMMTraceInfo *info) {
+    const Settings *settings = &machine->settings;
+    uint64_t k = info->reduction;
+    bool has_tlb = settings->tlb != 0;
+    bool whole = settings->tlb_ways == 0 || settings->tlb_ways == settings->tlb_entries;
+    if (!name_matches(machine->policy.type->info.name, "lru")) {
+        return "the policy is not lru";
+    }
+    if (settings_frames(settings) < k) {
+        return "the memory has fewer frames";
+    }
+    if (settings->page_size != info->page_size) {
+        return "the page-size is not the trace's";
+    }
+    if (settings->refs != REFS_ALL) {
+        return "refs is not all";
+    }
+    if (settings->swap != 0 || settings->vspace != 0) {
+        return "swap or vspace is limited";
+    }
+    if (has_tlb && (settings->tlb_policy != TLB_LRU || !whole || settings->tlb_entries < k ||
+                    settings->tlb_switch != TLB_TAGGED)) {
+        return "the TLB is neither off nor LRU, fully associative, tagged and of that many entries";
+    }
+    return NULL;
+}
+
+/* Whether the trace can answer what the machine asks. VMM_OK, or VMM_E_CONFIG with the sentence. */
+static int check_trace(Machine *machine, const VMMTrace *trace, Error *error) {
+    const Settings *settings = &machine->settings;
+    VMMTraceInfo info = {.struct_size = sizeof info};
+    vmm_trace_info(trace, &info);
+    if (info.page_size > settings->page_size) {
+        return error_set(error, VMM_E_CONFIG,
+                         "the trace knows addresses by pages of %llu bytes only: a page-size of "
+                         "%llu is too small",
+                         (unsigned long long)info.page_size,
+                         (unsigned long long)settings->page_size);
+    }
+    if (trace_has_runs(trace) && settings->young_flush != 0 && settings->tlb != 0 &&
+        settings->accessed_bit == ACCESSED_TLB_FILL && machine->policy.type->tick != NULL) {
+        return error_set(error, VMM_E_CONFIG,
+                         "young-flush with %s needs the order of all loads and stores, which a "
+                         "trace of page runs does not keep: use one of full addresses",
+                         machine->policy.type->info.name);
+    }
+    const char *unfit = info.reduction == 0 ? NULL : unfit_for_reduced(machine, &info);
+    if (unfit != NULL) {
+        return error_set(error, VMM_E_CONFIG,
+                         "the trace was reduced for LRU of at least %llu frames, and %s: use the "
+                         "whole trace",
+                         (unsigned long long)info.reduction, unfit);
+    }
+    return VMM_OK;
+}
+
+static int check_traces(VMM *const *vmms, size_t count, const VMMTrace *trace) {
+    for (size_t i = 0; i < count; i++) {
+        int status = check_trace(&vmms[i]->machine, trace, &vmms[i]->error);
+        if (status != VMM_OK) {
+            return handle_fail(vmms[i], status);
+        }
+    }
+    return VMM_OK;
 }
 
 /* The first pass, with a stream that is thrown away. */
@@ -120,7 +189,7 @@ static int fail_all(VMM *const *vmms, size_t count, int status) {
     return status;
 }
 
-static int simulate(VMM *const *vmms, size_t count, const Outlook *outlook, VMMTrace *trace,
+static int simulate(VMM *const *vmms, size_t count, Outlook *outlook, VMMTrace *trace,
                     RunWatch *watch) {
     const Memory *memory = &vmms[0]->machine.memory;
     Error *error = &vmms[0]->error;
@@ -142,12 +211,13 @@ int vmm_run(VMM *const *vmms, size_t count, VMMTrace *trace, VMMProgressCallback
         return VMM_E_USAGE;
     }
     int status = check_machines(vmms, count);
+    status = status != VMM_OK ? status : check_traces(vmms, count, trace);
     if (status != VMM_OK) {
         return status;
     }
     bool future = needs_future(vmms, count);
     RunWatch watch = {progress, user, {.pass = 1, .passes = future ? 2 : 1}, 0};
-    Outlook outlook = {.file = -1};
+    Outlook outlook = {.file = -1, .notes = -1};
     if (future) {
         status = collect(vmms[0], trace, &watch, &outlook);
     }

@@ -10,22 +10,88 @@ static EngineLoop *consume_loop(const Machine *machine) {
     return generic ? engine_generic : engine_specialised(machine->policy.type);
 }
 
-/* Page references [from, to), all of one pool, with the policy's ticks where they are due. */
+/* The policy's tick, if it is due. False: the machine must stop. */
+static bool consume_tick(Machine *machine, Pool *pool, uint64_t references) {
+    Policy *policy = pool->policy;
+    pool->references += references;
+    if (pool->references % policy->period != 0) {
+        return true;
+    }
+    policy->type->tick(policy);
+    return machine_part(machine, pool);
+}
+
+/*
+ * One element with a tick between two of its page references: piece by piece. The batch is given
+ * back as it was, for other machines. False: the machine must stop; stopped_at tells where.
+ */
+static bool consume_split(Machine *machine, Pool *pool, const Batch *batch, size_t i,
+                          EngineLoop *loop) {
+    uint32_t repeat = batch->repeat[i];
+    uint32_t stores = batch->stores[i];
+    uint8_t op = batch->op[i];
+    uint64_t count = (uint64_t)repeat + 1;
+    bool going = true;
+    for (uint64_t done = 0; going && done < count;) {
+        uint64_t piece = pool_until_tick(pool, count - done);
+        uint64_t left = stores > done ? stores - done : 0;
+        batch->repeat[i] = (uint32_t)(piece - 1);
+        batch->stores[i] = (uint32_t)(left < piece ? left : piece);
+        if (done > 0) {
+            batch->op[i] = (uint8_t)((op & ~(OP_CONTINUED | OP_WRITE_BIT)) | (left > 0));
+        }
+        going = loop(machine, pool, batch, i, i + 1) != i;
+        machine->stopped_at += going ? 0 : done;
+        done += piece;
+        if (going && !consume_tick(machine, pool, piece)) {
+            machine->stopped_at = done - 1; /* the reference before the tick is the last counted */
+            going = false;
+        }
+    }
+    batch->repeat[i] = repeat;
+    batch->stores[i] = stores;
+    batch->op[i] = op;
+    return going;
+}
+
+/* The end of the elements from `from` on that are over before the tick; *left are left till it. */
+static size_t consume_until_tick(const Batch *batch, size_t from, size_t to, uint64_t *left) {
+    size_t end = from;
+    if (batch->repeat == NULL) {
+        end = to - from < *left ? to : from + (size_t)*left;
+        *left -= end - from;
+        return end;
+    }
+    while (end < to && batch->repeat[end] < *left) {
+        *left -= (uint64_t)batch->repeat[end++] + 1;
+    }
+    return end;
+}
+
+/* Elements [from, to), all of one pool, with the policy's ticks where they are due. */
 static size_t consume_stretch(Machine *machine, Pool *pool, const Batch *batch, size_t from,
                               size_t to, EngineLoop *loop) {
-    Policy *policy = pool->policy;
+    uint64_t period = pool->policy->period;
+    if (period == 0) {
+        return loop(machine, pool, batch, from, to);
+    }
     while (from < to) {
-        size_t end = from + (size_t)pool_until_tick(pool, to - from);
+        uint64_t due = period - pool->references % period;
+        uint64_t left = due;
+        size_t end = consume_until_tick(batch, from, to, &left);
         size_t reached = loop(machine, pool, batch, from, end);
-        pool->references += reached - from;
         if (reached < end) {
             return reached;
         }
-        if (policy->period != 0 && pool->references % policy->period == 0) {
-            policy->type->tick(policy);
-            if (!machine_part(machine, pool)) {
-                return end - 1; /* the reference before the tick is the last one counted */
+        if (end > from && !consume_tick(machine, pool, due - left)) {
+            machine->stopped_at = batch_repeat(batch, end - 1);
+            return end - 1; /* the reference before the tick is the last one counted */
+        }
+        if (end < to && left > 0) {
+            if (!consume_split(machine, pool, batch, end, loop)) {
+                return end;
             }
+            end++;
         }
         from = end;
     }
@@ -53,27 +119,46 @@ static bool consume_by_run(const Machine *machine) {
     return machine->settings.scope == SCOPE_PROCESS || machine->settings.tlb_switch == TLB_FLUSH;
 }
 
-/* Adds the references of a run, or of its first `length` page references, to its process. */
+/* Counts the references among the first `count` page references of an element. */
+static void consume_count_element(Machine *machine, Process *process, const Batch *batch, size_t i,
+                                  uint64_t count) {
+    uint8_t op = batch->op[i];
+    bool continued = (op & OP_CONTINUED) != 0;
+    uint64_t references = count - continued;
+    process->page_references += count;
+    machine->references += references;
+    if ((op & OP_KERNEL) != 0) {
+        process->count[PROCESS_KERNEL] += references;
+        return;
+    }
+    uint64_t writes = batch_stores(batch, i) < count ? batch_stores(batch, i) : count;
+    writes -= continued && writes > 0;
+    process->count[VMM_OP_WRITE] += writes;
+    process->count[(op & OP_MASK) == VMM_OP_FETCH ? VMM_OP_FETCH : VMM_OP_READ] +=
+        references - writes;
+}
+
+/* Adds the references of a run to its process; or those of its first `length` elements, up to where
+   the machine stopped in the last one. */
 static void consume_count(Machine *machine, const Batch *batch, const Run *run, size_t first,
-                          size_t length) {
+                          size_t length, bool stopped) {
     Process *process = &machine->processes[run->space];
-    process->page_references += length;
-    if (length == run->length) {
-        for (int op = 0; op < VMM_OP_COUNT; op++) {
-            process->count[op] += run->count[op];
-            machine->references += run->count[op];
+    if (length == run->length && !stopped) {
+        process->page_references += length + run->repeats;
+        for (int kind = 0; kind < PROCESS_KINDS; kind++) {
+            process->count[kind] += run->count[kind];
+            machine->references += run->count[kind];
         }
         return;
     }
     for (size_t i = first; i < first + length; i++) {
-        if ((batch->op[i] & OP_CONTINUED) == 0) {
-            process->count[batch->op[i] & OP_MASK]++;
-            machine->references++;
-        }
+        bool last = stopped && i == first + length - 1;
+        uint64_t count = last ? machine->stopped_at + 1 : (uint64_t)batch_repeat(batch, i) + 1;
+        consume_count_element(machine, process, batch, i, count);
     }
 }
 
-/* Runs the batch; returns how many page references were begun. */
+/* Runs the batch; returns how many elements were begun. */
 static size_t consume_batch(Machine *machine, const Batch *batch, EngineLoop *loop) {
     if (!consume_by_run(machine)) {
         size_t reached = consume_stretch(machine, machine->pools[0], batch, 0, batch->count, loop);
@@ -118,6 +203,7 @@ int engine_consume(Machine *machine, const Batch *batch) {
     }
     machine->invalid_seen = 0;
     machine->batch_references = 0;
+    machine->stopped_at = 0;
     size_t begun = consume_batch(machine, batch, consume_loop(machine));
     bool entered = consume_by_run(machine);
     size_t first = 0;
@@ -126,7 +212,8 @@ int engine_consume(Machine *machine, const Batch *batch) {
         if (!entered) {
             consume_enter(machine, run->space);
         }
-        consume_count(machine, batch, run, first, length);
+        bool stopped = machine->status != VMM_OK && first + length == begun;
+        consume_count(machine, batch, run, first, length, stopped);
         first += length;
     }
     consume_note_seen(machine, batch, begun);

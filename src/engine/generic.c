@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The generic engine: one page reference after the other, step by step. This file is the
- * specification of what the specialised loops do.
+ * The generic engine: one page reference after the other, step by step, the repeats of an element
+ * too. This file is the specification of what the specialised loops do.
  */
 #include "engine.h"
 
@@ -22,12 +22,15 @@ static uint64_t generic_vpn(const Machine *machine, const Batch *batch, size_t i
 
 /* Shows the page reference that was just simulated to the observer. */
 static void generic_show(Machine *machine, const Pool *pool, const Batch *batch, size_t i,
-                         bool tlb_hit, uint32_t frame) {
-    const VMMRef *ref = &batch->origin[i];
-    machine->batch_references += (batch->op[i] & OP_CONTINUED) == 0;
+                         uint32_t place, bool tlb_hit, uint32_t frame) {
+    VMMRef ref = batch->origin[i];
+    if (place > 0 && place >= batch_stores(batch, i) && ref.op == VMM_OP_WRITE) {
+        ref.op = VMM_OP_READ; /* a load among the repeats of a store */
+    }
+    machine->batch_references += place > 0 || (batch->op[i] & OP_CONTINUED) == 0;
     VMMStep step = {
         .index = machine->references + machine->batch_references,
-        .ref = *ref,
+        .ref = ref,
         .vpn = generic_vpn(machine, batch, i),
         .tlb_hit = tlb_hit,
         .walk_reads = tlb_hit ? 0 : machine->walk_read_count,
@@ -61,10 +64,11 @@ static uint32_t generic_translate(Machine *machine, Pool *pool, uint32_t page, b
     return frame;
 }
 
-/* One page reference. False: the machine must stop. */
-static bool generic_reference(Machine *machine, Pool *pool, const Batch *batch, size_t i) {
+/* One page reference, the first of an element or a repeat. False: the machine must stop. */
+static bool generic_reference(Machine *machine, Pool *pool, const Batch *batch, size_t i,
+                              uint32_t place) {
     Policy *policy = pool->policy;
-    bool write = (batch->op[i] & OP_MASK) == VMM_OP_WRITE;
+    bool write = place < batch_stores(batch, i);
     bool tlb_hit;
     bool resident;
     machine->eviction_count = 0;
@@ -86,7 +90,17 @@ static bool generic_reference(Machine *machine, Pool *pool, const Batch *batch, 
         return false;
     }
     if (machine->observer != NULL) {
-        generic_show(machine, pool, batch, i, tlb_hit, machine->frame_of[page]);
+        generic_show(machine, pool, batch, i, place, tlb_hit, machine->frame_of[page]);
+    }
+    return machine->status == VMM_OK;
+}
+
+/* A page reference beyond the limit: it stands alone. False: the machine must stop. */
+static bool generic_invalid(Machine *machine, const Pool *pool, const Batch *batch, size_t i) {
+    machine_invalid(machine, batch->invalid[machine->invalid_seen++]);
+    if (machine->observer != NULL) {
+        machine->eviction_count = 0;
+        generic_show(machine, pool, batch, i, 0, false, MACHINE_NO_FRAME);
     }
     return machine->status == VMM_OK;
 }
@@ -94,18 +108,22 @@ static bool generic_reference(Machine *machine, Pool *pool, const Batch *batch, 
 size_t engine_generic(Machine *machine, Pool *pool, const Batch *batch, size_t from, size_t to) {
     for (size_t i = from; i < to; i++) {
         if (batch->page[i] == DIRECTORY_NO_PAGE) {
-            machine_invalid(machine, batch->invalid[machine->invalid_seen++]);
-            if (machine->observer != NULL) {
-                machine->eviction_count = 0;
-                generic_show(machine, pool, batch, i, false, MACHINE_NO_FRAME);
-            }
-            if (machine->status != VMM_OK) {
+            if (!generic_invalid(machine, pool, batch, i)) {
                 return i;
             }
-        } else if (!generic_reference(machine, pool, batch, i)) {
-            return i;
+            continue;
         }
-        VMM_CHECK(machine->pages > ENGINE_CHECK_PAGES || machine_is_valid(machine));
+        uint32_t repeat = batch_repeat(batch, i);
+        for (uint32_t place = 0;; place++) {
+            if (!generic_reference(machine, pool, batch, i, place)) {
+                machine->stopped_at = place;
+                return i;
+            }
+            VMM_CHECK(machine->pages > ENGINE_CHECK_PAGES || machine_is_valid(machine));
+            if (place == repeat) {
+                break;
+            }
+        }
     }
     return to;
 }

@@ -1,48 +1,121 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The two passes of a run: see run.h. */
+/*
+ * The two passes of a run: see run.h.
+ *
+ * A pass fills the stream's batch from the trace, in references or, where the trace has them, in
+ * page runs. When the trace tells an event that matters, what has been read before it is the end of
+ * a batch: it is finished first, by writing its page ids (first pass) or by simulating
+ * it (second pass), and then the event is noted or applied.
+ */
 #include "run.h"
 
 #include <string.h>
 #include <unistd.h>
 
 #include "../base/spill.h"
+#include "../mm/discard.h"
 
 enum {
     RUN_READ_REFS = 4096,        /* references read from the trace at a time */
     RUN_PROGRESS_REFS = 1 << 18, /* references between two calls of the progress callback */
-    RUN_BLOCK = 1 << 18          /* page references of a block on the way back */
+    RUN_BLOCK = 1 << 18,         /* elements of a block on the way back */
+    RUN_NOTES = 512              /* notes of discarded pages in memory at a time */
 };
 
-/* References read from the trace and not yet given to the stream. */
-typedef struct RunInput {
+/* That a page was given up before the element at `place`. */
+typedef struct RunNote {
+    uint64_t place;
+    uint32_t page;
+    uint32_t unused;
+} RunNote;
+
+/* One pass over the trace. */
+typedef struct RunPass {
+    Stream *stream;
     VMMTrace *trace;
-    VMMRef refs[RUN_READ_REFS];
-    size_t count, taken;
-    bool ended;
-} RunInput;
+    Outlook *outlook;
+    Machine *const *machines; /* NULL in the first pass */
+    size_t count;
+    size_t alive; /* machines that have not stopped */
+    Error *error;
+    int status; /* of what an event made necessary */
+    bool by_runs;
+    const TraceRuns *runs;      /* the stretch that is being taken, NULL: none */
+    VMMRef refs[RUN_READ_REFS]; /* references read from the trace and not yet taken */
+    size_t ref_count, taken;
+    RunNote notes[RUN_NOTES]; /* of the first pass, not yet written */
+    size_t note_count;
+    bool ended; /* the trace */
+} RunPass;
+
+/* ---- Filling batches ------------------------------------------------------------------------ */
+
+/* The next references. VMM_OK or an error. */
+static int run_read_refs(RunPass *pass) {
+    const Stream *stream = pass->stream;
+    uint64_t wanted = stream->max_references - stream->references;
+    size_t room = wanted < RUN_READ_REFS ? (size_t)wanted : RUN_READ_REFS;
+    long count = vmm_trace_read(pass->trace, pass->refs, room);
+    if (pass->status != VMM_OK) {
+        return pass->status;
+    }
+    if (count < 0) {
+        return error_set(pass->error, (int)count, "%s", vmm_trace_error_text(pass->trace));
+    }
+    pass->ref_count = (size_t)count;
+    pass->taken = 0;
+    pass->ended = count == 0;
+    return VMM_OK;
+}
+
+/* The next stretch of page runs. VMM_OK or an error. */
+static int run_read_runs(RunPass *pass) {
+    int more = trace_next_runs(pass->trace, &pass->runs);
+    if (pass->status != VMM_OK) {
+        return pass->status;
+    }
+    if (more < 0) {
+        return error_set(pass->error, more, "%s", vmm_trace_error_text(pass->trace));
+    }
+    pass->ended = more == 0;
+    pass->runs = more == 0 ? NULL : pass->runs;
+    return more == 0 ? VMM_OK : stream_begin_runs(pass->stream, pass->runs, pass->error);
+}
+
+/* Gives the stream what has been read; *full: the batch takes no more. */
+static int run_take(RunPass *pass, bool *full) {
+    Stream *stream = pass->stream;
+    int status;
+    if (pass->by_runs) {
+        bool taken;
+        status = stream_add_runs(stream, pass->runs, &taken, pass->error);
+        pass->runs = taken ? NULL : pass->runs;
+        *full = !taken;
+    } else {
+        size_t taken;
+        status = stream_add(stream, pass->refs + pass->taken, pass->ref_count - pass->taken, &taken,
+                            pass->error);
+        pass->taken += taken;
+        *full = stream_is_full(stream);
+    }
+    return status;
+}
 
 /* Fills the stream's batch, or what is left of the trace. VMM_OK or an error. */
-static int run_fill_batch(Stream *stream, RunInput *input, Error *error) {
+static int run_fill_batch(RunPass *pass) {
+    Stream *stream = pass->stream;
+    bool full = false;
     stream_next_batch(stream);
-    while (!stream_is_full(stream) && !stream_is_done(stream)) {
-        if (input->taken == input->count) {
-            uint64_t wanted = stream->max_references - stream->references;
-            size_t room = wanted < RUN_READ_REFS ? (size_t)wanted : RUN_READ_REFS;
-            long count = input->ended ? 0 : vmm_trace_read(input->trace, input->refs, room);
-            if (count < 0) {
-                return error_set(error, (int)count, "%s", vmm_trace_error_text(input->trace));
-            }
-            input->count = (size_t)count;
-            input->taken = 0;
-            input->ended = count == 0;
-            if (input->ended) {
-                return VMM_OK;
-            }
+    while (!full && !pass->ended && !stream_is_done(stream)) {
+        int status = VMM_OK;
+        if (pass->by_runs && pass->runs == NULL) {
+            status = run_read_runs(pass);
+        } else if (!pass->by_runs && pass->taken == pass->ref_count) {
+            status = run_read_refs(pass);
         }
-        size_t taken;
-        int status = stream_add(stream, input->refs + input->taken, input->count - input->taken,
-                                &taken, error);
-        input->taken += taken;
+        if (status == VMM_OK && !pass->ended) {
+            status = run_take(pass, &full);
+        }
         if (status != VMM_OK) {
             return status;
         }
@@ -75,15 +148,52 @@ static int run_report_progress(RunWatch *watch, const Stream *stream, const VMMT
     return references < watch->next_call ? VMM_OK : run_call_watch(watch, stream, trace, error);
 }
 
+/* ---- The way back --------------------------------------------------------------------------- */
+
+/* The notes of discarded pages, read from the last one on. */
+typedef struct RunNotes {
+    const Outlook *outlook;
+    uint64_t left;  /* notes in the file before those in memory */
+    size_t count;   /* notes in memory that are not done with */
+    uint64_t place; /* of the last one; 0: there is none */
+    RunNote notes[RUN_NOTES];
+} RunNotes;
+
+/* Makes the last note that is not done with the one at hand. */
+static int run_next_note(RunNotes *notes, Error *error) {
+    notes->place = 0;
+    if (notes->count == 0 && notes->left > 0) {
+        notes->count = notes->left < RUN_NOTES ? (size_t)notes->left : RUN_NOTES;
+        notes->left -= notes->count;
+        int status = spill_read(notes->outlook->notes, notes->left * sizeof *notes->notes,
+                                notes->notes, notes->count * sizeof *notes->notes, error);
+        if (status != VMM_OK) {
+            return status;
+        }
+    }
+    if (notes->count > 0) {
+        notes->place = notes->notes[notes->count - 1].place;
+    }
+    return VMM_OK;
+}
+
 /*
- * Replaces ids by distances in one block that begins at page reference `first`. next[id] is one
- * more than the place of the next reference to the page, 0 if there is none.
+ * Replaces ids by distances in one block that begins at element `first`. next[id] is one more than
+ * the place of the next reference to the page, 0 if there is none. A page that is given up on the
+ * way has no next reference.
  */
 static int run_turn_block(uint32_t *block, size_t length, uint64_t first, uint64_t *next,
-                          Error *error) {
+                          RunNotes *notes, Error *error) {
     for (size_t i = length; i-- > 0;) {
         uint32_t page = block[i];
         uint64_t place = first + i;
+        while (VMM_UNLIKELY(notes->place > place)) {
+            next[notes->notes[--notes->count].page] = 0;
+            int status = run_next_note(notes, error);
+            if (status != VMM_OK) {
+                return status;
+            }
+        }
         uint64_t distance =
             page == DIRECTORY_NO_PAGE || next[page] == 0 ? 0 : next[page] - 1 - place;
         if (distance > UINT32_MAX) {
@@ -100,11 +210,11 @@ static int run_turn_block(uint32_t *block, size_t length, uint64_t first, uint64
 
 /* Reads one block of page ids, turns it into distances, writes it back. */
 static int run_turn_file_block(const Outlook *outlook, uint64_t first, size_t length,
-                               uint32_t *block, uint64_t *next, Error *error) {
+                               uint32_t *block, uint64_t *next, RunNotes *notes, Error *error) {
     uint64_t offset = first * sizeof *block;
     int status = spill_read(outlook->file, offset, block, length * sizeof *block, error);
     if (status == VMM_OK) {
-        status = run_turn_block(block, length, first, next, error);
+        status = run_turn_block(block, length, first, next, notes, error);
     }
     return status != VMM_OK
                ? status
@@ -116,20 +226,24 @@ static int run_turn(const Outlook *outlook, const Stream *stream, Error *error) 
     size_t pages = stream->directory.count;
     uint32_t *block = memory_zalloc(&stream->memory, RUN_BLOCK, sizeof *block);
     uint64_t *next = memory_zalloc(&stream->memory, pages, sizeof *next);
+    RunNotes notes = {.outlook = outlook, .left = outlook->note_count};
     int status = VMM_OK;
     if (block == NULL || next == NULL) {
         status = error_no_memory(error, pages * sizeof *next, "the future of each page");
     } else {
+        status = run_next_note(&notes, error);
         for (uint64_t end = outlook->count; status == VMM_OK && end > 0;) {
             size_t length = end < RUN_BLOCK ? (size_t)end : RUN_BLOCK;
             end -= length;
-            status = run_turn_file_block(outlook, end, length, block, next, error);
+            status = run_turn_file_block(outlook, end, length, block, next, &notes, error);
         }
     }
     memory_free(&stream->memory, block, RUN_BLOCK, sizeof *block);
     memory_free(&stream->memory, next, pages, sizeof *next);
     return status;
 }
+
+/* ---- Finishing batches ---------------------------------------------------------------------- */
 
 /* What tells one reading of a trace from another. */
 static void run_identify(const VMMTrace *trace, uint64_t *fingerprint, uint64_t *references) {
@@ -152,36 +266,6 @@ static int run_check_outlook(const Outlook *outlook, const VMMTrace *trace, Erro
                      "the trace changed between the two passes that the policy needs");
 }
 
-int run_collect_outlook(Stream *stream, VMMTrace *trace, RunWatch *watch, Outlook *outlook,
-                        Error *error) {
-    outlook->file = spill_open(error);
-    if (outlook->file < 0) {
-        return error->code;
-    }
-    RunInput input = {.trace = trace};
-    const Batch *batch = &stream->batch;
-    int status = VMM_OK;
-    do {
-        status = run_fill_batch(stream, &input, error);
-        if (status == VMM_OK) {
-            status = spill_write(outlook->file, batch->first * sizeof *batch->page, batch->page,
-                                 batch->count * sizeof *batch->page, error);
-        }
-        if (status == VMM_OK) {
-            status = run_report_progress(watch, stream, trace, error);
-        }
-    } while (status == VMM_OK && batch->count > 0 && !stream_is_done(stream));
-    outlook->count = stream->page_references;
-    run_identify(trace, &outlook->fingerprint, &outlook->references);
-    return status != VMM_OK ? status : run_turn(outlook, stream, error);
-}
-
-void run_free_outlook(Outlook *outlook) {
-    if (outlook->file >= 0) {
-        close(outlook->file);
-    }
-}
-
 /* The distances that go with the batch. */
 static int run_read_outlook(Stream *stream, const Outlook *outlook, Error *error) {
     Batch *batch = &stream->batch;
@@ -202,27 +286,142 @@ static int run_read_outlook(Stream *stream, const Outlook *outlook, Error *error
                       batch->count * sizeof *batch->next, error);
 }
 
-int run_simulate(Machine *const *machines, size_t count, Stream *stream, const Outlook *outlook,
-                 VMMTrace *trace, RunWatch *watch, Error *error) {
-    RunInput input = {.trace = trace};
-    int status = VMM_OK;
-    size_t alive = count;
+static int run_write_notes(RunPass *pass) {
+    Outlook *outlook = pass->outlook;
+    if (pass->note_count == 0) {
+        return VMM_OK;
+    }
+    if (outlook->notes < 0) {
+        outlook->notes = spill_open(pass->error);
+        if (outlook->notes < 0) {
+            return pass->error->code;
+        }
+    }
+    int status = spill_write(outlook->notes, outlook->note_count * sizeof *pass->notes, pass->notes,
+                             pass->note_count * sizeof *pass->notes, pass->error);
+    outlook->note_count += pass->note_count;
+    pass->note_count = 0;
+    return status;
+}
+
+/* The batch is complete: writes its page ids, or simulates it. VMM_OK or an error. */
+static int run_finish_batch(RunPass *pass) {
+    const Batch *batch = &pass->stream->batch;
+    if (pass->machines == NULL) {
+        return spill_write(pass->outlook->file, batch->first * sizeof *batch->page, batch->page,
+                           batch->count * sizeof *batch->page, pass->error);
+    }
+    int status = run_read_outlook(pass->stream, pass->outlook, pass->error);
+    if (status == VMM_OK) {
+        pass->alive = 0;
+        for (size_t i = 0; i < pass->count; i++) {
+            pass->alive += engine_consume(pass->machines[i], batch) == VMM_OK;
+        }
+    }
+    return status;
+}
+
+/* A page is given up, in the first pass. */
+static void run_note(void *user, uint32_t page) {
+    RunPass *pass = user;
+    if (pass->note_count == RUN_NOTES && pass->status == VMM_OK) {
+        pass->status = run_write_notes(pass);
+    }
+    if (pass->status == VMM_OK) {
+        pass->notes[pass->note_count++] = (RunNote){.place = pass->stream->places, .page = page};
+    }
+}
+
+/* An event of the trace. What it makes necessary may fail: the pass then ends behind the call. */
+static void run_on_event(void *user, const VMMEvent *event) {
+    RunPass *pass = user;
+    Stream *stream = pass->stream;
+    if (pass->status != VMM_OK) {
+        return;
+    }
+    if (stream->references >= stream->max_references) { /* it comes too late */
+        stream->taking.ended = true;
+        return;
+    }
+    if (!discard_counts(event)) {
+        return;
+    }
+    Discard discard;
+    bool takes = discard_of(event, &stream->directory, stream->page_shift, &discard);
+    pass->status = run_finish_batch(pass);
+    stream_next_batch(stream);
+    if (pass->status == VMM_OK && takes) {
+        pass->status = directory_chain(&stream->directory, pass->error);
+    }
+    if (pass->status != VMM_OK) {
+        return;
+    }
+    if (pass->machines == NULL && takes) {
+        discard_each(&discard, &stream->directory, run_note, pass);
+    }
+    for (size_t i = 0; pass->machines != NULL && i < pass->count; i++) {
+        if (pass->machines[i]->status == VMM_OK) {
+            discard_apply(pass->machines[i], event, takes ? &discard : NULL);
+        }
+    }
+}
+
+/* ---- Passes --------------------------------------------------------------------------------- */
+
+/* From the first reference to the last, or to an error. */
+static int run_pass(RunPass *pass, RunWatch *watch) {
+    const Stream *stream = pass->stream;
+    int status;
+    pass->by_runs = trace_has_runs(pass->trace);
+    pass->alive = pass->machines == NULL ? 1 : pass->count;
+    vmm_trace_on_event(pass->trace, run_on_event, pass);
     do {
-        status = run_fill_batch(stream, &input, error);
-        int bad = status; /* what was read before a bad record is simulated */
-        status = run_read_outlook(stream, outlook, error);
+        int filled = run_fill_batch(pass); /* what was read before a bad record is simulated */
+        status = pass->status != VMM_OK ? pass->status : run_finish_batch(pass);
+        status = filled != VMM_OK ? filled : status;
         if (status == VMM_OK) {
-            alive = 0;
-            for (size_t i = 0; i < count; i++) {
-                alive += engine_consume(machines[i], &stream->batch) == VMM_OK;
-            }
+            status = run_report_progress(watch, stream, pass->trace, pass->error);
         }
-        status = bad != VMM_OK ? bad : status;
-        if (status == VMM_OK) {
-            status = run_report_progress(watch, stream, trace, error);
-        }
-    } while (status == VMM_OK && alive > 0 && stream->batch.count > 0 && !stream_is_done(stream));
-    if (status == VMM_OK && alive > 0) {
+    } while (status == VMM_OK && pass->alive > 0 && !pass->ended && !stream_is_done(stream));
+    vmm_trace_on_event(pass->trace, NULL, NULL);
+    return status;
+}
+
+int run_collect_outlook(Stream *stream, VMMTrace *trace, RunWatch *watch, Outlook *outlook,
+                        Error *error) {
+    outlook->file = spill_open(error);
+    if (outlook->file < 0) {
+        return error->code;
+    }
+    RunPass pass = {.stream = stream, .trace = trace, .outlook = outlook, .error = error};
+    int status = run_pass(&pass, watch);
+    if (status == VMM_OK) {
+        status = run_write_notes(&pass);
+    }
+    outlook->count = stream->places;
+    run_identify(trace, &outlook->fingerprint, &outlook->references);
+    return status != VMM_OK ? status : run_turn(outlook, stream, error);
+}
+
+void run_free_outlook(Outlook *outlook) {
+    if (outlook->file >= 0) {
+        close(outlook->file);
+    }
+    if (outlook->notes >= 0) {
+        close(outlook->notes);
+    }
+}
+
+int run_simulate(Machine *const *machines, size_t count, Stream *stream, Outlook *outlook,
+                 VMMTrace *trace, RunWatch *watch, Error *error) {
+    RunPass pass = {.stream = stream,
+                    .trace = trace,
+                    .outlook = outlook,
+                    .machines = machines,
+                    .count = count,
+                    .error = error};
+    int status = run_pass(&pass, watch);
+    if (status == VMM_OK && pass.alive > 0) {
         status = run_check_outlook(outlook, trace, error);
     }
     /* The last word: an end of the input may be that of a producer that was interrupted too. */

@@ -6,7 +6,9 @@
  * Policies that need the future (OPT) make a first pass necessary. It writes the page ids of the
  * run to a temporary file; a walk back through that file, block by block, then replaces each id by
  * the distance to the page's next reference, 4 bytes a page reference. The second pass reads the
- * distances along. Memory does not depend on the length of the trace.
+ * distances along. Memory does not depend on the length of the trace. All is told by the elements
+ * of batches: page references, or in traces of page runs several to one page at a time. Pages that
+ * events take away are noted in a second file, so that the walk knows that their references end.
  */
 #ifndef VMM_ENGINE_RUN_H
 #define VMM_ENGINE_RUN_H
@@ -14,10 +16,12 @@
 #include "../../include/vmm/sim.h"
 #include "engine.h"
 
-/* Distances to the next reference of the same page, for all page references of a run. */
+/* Distances to the next reference of the same page, for all elements of a run. */
 typedef struct Outlook {
-    int file;             /* uint32_t in order, 0: never again; -1: not collected */
-    uint64_t count;       /* page references */
+    int file;       /* uint32_t in order, 0: never again; -1: not collected */
+    int notes;      /* of the pages that events took; -1: none did */
+    uint64_t count; /* elements */
+    uint64_t note_count;
     uint64_t fingerprint; /* of the trace as the first pass saw it, */
     uint64_t references;  /* and how many references it gave */
 } Outlook;
@@ -43,7 +47,7 @@ void run_free_outlook(Outlook *outlook);
  * of the trace or of the watch; a machine that stops keeps its own status, and the run ends early
  * when none is left.
  */
-int run_simulate(Machine *const *machines, size_t count, Stream *stream, const Outlook *outlook,
+int run_simulate(Machine *const *machines, size_t count, Stream *stream, Outlook *outlook,
                  VMMTrace *trace, RunWatch *watch, Error *error);
 
 #endif

@@ -13,7 +13,9 @@
  *     the policy's touch         none (FIFO), one store (Clock), two (LRU)
  *     first write through this entry?    one load and compare
  *
- * Misses leave the loop through machine_miss(), which is the same for both engines.
+ * The repeats of an element (stream.h) cost nothing where they change nothing: a policy or a TLB
+ * that counts is told their number. Misses leave the loop through machine_miss(), which is the same
+ * for both engines.
  */
 #include "../mm/policy/policies.def"
 #include "engine.h"
@@ -55,16 +57,93 @@ VMM_ALWAYS_INLINE bool specialised_miss(Machine *machine, Pool *pool, const Batc
     return machine->status == VMM_OK;
 }
 
-/* The loop. `type` and `note` are constants wherever it is stamped. */
+/* Whether hits touch. The loops ask once: the compiler must take it that their stores change it. */
+VMM_ALWAYS_INLINE bool specialised_touches(const Machine *machine, const PolicyType *type) {
+    return type->touch != NULL && machine->touch_on_hit;
+}
+
+/* A TLB hit. False: the machine must stop. */
+VMM_ALWAYS_INLINE bool specialised_hit(Machine *machine, Pool *pool, uint32_t page, uint32_t entry,
+                                       bool write, const PolicyType *type, TlbNote note,
+                                       bool touches) {
+    Tlb *tlb = &machine->tlb;
+    tlb_touch_as(tlb, entry, note);
+    if (touches) {
+        type->touch(pool->policy, tlb->frame[entry]);
+    }
+    if (VMM_UNLIKELY(write > tlb->written[entry])) {
+        tlb->written[entry] = 1;
+        machine_write(machine, pool, page, tlb->frame[entry]);
+    }
+    return !type->parts_on_touch || !policy_is_parting(pool->policy) || machine_part(machine, pool);
+}
+
+/* Whether the policy can be told of touches in a row at once. */
+VMM_ALWAYS_INLINE bool specialised_is_bulky(const PolicyType *type) {
+    return !type->parts_on_touch &&
+           (type->touch == NULL || type->touch_once || type->touch_many != NULL);
+}
+
+/*
+ * What is left of an element after its first page reference: hits. `touched`: that one touched the
+ * frame.
+ */
+VMM_ALWAYS_INLINE void specialised_repeat(Tlb *tlb, Policy *policy, uint32_t entry,
+                                          const uint32_t *count, const PolicyType *type,
+                                          TlbNote note, bool touches, bool touched) {
+    if (note == TLB_NOTE_COUNT) {
+        tlb->stamp[entry] += *count;
+    }
+    if (touches && type->touch_many != NULL && *count != 0) {
+        type->touch_many(policy, tlb->frame[entry], *count);
+    }
+    if (touches && type->touch_many == NULL && !touched) {
+        type->touch(policy, tlb->frame[entry]);
+    }
+}
+
+/*
+ * The repeats of an element whose first page reference was a miss, or of a policy that must see
+ * each: one by one, until the page is in the TLB and stays there. False: the machine must stop.
+ */
+VMM_ALWAYS_INLINE bool specialised_each(Machine *machine, Pool *pool, const Batch *batch, size_t i,
+                                        const PolicyType *type, TlbNote note) {
+    Tlb *tlb = &machine->tlb;
+    uint32_t page = batch->page[i];
+    uint32_t repeat = batch->repeat[i];
+    bool touches = specialised_touches(machine, type);
+    for (uint32_t done = 0; done < repeat; done++) {
+        bool write = done + 1 < batch->stores[i];
+        uint32_t slot = tlb->entries == 0 ? 0 : tlb->slot_of[page];
+        if (slot != 0 && specialised_is_bulky(type)) {
+            uint32_t left = repeat - done;
+            bool touched = machine->fault == VMM_FAULT_NONE;
+            specialised_repeat(tlb, pool->policy, slot - 1, &left, type, note, touches, touched);
+            return true;
+        }
+        bool going =
+            slot != 0 ? specialised_hit(machine, pool, page, slot - 1, write, type, note, touches)
+                      : specialised_miss(machine, pool, batch, page, write, type);
+        if (!going) {
+            machine->stopped_at = done + 1;
+            return false;
+        }
+    }
+    return true;
+}
+
+/*
+ * The loop. `type`, `note`, and `repeats` (whether elements stand for more than one page reference)
+ * are constants wherever it is stamped.
+ */
 VMM_ALWAYS_INLINE size_t specialised_loop(Machine *machine, Pool *pool, const Batch *batch,
                                           size_t from, size_t to, const PolicyType *type,
-                                          TlbNote note) {
-    Tlb *tlb = &machine->tlb;
+                                          TlbNote note, bool repeats) {
     Policy *policy = pool->policy;
     const uint32_t *pages = batch->page;
     const uint8_t *ops = batch->op;
-    const uint16_t *slot_of = tlb->slot_of;
-    bool touch_on_hit = type->touch != NULL && machine->touch_on_hit;
+    const uint16_t *slot_of = machine->tlb.slot_of;
+    bool touches = specialised_touches(machine, type);
     bool far = machine->pages > NEAR_PAGES;
     for (size_t i = from; i < to; i++) {
         uint32_t page = pages[i];
@@ -78,21 +157,19 @@ VMM_ALWAYS_INLINE size_t specialised_loop(Machine *machine, Pool *pool, const Ba
             engine_tell_future(policy, batch, i);
         }
         if (VMM_UNLIKELY(slot == 0)) {
-            if (!specialised_miss(machine, pool, batch, page, write, type)) {
+            if (!specialised_miss(machine, pool, batch, page, write, type) ||
+                (repeats && !specialised_each(machine, pool, batch, i, type, note))) {
                 return i;
             }
             continue;
         }
-        uint32_t entry = slot - 1;
-        tlb_touch_as(tlb, entry, note);
-        if (touch_on_hit) {
-            type->touch(policy, tlb->frame[entry]);
+        if (!specialised_hit(machine, pool, page, slot - 1, write, type, note, touches)) {
+            return i;
         }
-        if (VMM_UNLIKELY(write > tlb->written[entry])) {
-            tlb->written[entry] = 1;
-            machine_write(machine, pool, page, tlb->frame[entry]);
-        }
-        if (type->parts_on_touch && policy_is_parting(policy) && !machine_part(machine, pool)) {
+        if (repeats && specialised_is_bulky(type)) {
+            specialised_repeat(&machine->tlb, policy, slot - 1, &batch->repeat[i], type, note,
+                               touches, true);
+        } else if (repeats && !specialised_each(machine, pool, batch, i, type, note)) {
             return i;
         }
     }
@@ -108,30 +185,41 @@ VMM_ALWAYS_INLINE size_t specialised_loop_without_tlb(Machine *machine, Pool *po
         if (type->info.needs == VMM_NEEDS_FUTURE) {
             engine_tell_future(pool->policy, batch, i);
         }
-        if (!specialised_miss(machine, pool, batch, batch->page[i], write, type)) {
+        if (!specialised_miss(machine, pool, batch, batch->page[i], write, type) ||
+            (batch->repeat != NULL &&
+             !specialised_each(machine, pool, batch, i, type, TLB_NOTE_NOTHING))) {
             return i;
         }
     }
     return to;
 }
 
-#define X(name)                                                                              \
-    static size_t specialised_##name(Machine *machine, Pool *pool, const Batch *batch,       \
-                                     size_t from, size_t to) {                               \
-        const PolicyType *type = &name##_policy;                                             \
-        if (machine->tlb.entries == 0) {                                                     \
-            return specialised_loop_without_tlb(machine, pool, batch, from, to, type);       \
-        }                                                                                    \
-        switch (machine->tlb.note) {                                                         \
-        case TLB_NOTE_ORDER:                                                                 \
-            return specialised_loop(machine, pool, batch, from, to, type, TLB_NOTE_ORDER);   \
-        case TLB_NOTE_STAMP:                                                                 \
-            return specialised_loop(machine, pool, batch, from, to, type, TLB_NOTE_STAMP);   \
-        case TLB_NOTE_COUNT:                                                                 \
-            return specialised_loop(machine, pool, batch, from, to, type, TLB_NOTE_COUNT);   \
-        default:                                                                             \
-            return specialised_loop(machine, pool, batch, from, to, type, TLB_NOTE_NOTHING); \
-        }                                                                                    \
+/* With repeats and without: two loops. */
+VMM_ALWAYS_INLINE size_t specialised_either(Machine *machine, Pool *pool, const Batch *batch,
+                                            size_t from, size_t to, const PolicyType *type,
+                                            TlbNote note) {
+    return batch->repeat == NULL
+               ? specialised_loop(machine, pool, batch, from, to, type, note, false)
+               : specialised_loop(machine, pool, batch, from, to, type, note, true);
+}
+
+#define X(name)                                                                                \
+    static size_t specialised_##name(Machine *machine, Pool *pool, const Batch *batch,         \
+                                     size_t from, size_t to) {                                 \
+        const PolicyType *type = &name##_policy;                                               \
+        if (machine->tlb.entries == 0) {                                                       \
+            return specialised_loop_without_tlb(machine, pool, batch, from, to, type);         \
+        }                                                                                      \
+        switch (machine->tlb.note) {                                                           \
+        case TLB_NOTE_ORDER:                                                                   \
+            return specialised_either(machine, pool, batch, from, to, type, TLB_NOTE_ORDER);   \
+        case TLB_NOTE_STAMP:                                                                   \
+            return specialised_either(machine, pool, batch, from, to, type, TLB_NOTE_STAMP);   \
+        case TLB_NOTE_COUNT:                                                                   \
+            return specialised_either(machine, pool, batch, from, to, type, TLB_NOTE_COUNT);   \
+        default:                                                                               \
+            return specialised_either(machine, pool, batch, from, to, type, TLB_NOTE_NOTHING); \
+        }                                                                                      \
     }
 VMM_POLICIES(X)
 #undef X

@@ -69,6 +69,7 @@ void stream_release(Stream *stream) {
     memory_free(&memory, batch->left_out_before, batch->capacity, sizeof *batch->left_out_before);
     memory_free(&memory, batch->origin, batch->capacity, sizeof *batch->origin);
     memory_free(&memory, batch->next, batch->capacity, sizeof *batch->next);
+    stream_free_runs(stream);
     memory_free(&memory, stream, 1, sizeof *stream);
 }
 
@@ -83,24 +84,14 @@ int stream_watch(Stream *stream, Error *error) {
 }
 
 void stream_next_batch(Stream *stream) {
-    stream->batch.first = stream->page_references;
+    stream->batch.first = stream->places;
     stream->batch.count = 0;
+    stream->batch.repeat = NULL;
+    stream->batch.stores = NULL;
     stream->batch.run_count = 0;
     stream->batch.invalid_count = 0;
     stream->filtered += stream->batch.left_out;
     stream->batch.left_out = 0;
-}
-
-static bool stream_wants(const Stream *stream, uint8_t op) {
-    return stream->refs == REFS_ALL || (stream->refs == REFS_FETCH) == (op == VMM_OP_FETCH);
-}
-
-/* The run that the next page reference of `space` belongs to. */
-static inline Run *stream_run(Batch *batch, uint32_t space) {
-    if (batch->run_count == 0 || batch->runs[batch->run_count - 1].space != space) {
-        batch->runs[batch->run_count++] = (Run){.space = space};
-    }
-    return &batch->runs[batch->run_count - 1];
 }
 
 static void stream_put(Stream *stream, uint64_t key, uint8_t op, const VMMRef *ref) {
@@ -116,7 +107,10 @@ static void stream_put(Stream *stream, uint64_t key, uint8_t op, const VMMRef *r
     batch->count++;
 }
 
-static int stream_change_process(Stream *stream, uint32_t pid, Error *error) {
+int stream_enter(Stream *stream, uint32_t pid, Error *error) {
+    if (stream->any && pid == stream->last_pid) {
+        return VMM_OK;
+    }
     uint32_t space = directory_space(&stream->directory, pid, error);
     if (space == DIRECTORY_NO_SPACE) {
         return error != NULL ? error->code : VMM_E_NO_MEMORY;
@@ -125,6 +119,29 @@ static int stream_change_process(Stream *stream, uint32_t pid, Error *error) {
     stream->last_space = space;
     stream->any = true;
     return VMM_OK;
+}
+
+static uint8_t stream_op(const VMMRef *ref) {
+    return (uint8_t)(ref->op | ((ref->flags & VMM_REF_KERNEL) != 0 ? OP_KERNEL : 0));
+}
+
+/* Whether a reference says something that there is. */
+static int stream_check(const VMMRef *ref, Error *error) {
+    if (ref->op >= VMM_OP_COUNT) {
+        return error_set(error, VMM_E_USAGE,
+                         "a reference has the operation %u, expected 0 (read), 1 (write) or 2 "
+                         "(fetch)",
+                         ref->op);
+    }
+    return (ref->flags & ~VMM_REF_KERNEL) == 0
+               ? VMM_OK
+               : error_set(error, VMM_E_USAGE,
+                           "a reference has the flags 0x%x, expected 0 or 1 (of the kernel)",
+                           ref->flags);
+}
+
+static bool stream_wants_ref(const Stream *stream, const VMMRef *ref) {
+    return stream_wants(stream, ref->op == VMM_OP_FETCH && (ref->flags & VMM_REF_KERNEL) == 0);
 }
 
 /*
@@ -136,7 +153,7 @@ static bool stream_add_long(Stream *stream, const VMMRef *ref, Run *run, bool cu
     uint64_t last_byte = ref->addr + size - 1 < ref->addr ? UINT64_MAX : ref->addr + size - 1;
     uint64_t last = last_byte >> stream->page_shift;
     uint64_t vpn = cut ? stream->resume_vpn : ref->addr >> stream->page_shift;
-    uint8_t op = (uint8_t)(ref->op | (cut ? OP_CONTINUED : 0));
+    uint8_t op = (uint8_t)(stream_op(ref) | (cut ? OP_CONTINUED : 0));
     for (;; vpn++, op |= OP_CONTINUED) {
         if (stream->batch.count == stream->stretch_end) {
             stream->resume_vpn = vpn;
@@ -174,7 +191,7 @@ static size_t stream_add_simple(Stream *stream, const VMMRef *refs, size_t count
     size_t room = stream->stretch_end - batch->count;
     room = left < room ? (size_t)left : room;
     bool filters = stream->refs != REFS_ALL;
-    uint32_t *left_out_before = filters ? batch->left_out_before + batch->count : NULL;
+    uint64_t *left_out_before = filters ? batch->left_out_before + batch->count : NULL;
     uint32_t pid = stream->last_pid;
     unsigned shift = stream->page_shift;
     uint64_t limit = stream->address_limit;
@@ -188,14 +205,14 @@ static size_t stream_add_simple(Stream *stream, const VMMRef *refs, size_t count
         uint64_t last_byte = ref->addr + ref->size - (ref->size != 0);
         VMM_PREFETCH(ref + STREAM_AHEAD);
         if (VMM_UNLIKELY(ref->pid != pid || (ref->addr ^ last_byte) >> shift != 0 ||
-                         last_byte >= limit || ref->op >= VMM_OP_COUNT)) {
+                         last_byte >= limit || ref->op >= VMM_OP_COUNT || ref->flags != 0)) {
             break;
         }
         if (filters) {
-            if (!stream_wants(stream, ref->op)) {
+            if (!stream_wants(stream, ref->op == VMM_OP_FETCH)) {
                 continue;
             }
-            left_out_before[added] = batch->left_out + (uint32_t)(i - added);
+            left_out_before[added] = batch->left_out + (i - added);
         }
         if (VMM_UNLIKELY(origin != NULL)) {
             origin[added] = *ref;
@@ -206,7 +223,7 @@ static size_t stream_add_simple(Stream *stream, const VMMRef *refs, size_t count
         fetches += ref->op == VMM_OP_FETCH;
         added++;
     }
-    batch->left_out += (uint32_t)(i - added);
+    batch->left_out += i - added;
     stream->references += added;
     batch->count += added;
     run->length += (uint32_t)added;
@@ -223,30 +240,24 @@ static int stream_add_stretch(Stream *stream, const VMMRef *refs, size_t count, 
     while (i < count && stream->batch.count < stream->stretch_end && !stream_is_done(stream)) {
         const VMMRef *ref = &refs[i];
         bool cut = stream->resume_vpn != UINT64_MAX;
-        if (ref->op >= VMM_OP_COUNT) {
-            *taken = i;
-            return error_set(error, VMM_E_USAGE,
-                             "a reference has the operation %u, expected 0 (read), 1 (write) or 2 "
-                             "(fetch)",
-                             ref->op);
-        }
-        if (!cut && !stream_wants(stream, ref->op)) {
+        int status = stream_check(ref, error);
+        if (status == VMM_OK && !cut && !stream_wants_ref(stream, ref)) {
             stream->batch.left_out++;
             i++;
             continue;
         }
-        if (!stream->any || ref->pid != stream->last_pid) {
-            int status = stream_change_process(stream, ref->pid, error);
-            if (status != VMM_OK) {
-                *taken = i;
-                return status;
-            }
+        if (status == VMM_OK) {
+            status = stream_enter(stream, ref->pid, error);
         }
-        Run *run = stream_run(&stream->batch, stream->last_space);
+        if (status != VMM_OK) {
+            *taken = i;
+            return status;
+        }
+        Run *run = stream_run(stream);
         size_t simple = cut ? 0 : stream_add_simple(stream, refs + i, count - i, run);
         if (simple == 0) {
             if (!cut) {
-                run->count[ref->op]++;
+                run->count[(ref->flags & VMM_REF_KERNEL) != 0 ? PROCESS_KERNEL : ref->op]++;
                 stream->references++;
             }
             simple = stream_add_long(stream, ref, run, cut);
@@ -298,6 +309,6 @@ int stream_add(Stream *stream, const VMMRef *refs, size_t count, size_t *taken, 
             stream_intern_stretch(stream);
         }
     }
-    stream->page_references += batch->count - before;
+    stream->places += batch->count - before;
     return status;
 }

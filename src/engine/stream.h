@@ -12,6 +12,20 @@
  *
  * Runs are the longest stretches of one address space, with the number of reads, writes and
  * fetches in each. A reference longer than a batch goes on in the next one.
+ *
+ * From a trace in page runs (stream_runs.c) an element of the batch stands for several page
+ * references to its page, one directly after the other; `repeat` tells how many more follow the
+ * first, and `stores` how many of them all are stores:
+ *
+ *     trace  | 9 references to 0x5, the 3rd a store, 4 in all | 2 fetches of 0x1 |
+ *     page   |      40      |      40      |    41    |
+ *     op     |  R           |  W           |  I       |
+ *     repeat |  1           |  6           |  1       |
+ *     stores |  0           |  4           |  0       |
+ *
+ * The stores of an element come first, so an element with a store begins with one. The order behind
+ * the first store is not the trace's, which does not keep it: nothing depends on it but where a cut
+ * by max-accesses falls.
  */
 #ifndef VMM_ENGINE_STREAM_H
 #define VMM_ENGINE_STREAM_H
@@ -24,36 +38,64 @@
 #include "../base/error.h"
 #include "../base/memory.h"
 #include "../config/settings.h"
-#include "../mm/directory.h"
+#include "../mm/machine.h"
+#include "../trace/runs.h"
 
-/* Bits of Batch.op beside the VMMOp: this is not the first page of its reference. */
-enum { OP_WRITE_BIT = 1, OP_MASK = 3, OP_CONTINUED = 4 };
+/* Bits of Batch.op beside the VMMOp: this is not the first page of its reference; the kernel's. */
+enum { OP_WRITE_BIT = 1, OP_MASK = 3, OP_CONTINUED = 4, OP_KERNEL = 8 };
 
 typedef struct Run {
     uint32_t space;
-    uint32_t length;              /* page references */
-    uint32_t count[VMM_OP_COUNT]; /* references whose first page is in this run, by VMMOp */
+    uint32_t length;               /* elements */
+    uint64_t repeats;              /* page references beside one for each element */
+    uint64_t count[PROCESS_KINDS]; /* references whose first page is in this run, by kind */
 } Run;
 
-typedef struct Batch {
+typedef struct Batch { /* arrays by element, a page reference and its repeats */
     uint32_t *page;
     uint8_t *op;
-    VMMRef *origin; /* by page reference: the reference it is part of; NULL unless watched */
-    uint32_t *next; /* by page reference: how far away its page's next one is; NULL: not known */
-    uint32_t *left_out_before; /* by page reference: references of the batch that the filter left
-                                  out before it; NULL: nothing is filtered */
+    uint32_t *repeat; /* further page references to the page directly after; NULL: no element has */
+    uint32_t *stores; /* with repeat: how many of the element's page references are stores */
+    VMMRef *origin;   /* the reference it is part of; NULL unless watched */
+    uint32_t *next;   /* how many elements away its page's next one is, 0: nowhere; NULL: unknown */
+    uint64_t *left_out_before; /* references of the batch that the filter left out before it;
+                                  NULL: nothing is filtered */
     Run *runs;
-    uint32_t *invalid; /* the spaces of the page references to page 0, in their order */
-    size_t count;
+    uint32_t *invalid; /* the spaces of the elements with page 0, in their order */
+    size_t count;      /* elements */
     size_t run_count;
     size_t invalid_count;
-    uint32_t left_out; /* references that the filter left out, in all */
+    uint64_t left_out; /* references that the filter left out, in all */
     size_t capacity;
-    uint64_t first; /* place of the first page reference in the stream */
+    uint64_t first; /* place of the first element in the stream */
 } Batch;
 
 /* Page references that are split first and then interned together. */
 #define STREAM_STRETCH 4096
+
+/* What the runs of one shape become: one or two elements (see stream_runs.c). */
+typedef struct StreamShape {
+    uint32_t repeat[2];
+    uint32_t stores[2];
+    uint32_t count[VMM_OP_COUNT]; /* references, by VMMOp */
+    uint8_t op[2];
+    uint8_t elements;
+    bool plain; /* nothing about it needs a closer look */
+} StreamShape;
+
+/* The stretch of page runs that is being taken. */
+typedef struct StreamRuns {
+    uint32_t *local;     /* by number in the stretch's dictionary: page id, 0: not yet known */
+    StreamShape *shapes; /* by number in the stretch's dictionary */
+    uint32_t *repeat;    /* Batch.repeat of batches of runs */
+    uint32_t *stores;
+    size_t local_capacity, shape_capacity;
+    size_t at;         /* the run to go on with, */
+    uint32_t done;     /* and how many of its page references are done with */
+    uint64_t last_key; /* of the run before; DIRECTORY_NO_KEY: beyond the limit */
+    bool any;          /* references come from page runs */
+    bool ended;        /* max_references is reached, and no more of the last reference comes */
+} StreamRuns;
 
 typedef struct Stream {
     Memory memory;
@@ -62,7 +104,7 @@ typedef struct Stream {
     uint64_t address_limit;
     uint64_t references; /* taken, after the filter */
     uint64_t filtered;   /* left out by the filter, in all batches */
-    uint64_t page_references;
+    uint64_t places;     /* elements given out */
     uint64_t max_references;
     uint64_t refs; /* REFS_ALL, ... */
     unsigned page_shift;
@@ -73,6 +115,7 @@ typedef struct Stream {
     uint64_t resume_vpn; /* of a reference cut by the end of a stretch; UINT64_MAX: none */
     size_t stretch_begin, stretch_end; /* the part of the batch that is being filled */
     uint64_t keys[STREAM_STRETCH];     /* of its page references, before they are interned */
+    StreamRuns taking;
 } Stream;
 
 /* A stream for machines with these settings, batches of `capacity` page references. */
@@ -94,7 +137,45 @@ void stream_next_batch(Stream *stream);
  */
 int stream_add(Stream *stream, const VMMRef *refs, size_t count, size_t *taken, Error *error);
 
+/* The same from page runs. Begins a stretch, which must stay valid until it is taken. */
+int stream_begin_runs(Stream *stream, const TraceRuns *runs, Error *error);
+
+/* Adds runs of the stretch; *taken: all of them, else the batch is full or stream_is_done(). */
+int stream_add_runs(Stream *stream, const TraceRuns *runs, bool *taken, Error *error);
+
+void stream_free_runs(Stream *stream);
+
+/* References come from process `pid` from now on. VMM_OK or an error. */
+int stream_enter(Stream *stream, uint32_t pid, Error *error);
+
+/* Whether the option refs leaves it in. What the kernel touched is data. */
+static inline bool stream_wants(const Stream *stream, bool fetch) {
+    return stream->refs == REFS_ALL || (stream->refs == REFS_FETCH) == fetch;
+}
+
+/* The run that the next page reference of the current process belongs to. */
+static inline Run *stream_run(Stream *stream) {
+    Batch *batch = &stream->batch;
+    if (batch->run_count == 0 || batch->runs[batch->run_count - 1].space != stream->last_space) {
+        batch->runs[batch->run_count++] = (Run){.space = stream->last_space};
+    }
+    return &batch->runs[batch->run_count - 1];
+}
+
+/* Further page references of an element, */
+static inline uint32_t batch_repeat(const Batch *batch, size_t i) {
+    return batch->repeat == NULL ? 0 : batch->repeat[i];
+}
+
+/* and how many of it are stores: the first ones. */
+static inline uint32_t batch_stores(const Batch *batch, size_t i) {
+    return batch->repeat == NULL ? batch->op[i] & OP_WRITE_BIT : batch->stores[i];
+}
+
 static inline bool stream_is_done(const Stream *stream) {
+    if (stream->taking.any) {
+        return stream->taking.ended;
+    }
     return stream->references >= stream->max_references && stream->resume_vpn == UINT64_MAX;
 }
 

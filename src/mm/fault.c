@@ -210,6 +210,7 @@ void machine_discard(Machine *machine, uint32_t page) {
             pool->policy->type->remove(pool->policy, frame);
         }
         pool_give_back(pool, frame);
+        machine->discards++;
         machine->frame_of[page] = MACHINE_NO_FRAME;
         tlb_invalidate(&machine->tlb, page);
     }
@@ -221,12 +222,7 @@ void machine_discard(Machine *machine, uint32_t page) {
     }
 }
 
-void machine_exit(Machine *machine, uint32_t space) {
-    for (uint32_t page = 1; page < machine->pages; page++) {
-        if (directory_space_of(machine->directory, page) == space) {
-            machine_discard(machine, page);
-        }
-    }
+void machine_end(Machine *machine, uint32_t space) {
     PageTable *table = &machine->processes[space].table;
     if (table->type != NULL) {
         table->type->destroy(table);

@@ -166,6 +166,7 @@ static void machine_sum_processes(const Machine *machine, VMMStats *stats) {
         stats->reads += process->count[VMM_OP_READ];
         stats->writes += process->count[VMM_OP_WRITE];
         stats->fetches += process->count[VMM_OP_FETCH];
+        stats->kernel_references += process->count[PROCESS_KERNEL];
         stats->page_references += process->page_references;
         stats->tlb_misses += process->tlb_misses;
         stats->misses += process->misses;
@@ -201,6 +202,8 @@ void machine_stats(const Machine *machine, VMMStats *stats) {
     stats->walk_reads = machine->walk_reads;
     stats->context_switches = machine->context_switches;
     stats->filtered = machine->filtered;
+    stats->events = machine->events;
+    stats->discards = machine->discards;
     stats->tlb_evictions = machine->tlb.evictions;
     stats->tlb_writebacks = machine->tlb.writebacks;
     stats->tlb_invalidations = machine->tlb.invalidations;

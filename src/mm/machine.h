@@ -34,9 +34,12 @@
 /* Page.state: its entry exists in the page table. */
 enum { PAGE_MAPPED = 1 };
 
+/* Kinds of references that are counted apart: the VMMOps, then what the kernel touched. */
+enum { PROCESS_KERNEL = VMM_OP_COUNT, PROCESS_KINDS };
+
 typedef struct Process {
     PageTable table; /* type NULL between the exit of a process and its next reference */
-    uint64_t count[VMM_OP_COUNT];
+    uint64_t count[PROCESS_KINDS];
     uint64_t page_references;
     uint64_t tlb_misses;
     uint64_t misses;
@@ -70,11 +73,12 @@ typedef struct Machine {
 
     /* Counted here; everything else in VMMStats is derived when asked for. */
     uint64_t walk_reads, swap_ins, swap_outs, replacements, clean_evictions, oom_events;
-    uint64_t context_switches, filtered;
+    uint64_t context_switches, filtered, events, discards;
 
     uint64_t references;       /* completed in earlier batches */
     uint64_t batch_references; /* begun in this batch; kept only while observed */
     size_t invalid_seen;       /* of the batch's invalid page references */
+    uint64_t stopped_at; /* where the machine stopped: page references of the element before */
 
     /* The page reference under way, for engines and observers. */
     uint32_t walk_read_count;
@@ -138,8 +142,10 @@ bool machine_part(Machine *machine, Pool *pool);
 /* Gives up a page for good: frame, slot, TLB entry and page-table entry. */
 void machine_discard(Machine *machine, uint32_t page);
 
-/* Ends a process: all its pages and its page table go. Its next reference begins it anew. */
-void machine_exit(Machine *machine, uint32_t space);
+/* Ends a process whose pages were discarded: its page table goes. Its next reference begins it
+ * anew.
+ */
+void machine_end(Machine *machine, uint32_t space);
 
 /* Fills *stats with everything counted and derived. */
 void machine_stats(const Machine *machine, VMMStats *stats);

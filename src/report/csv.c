@@ -59,7 +59,8 @@ void report_csv_header(const ReportInput *input, ReportBuffer *out) {
             report_print(out, ",config.%s", option->name);
         }
     }
-    report_add(out, ",trace.bad_records,trace.ignored_records,trace.damaged_bytes\n");
+    report_add(out, ",trace.bad_records,trace.ignored_records,trace.damaged_bytes");
+    report_add(out, ",trace.events,trace.reduction\n");
 }
 
 static void report_csv_classic_row(const ReportInput *input, ReportBuffer *out) {
@@ -89,10 +90,11 @@ static void report_csv_trace(const VMMTraceInfo *trace, ReportBuffer *out) {
 
 static void report_csv_losses(const VMMTraceInfo *trace, ReportBuffer *out) {
     if (trace == NULL) {
-        report_add(out, ",,,");
+        report_add(out, ",,,,,");
     } else {
         report_print(out, ",%" PRIu64 ",%" PRIu64 ",%" PRIu64, trace->bad_records,
                      trace->ignored_records, trace->damaged_bytes);
+        report_print(out, ",%" PRIu64 ",%" PRIu64, trace->events, trace->reduction);
     }
 }
 

@@ -111,8 +111,9 @@ static void report_json_process(const VMMProcessStats *p, ReportBuffer *out) {
                  p->page_references);
     report_print(out, ", \"major_faults\": %" PRIu64 ", \"minor_faults\": %" PRIu64,
                  p->major_faults, p->minor_faults);
-    report_print(out, ", \"misses\": %" PRIu64 ", \"page_table_bytes\": %" PRIu64 "}", p->misses,
+    report_print(out, ", \"misses\": %" PRIu64 ", \"page_table_bytes\": %" PRIu64, p->misses,
                  p->page_table_bytes);
+    report_print(out, ", \"kernel_references\": %" PRIu64 "}", p->kernel_references);
 }
 
 static void report_json_processes(const ReportInput *input, ReportBuffer *out) {
@@ -169,6 +170,11 @@ static void report_json_trace(const VMMTraceInfo *trace, ReportBuffer *out) {
     report_json_text(out, trace->compression);
     report_print(out, ",\n    \"marks_writes\": %s", trace->marks_writes ? "true" : "false");
     report_print(out, ",\n    \"references\": %" PRIu64, trace->references);
+    report_print(out, ",\n    \"kernel_references\": %" PRIu64, trace->kernel_references);
+    report_print(out, ",\n    \"events\": %" PRIu64, trace->events);
+    report_add(out, ",\n    \"mappings_enforced\": false"); /* until address spaces know theirs */
+    report_print(out, ",\n    \"page_size\": %" PRIu64, trace->page_size);
+    report_print(out, ",\n    \"reduction\": %" PRIu64, trace->reduction);
     report_print(out, ",\n    \"bad_records\": %" PRIu64, trace->bad_records);
     report_print(out, ",\n    \"ignored_records\": %" PRIu64, trace->ignored_records);
     report_print(out, ",\n    \"damaged_bytes\": %" PRIu64, trace->damaged_bytes);

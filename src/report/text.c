@@ -227,6 +227,9 @@ static void report_text_accesses(const VMMStats *s, ReportBuffer *out) {
     report_text_share(out, "Reads:", s->reads, s->accesses);
     report_text_share(out, "Writes:", s->writes, s->accesses);
     report_text_share(out, "Fetches:", s->fetches, s->accesses);
+    if (s->kernel_references > 0) {
+        report_text_note(out, "By the kernel:", s->kernel_references, "not among the accesses");
+    }
 }
 
 static void report_text_faults(const VMMStats *s, ReportBuffer *out) {
@@ -356,6 +359,26 @@ static void report_text_losses(const VMMTraceInfo *trace, ReportBuffer *out) {
     report_text_count(out, "Damaged bytes:", trace->damaged_bytes);
 }
 
+/* What is to be known of the trace to read the numbers rightly. */
+static void report_text_events(const ReportInput *input, ReportBuffer *out) {
+    uint64_t reduction = input->trace == NULL ? 0 : input->trace->reduction;
+    if (input->stats.events > 0) {
+        report_text_section(out, "Mappings");
+        report_text_note(out, "Events:", input->stats.events,
+                         "mappings are not enforced: every address is anonymous memory, mapped at "
+                         "its first reference; a forked process begins with none");
+        report_text_note(out, "Discards:", input->stats.discards,
+                         "pages in memory that events gave up");
+    }
+    if (reduction > 0) {
+        report_text_section(out, "Reduced Trace");
+        report_text_note(
+            out, "SAD:", reduction,
+            "misses, faults and write-backs are those of the whole trace, for LRU with "
+            "at least so many frames; all else counts the references kept");
+    }
+}
+
 void report_text_summary(const ReportInput *input, ReportBuffer *out) {
     const VMMStats *s = &input->stats;
     report_add(out, "\n");
@@ -372,6 +395,7 @@ void report_text_summary(const ReportInput *input, ReportBuffer *out) {
     report_text_slots(s, out);
     report_text_page_tables(s, out);
     report_text_simulated_time(s, out);
+    report_text_events(input, out);
     report_text_losses(input->trace, out);
 }
 

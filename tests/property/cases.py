@@ -17,9 +17,11 @@ from random import Random
 
 import libvmm
 
-Reference = tuple[int, str, int, int]  # pid, op (R W I, or an event: U X), addr, size
+Reference = tuple[int, str, int, int]  # pid, op (R W I, r w i by the kernel, or an event), addr, size
 
-MODES = ("run", "pair", "feed", "feed", "access")  # how the library gets the references
+# How the library gets the references; the traces of "runs:4096" and "full:4096" are .vmt.
+MODES = ("run", "pair", "feed", "feed", "access", "runs", "runs", "runs", "full")
+TEXT_OPS = {"r": "KR", "w": "KW"}
 LONG = 0.01  # share of long traces
 PIDS = (0, 1, 2, 7, 4242, 65536, 2**31, 2**32 - 1)
 BASES = (0, 0x400000, 0x10000000, 0x100001000, 0x7FFF00000000, 2**47, 2**48 - 2**20)
@@ -43,11 +45,15 @@ class Case:
 
     def without_events(self) -> "Case":
         """The same for the program, whose traces hold references only."""
-        return self.with_references([one for one in self.references if one[1] in "RWI"])
+        return self.with_references([one for one in self.references if one[1] in libvmm.OPS])
 
     def with_options(self, options: dict[str, str]) -> "Case":
         """The same with other options."""
         return replace(self, options=options)
+
+    def is_vmt(self) -> bool:
+        """The references come as a .vmt."""
+        return self.mode.startswith(("runs", "full"))
 
     def command(self) -> str:
         """The options as flags of the program."""
@@ -57,7 +63,7 @@ class Case:
         """The references as a trace file."""
         if self.page_list:
             return "".join(f"{addr // page_size}\n" for _, _, addr, _ in self.references)
-        return "".join(f"{pid} {op} {addr:#x} {max(1, size)}\n"
+        return "".join(f"{pid} {TEXT_OPS.get(op, op)} {addr:#x} {max(1, size)}\n"
                        for pid, op, addr, size in self.references)
 
     def save(self, path: Path, why: str) -> None:
@@ -146,7 +152,7 @@ def random_trace(rng: Random, page_size: int, limit: int) -> list[Reference]:
     if is_long and rng.random() < 0.3:
         pids = list(range(1, 40))
     walkers = [Walker(rng, pid, page_size, 600 if is_long else 12) for pid in pids]
-    ops = rng.choice(("R", "RW", "RRRW", "RWI", "RRWII", "W"))
+    ops = rng.choice(("R", "RW", "RRRW", "RWI", "RRWII", "W", "RRWIrw", "RWrw"))
     wild = rng.choice((0, 0, 0, 0.03, 0.2))
     crossing = rng.choice((0, 0.02, 0.3))
     stay = rng.choice((0.0, 0.5, 0.9))
@@ -246,13 +252,30 @@ def with_events(rng: Random, trace: list[Reference], page_size: int) -> list[Ref
         pid, _, addr, _ = reference
         chance = rng.random()
         if chance < 0.02:
-            mixed.append((pid, "X", 0, 0))
-        elif chance < 0.05 and addr < 2**47:
+            mixed.append((pid, rng.choice("XXE"), 0, 0))
+        elif chance < 0.06 and addr < 2**47:
             length = rng.choice((1, 1, 2, 8)) * page_size
-            mixed.append((pid, "U", addr // page_size * page_size, length))
+            mixed.append((pid, rng.choice("UUAMV"), addr // page_size * page_size, length))
+        elif chance < 0.08:
+            mixed.append((pid, rng.choice("ON"), 0, 0))
     if rng.random() < 0.3:
         mixed += [(pid, "X", 0, 0) for pid in sorted({reference[0] for reference in trace})]
     return mixed
+
+
+def vmt_mode(rng: Random, codec: str, options: dict[str, str],
+             trace: list[Reference]) -> tuple[str, list[Reference]]:
+    """The mode of a case that goes through a .vmt, and its trace, often with events."""
+    page_size = int(options["page-size"])
+    of_trace = page_size
+    if codec == "runs":
+        options.pop("young-flush", None)  # with periods it is refused
+        if page_size <= 65536:  # else a reference could become millions of runs
+            of_trace = max(512, page_size >> rng.choice((0, 0, 0, 1, 3)))
+    if "scope" not in options and rng.random() < 0.6:
+        options["policy"] = rng.choice(ANY_FRAME_POLICIES + ("opt", "unopt"))
+        trace = with_events(rng, trace, page_size)
+    return f"{codec}:{of_trace}", trace
 
 
 def random_case(seed: int) -> Case:
@@ -263,7 +286,9 @@ def random_case(seed: int) -> Case:
     trace = random_trace(rng, page_size, address_limit(options))
     mode = rng.choice(MODES)
     if options["policy"] in ("opt", "unopt") or "max-accesses" in options:
-        mode = rng.choice(("run", "pair"))
+        mode = rng.choice(("run", "pair", "runs", "runs", "full"))
+    if mode in ("runs", "full"):
+        mode, trace = vmt_mode(rng, mode, options, trace)
     page_list = mode in ("run", "pair") and rng.random() < 0.15
     if mode == "feed" and "scope" not in options and rng.random() < 0.7:
         options["policy"] = rng.choice(ANY_FRAME_POLICIES)

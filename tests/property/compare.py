@@ -27,7 +27,8 @@ Result = tuple[dict[str, int], list[dict[str, int]]]  # counters, processes
 
 def run_model(case: Case) -> Model:
     """The model after the case."""
-    model = Model(Config(case.options), not case.page_list)
+    by_hand = case.mode in ("feed", "access")
+    model = Model(Config(case.options), not case.page_list, by_hand)
     model.run([Reference(*reference) for reference in case.references])
     return model
 
@@ -75,12 +76,16 @@ def drive(case: Case, machines: list[libvmm.Machine]) -> list[int]:
         return [machine.feed(case.references, batch) for machine in machines]
     if case.mode == "access":
         return [one_by_one(machine, case) for machine in machines]
-    path = SCRATCH.write(case)
     page_size = Config(case.options).page_size
-    fmt = "pages" if case.page_list else "native"
+    if case.is_vmt():
+        path, fmt = str(SCRATCH.path), "vmt"
+        codec, _, bytes_of_page = case.mode.partition(":")
+        libvmm.write_vmt(path, case.references, codec, int(bytes_of_page))
+    else:
+        path, fmt = SCRATCH.write(case), "pages" if case.page_list else "native"
     groups = [machines] if case.mode == "pair" else [[machine] for machine in machines]
     for group in groups:
-        with libvmm.Trace(path, page_size, fmt) as trace:
+        with libvmm.Trace(path, page_size, fmt, len(case.references) % 3) as trace:
             code = libvmm.run(group, trace)
             if code not in (0, libvmm.E_OUT_OF_MEMORY):
                 return [code] * len(machines)
@@ -91,7 +96,7 @@ def one_by_one(machine: libvmm.Machine, case: Case) -> int:
     """Through vmm_access_outcome(); the first error other than an invalid address."""
     invalid_address = -14
     for pid, op, addr, size in case.references:
-        ref = libvmm.Ref(addr, pid, size, 0, 0, libvmm.OPS[op], 0)
+        ref = libvmm.reference(pid, op, addr, size)
         outcome = libvmm.Outcome()
         code = libvmm.LIB.vmm_access_outcome(machine.handle, ref, outcome)
         if code not in (0, invalid_address):
@@ -123,9 +128,13 @@ def compare_json(model: Model, text: str) -> list[str]:
     return lines
 
 
-def engine_problems(model: Model, found: Result, text: str, code: int) -> list[str]:
+def engine_problems(case: Case, model: Model, found: Result, text: str, code: int) -> list[str]:
     """How one engine's run differs from the model's."""
     (counters, processes), (found_counters, found_processes) = model_result(model), found
+    if case.mode.startswith("runs") and "max-accesses" in case.options:
+        # Behind the first store of a run the order is not kept, and the end may lie there.
+        for one in (counters, found_counters, *processes, *found_processes):
+            one["data"] = one.pop("reads") + one.pop("writes")
     lines = differences(counters, found_counters, "")
     pids = [stats["pid"] for stats in processes]
     found_pids = [stats["pid"] for stats in found_processes]
@@ -136,7 +145,7 @@ def engine_problems(model: Model, found: Result, text: str, code: int) -> list[s
     expected = libvmm.E_OUT_OF_MEMORY if counters["oom_events"] else 0
     if code != expected:
         lines.append(f"error code: expected {expected}, found {code}")
-    return lines or compare_json(model, text)
+    return lines or ([] if "data" in counters else compare_json(model, text))
 
 
 def problem(case: Case) -> str | None:
@@ -146,7 +155,7 @@ def problem(case: Case) -> str | None:
         runs = run_library(case)
     except libvmm.VmmError as failure:
         return f"the library refused: {failure}"
-    problems = [engine_problems(model, found, text, code) for _, found, text, code in runs]
+    problems = [engine_problems(case, model, found, text, code) for _, found, text, code in runs]
     if problems[0] == problems[1]:
         lines = problems[0]
     else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 from ctypes import (CFUNCTYPE, POINTER, Structure, byref, c_char, c_char_p, c_double, c_int,
-                    c_long, c_size_t, c_uint16, c_uint32, c_uint64, c_uint8, c_void_p)
+                    c_int32, c_long, c_size_t, c_uint16, c_uint32, c_uint64, c_uint8, c_void_p)
 from pathlib import Path
 from typing import Callable, Iterable
 
@@ -18,14 +18,15 @@ BIN = Path(os.environ.get("VMM_BIN_DIR", ROOT / "bin"))
 
 ERROR_TEXT_BYTES = 512
 CONFIG_ROOM = 64 * 1024
-OPS = {"R": 0, "W": 1, "I": 2}
+OPS = {"R": 0, "W": 1, "I": 2, "r": 0, "w": 1, "i": 2}  # small letters: by the kernel
 E_NEEDS_FUTURE = -12
 E_OUT_OF_MEMORY = -13
 REPORT_JSON = 4
 REPORT_NO_TIMING = 1
 FAULT_NAMES = ("invalid", "swap_in", "file_read", "zero_fill")
 NO_FAULT = len(FAULT_NAMES)
-EVENT_UNMAP, EVENT_EXIT = 1, 2
+EVENTS = {"U": 1, "X": 2, "M": 4, "V": 6, "A": 7, "O": 8, "E": 9, "N": 14}
+MAP_FIXED, MADV_DONTNEED = 4, 4
 NEEDS_ACCESSED_BIT, NEEDS_FUTURE = 1, 3
 
 
@@ -33,6 +34,11 @@ class Ref(Structure):
     """VMMRef."""
     _fields_ = [("addr", c_uint64), ("pid", c_uint32), ("size", c_uint32), ("tid", c_uint32),
                 ("core", c_uint16), ("op", c_uint8), ("flags", c_uint8)]
+
+
+def reference(pid: int, op: str, addr: int, size: int) -> Ref:
+    """A VMMRef."""
+    return Ref(addr, pid, size, 0, 0, OPS[op], int(op.islower()))
 
 
 class StatInfo(Structure):
@@ -57,13 +63,23 @@ class ProcessStats(Structure):
     _fields_ = [(name, c_uint64) for name in (
         "struct_size", "pid", "accesses", "reads", "writes", "fetches", "page_references",
         "tlb_hits", "tlb_misses", "page_faults", "major_faults", "minor_faults", "misses",
-        "page_table_bytes")]
+        "page_table_bytes", "kernel_references")]
 
 
 class TraceOptions(Structure):
     """VMMTraceOptions."""
     _fields_ = [("struct_size", c_uint32), ("skip_bad_records", c_uint32),
-                ("page_size", c_uint64), ("format", c_char_p)]
+                ("page_size", c_uint64), ("format", c_char_p), ("threads", c_uint32),
+                ("reserved", c_uint32)]
+
+
+class WriterOptions(Structure):
+    """VMMTraceWriterOptions."""
+    _fields_ = [("struct_size", c_uint32), ("mappings_complete", c_uint32), ("format", c_char_p),
+                ("codec", c_char_p), ("page_size", c_uint64), ("level", c_int32),
+                ("reserved", c_uint32), ("command", c_char_p), ("host", c_char_p),
+                ("recorder", c_char_p), ("note", c_char_p), ("start_time_ns", c_uint64),
+                ("reduction", c_uint64), ("original_references", c_uint64)]
 
 
 class ReportContext(Structure):
@@ -95,7 +111,23 @@ class Outcome(Structure):
 class Event(Structure):
     """VMMEvent."""
     _fields_ = [("struct_size", c_uint32), ("type", c_uint32), ("pid", c_uint32),
-                ("reserved", c_uint32), ("start", c_uint64), ("length", c_uint64)]
+                ("tid", c_uint32), ("start", c_uint64), ("length", c_uint64),
+                ("target", c_uint64), ("value", c_uint64), ("offset", c_uint64),
+                ("time_ns", c_uint64), ("prot", c_uint32), ("flags", c_uint32),
+                ("file", c_uint32), ("reserved", c_uint32)]
+
+
+def event(pid: int, op: str, start: int, length: int) -> Event:
+    """A VMMEvent, by the letter that the reference model gives it."""
+    made = Event(struct_size=ctypes.sizeof(Event), type=EVENTS[op], pid=pid, start=start,
+                 length=length)
+    if op == "M":
+        made.flags = MAP_FIXED
+    elif op == "A":
+        made.value = MADV_DONTNEED
+    elif op == "V":
+        made.target, made.value = start + 2**40, length
+    return made
 
 
 OBSERVER = CFUNCTYPE(None, c_void_p, POINTER(Step))
@@ -133,6 +165,13 @@ def load() -> ctypes.CDLL:
         "vmm_report": (c_long, c_void_p, c_int, POINTER(ReportContext), c_void_p, c_size_t),
         "vmm_trace_open": (c_int, c_char_p, POINTER(TraceOptions), POINTER(c_void_p), c_char_p),
         "vmm_trace_close": (None, c_void_p),
+        "vmm_trace_writer_open": (c_int, c_int, POINTER(WriterOptions), POINTER(c_void_p),
+                                  c_char_p),
+        "vmm_trace_write": (c_int, c_void_p, POINTER(Ref), c_size_t),
+        "vmm_trace_write_event": (c_int, c_void_p, POINTER(Event)),
+        "vmm_trace_writer_error_text": (c_char_p, c_void_p),
+        "vmm_trace_writer_finish": (c_int, c_void_p),
+        "vmm_trace_writer_close": (None, c_void_p),
     }
     for name, (result, *arguments) in signatures.items():
         function = getattr(lib, name)
@@ -174,10 +213,11 @@ STATS_BYTES = max(offset for _, offset in STATS) + 8
 class Trace:
     """An open trace."""
 
-    def __init__(self, path: str, page_size: int = 4096, fmt: str | None = None) -> None:
+    def __init__(self, path: str, page_size: int = 4096, fmt: str | None = None,
+                 threads: int = 0) -> None:
         self.handle = c_void_p()
         options = TraceOptions(ctypes.sizeof(TraceOptions), 0, page_size,
-                               fmt.encode() if fmt else None)
+                               fmt.encode() if fmt else None, threads)
         error = ctypes.create_string_buffer(ERROR_TEXT_BYTES)
         code = LIB.vmm_trace_open(path.encode(), byref(options), byref(self.handle), error)
         if code:
@@ -188,6 +228,32 @@ class Trace:
 
     def __exit__(self, *_: object) -> None:
         LIB.vmm_trace_close(self.handle)
+
+
+def write_vmt(path: str, references: Iterable[tuple[int, str, int, int]], codec: str,
+              page_size: int, reduction: int = 0) -> None:
+    """Writes a .vmt of references and events; codec is "runs" or "full"."""
+    handle = c_void_p()
+    error = ctypes.create_string_buffer(ERROR_TEXT_BYTES)
+    options = WriterOptions(struct_size=ctypes.sizeof(WriterOptions), codec=codec.encode(),
+                            page_size=page_size, start_time_ns=1, reduction=reduction)
+    with open(path, "wb") as file:
+        code = LIB.vmm_trace_writer_open(file.fileno(), byref(options), byref(handle), error)
+        if code:
+            raise VmmError(code, error.value.decode())
+        try:
+            for pid, op, addr, size in references:
+                if op in OPS:
+                    code = LIB.vmm_trace_write(handle, byref(reference(pid, op, addr, size)), 1)
+                else:
+                    code = LIB.vmm_trace_write_event(handle, byref(event(pid, op, addr, size)))
+                if code:
+                    break
+            code = code or LIB.vmm_trace_writer_finish(handle)
+            if code:
+                raise VmmError(code, LIB.vmm_trace_writer_error_text(handle).decode())
+        finally:
+            LIB.vmm_trace_writer_close(handle)
 
 
 class Machine:
@@ -216,21 +282,19 @@ class Machine:
     def feed(self, references: Iterable[tuple[int, str, int, int]], batch: int = 4096) -> int:
         """Feeds (pid, op, addr, size) tuples; returns the first error code, 0 if there is none.
 
-        The ops U and X are events between batches: unmap [addr, addr + size), and exit.
+        All other ops than those of references are events between batches: see event().
         """
         items: list[Ref] = []
         for pid, op, addr, size in references:
             if op in OPS:
-                items.append(Ref(addr, pid, size, 0, 0, OPS[op], 0))
+                items.append(reference(pid, op, addr, size))
             if items and (op not in OPS or len(items) == batch):
                 code = self.feed_batch(items)
                 items = []
                 if code:
                     return code
-            if op == "U":
-                self.unmap(pid, addr, size)
-            elif op == "X":
-                self.exit(pid)
+            if op not in OPS:
+                LIB.vmm_apply(self.handle, byref(event(pid, op, addr, size)))
         return self.feed_batch(items)
 
     def feed_batch(self, items: list[Ref]) -> int:
@@ -239,16 +303,11 @@ class Machine:
 
     def unmap(self, pid: int, start: int, length: int) -> int:
         """The process gives up a range of pages; an error code."""
-        return self.apply(EVENT_UNMAP, pid, start, length)
+        return LIB.vmm_apply(self.handle, byref(event(pid, "U", start, length)))
 
     def exit(self, pid: int) -> int:
         """The process ends; an error code."""
-        return self.apply(EVENT_EXIT, pid, 0, 0)
-
-    def apply(self, kind: int, pid: int, start: int, length: int) -> int:
-        """vmm_apply()."""
-        event = Event(ctypes.sizeof(Event), kind, pid, 0, start, length)
-        return LIB.vmm_apply(self.handle, byref(event))
+        return LIB.vmm_apply(self.handle, byref(event(pid, "X", 0, 0)))
 
     def watch(self, seen: Callable[[Step], None]) -> None:
         """Calls `seen` after each page reference."""

@@ -24,10 +24,12 @@ FAULT_CLASSES = ("invalid", "swap_in", "file_read", "zero_fill")
 MAJOR = {"swap_in", "file_read"}
 
 COUNTERS = (
-    "accesses", "reads", "writes", "fetches", "page_references", "filtered",
+    "accesses", "reads", "writes", "fetches", "kernel_references", "page_references", "filtered",
+    "events",
     "tlb_hits", "tlb_misses", "tlb_evictions", "tlb_writebacks", "tlb_invalidations",
     "tlb_flushes", "context_switches", "walks", "walk_reads",
     "misses", "page_faults", "major_faults", "minor_faults", "replacements", "clean_evictions",
+    "discards",
     "swap_ins", "swap_outs", "swap_slots_used", "swap_slots_peak", "oom_events",
     "frames", "frames_used", "distinct_pages", "processes", "page_tables", "page_table_bytes",
     "stall_time_ps", "background_time_ps",
@@ -35,12 +37,22 @@ COUNTERS = (
 
 PROCESS_COUNTERS = (
     "accesses", "reads", "writes", "fetches", "page_references", "tlb_hits", "tlb_misses",
-    "page_faults", "major_faults", "minor_faults", "misses",
+    "page_faults", "major_faults", "minor_faults", "misses", "kernel_references",
 )
 
 KIND = {"R": "reads", "W": "writes", "I": "fetches"}
-WANTED = {"all": "RWI", "data": "RW", "fetch": "I"}
-UNMAP, EXIT = "U", "X"  # events in place of a reference: addr and size give the range
+# Small letters are touches by the kernel, which are data whatever they do.
+WANTED = {"all": "RWIrwi", "data": "RWrwi", "fetch": "I"}
+
+# Events in place of a reference; addr and size give the range, where there is one.
+EVENTS_OF_RANGES = {
+    "U": "unmap",
+    "A": "advise, MADV_DONTNEED",
+    "M": "map with FIXED",
+    "V": "remap to another place",
+}
+EVENTS_OF_PROCESSES = {"X": "exit", "E": "exec"}
+OTHER_EVENTS = {"O": "one that changes an address space and takes nothing", "N": "any other"}
 
 
 class SwapFull(Exception):
@@ -92,10 +104,15 @@ class Process:
 
 
 class Machine:
-    """A machine that runs one trace."""
+    """A machine that runs one trace.
 
-    def __init__(self, config: Config, marks_writes: bool = True) -> None:
+    by_hand: events do not come from a trace but one by one; those that would take pages of an
+    unknown process are refused and do not count.
+    """
+
+    def __init__(self, config: Config, marks_writes: bool = True, by_hand: bool = False) -> None:
         self.config = config
+        self.by_hand = by_hand
         self.from_store = config.initial == "store" or (
             config.initial == "auto" and not marks_writes)
         self.count = dict.fromkeys(COUNTERS, 0)
@@ -115,31 +132,51 @@ class Machine:
     def run(self, trace: list[Reference]) -> None:
         """Simulates a trace up to its end, to max-accesses, or until swap is full."""
         if POLICIES[self.config.policy].needs_future:
-            self.future = Future([(reference.pid, vpn) for reference in self.simulated(trace)
-                                  for vpn, is_valid in self.pages_of(reference) if is_valid])
+            self.future = self.foresee(trace)
         try:
-            for reference in trace:
-                if self.config.max_accesses and self.count["accesses"] == self.config.max_accesses:
-                    break
+            for reference in self.simulated(trace):
                 self.step(reference)
         except SwapFull:
             self.count["oom_events"] += 1
 
     def step(self, reference: Reference) -> None:
         """A reference, unless the option refs leaves it out, or an event."""
-        if reference.op == UNMAP:
-            self.unmap(reference)
-        elif reference.op == EXIT:
-            self.exit(reference.pid)
-        elif reference.op in WANTED[self.config.refs]:
+        if self.is_event(reference):
+            self.event(reference)
+        elif self.is_wanted(reference):
             self.reference(reference)
         else:
             self.count["filtered"] += 1
 
+    @staticmethod
+    def is_event(reference: Reference) -> bool:
+        """Not a reference at all."""
+        return reference.op not in WANTED["all"]
+
+    def is_wanted(self, reference: Reference) -> bool:
+        """The option refs leaves it in."""
+        return reference.op in WANTED[self.config.refs]
+
     def simulated(self, trace: list[Reference]) -> list[Reference]:
-        """The references that refs and max-accesses leave."""
-        wanted = [reference for reference in trace if reference.op in WANTED[self.config.refs]]
-        return wanted[:self.config.max_accesses] if self.config.max_accesses else wanted
+        """The trace up to the last reference that max-accesses leaves."""
+        if not self.config.max_accesses:
+            return trace
+        wanted = [place for place, reference in enumerate(trace) if self.is_wanted(reference)]
+        if len(wanted) < self.config.max_accesses:
+            return trace
+        return trace[:wanted[self.config.max_accesses - 1] + 1]
+
+    def foresee(self, trace: list[Reference]) -> Future:
+        """All page references to come, and where pages are given up between them."""
+        future = Future()
+        for reference in self.simulated(trace):
+            if self.is_event(reference):
+                future.give_up(lambda page, event=reference: self.takes(event, page))
+            elif self.is_wanted(reference):
+                for vpn, is_valid in self.pages_of(reference):
+                    if is_valid:
+                        future.add((reference.pid, vpn))
+        return future
 
     # ---- One reference ---------------------------------------------------------------------
 
@@ -178,10 +215,13 @@ class Machine:
     def reference(self, reference: Reference) -> None:
         """One memory reference: one or more page references."""
         process = self.process_of(reference.pid)
-        self.add(process, "accesses")
-        self.add(process, KIND[reference.op])
+        if reference.op.islower():
+            self.add(process, "kernel_references")
+        else:
+            self.add(process, "accesses")
+            self.add(process, KIND[reference.op])
         for vpn, is_valid in self.pages_of(reference):
-            self.page_reference(process, vpn, is_valid, reference.op == "W")
+            self.page_reference(process, vpn, is_valid, reference.op in "Ww")
 
     def page_reference(self, process: Process, vpn: int, is_valid: bool, is_write: bool) -> None:
         """One page looked up."""
@@ -285,21 +325,27 @@ class Machine:
 
     # ---- Events ----------------------------------------------------------------------------
 
-    def unmap(self, event: Reference) -> None:
-        """The process gives up the pages of a range, wherever they are."""
-        first = event.addr // self.config.page_size
-        last = first + event.size // self.config.page_size
+    def event(self, event: Reference) -> None:
+        """Something happens to an address space."""
+        is_known = event.pid in self.processes
+        if self.by_hand and event.op in "UX" and not is_known:
+            return
+        self.count["events"] += event.op != "N"
         for page in list(self.seen):
-            if page[0] == event.pid and first <= page[1] < last:
+            if self.takes(event, page):
                 self.forget(page)
+        if event.op in EVENTS_OF_PROCESSES and is_known:
+            self.processes[event.pid].table = None
 
-    def exit(self, pid: int) -> None:
-        """The process ends: its pages, slots and page tables are freed."""
-        for page in list(self.seen):
-            if page[0] == pid:
-                self.forget(page)
-        if pid in self.processes:
-            self.processes[pid].table = None
+    def takes(self, event: Reference, page: Page) -> bool:
+        """True if the event takes the page: all of it, or nothing happens to it."""
+        if event.pid != page[0]:
+            return False
+        if event.op in EVENTS_OF_RANGES:
+            start = page[1] * self.config.page_size
+            end = start + self.config.page_size
+            return event.addr <= start and end <= event.addr + event.size
+        return event.op in EVENTS_OF_PROCESSES
 
     def forget(self, page: Page) -> None:
         """Takes a page out of memory and swap, content and all."""
@@ -308,6 +354,7 @@ class Machine:
             self.tlb.invalidations += self.tlb.drop(page)
             pool.policy.evicted(page)
             del pool.frame_of[page]
+            self.count["discards"] += 1
         self.dirty.discard(page)
         self.slots.discard(page)
 

@@ -16,6 +16,7 @@ reference; policies that see every reference ignore it.
 from __future__ import annotations
 
 import bisect
+from typing import Callable
 
 from splitmix import SplitMix64
 
@@ -23,18 +24,37 @@ Page = tuple[int, int]
 
 
 class Future:
-    """When each page will be referenced: positions in the order of all page references."""
+    """When each page will be referenced: positions in the order of all page references.
 
-    def __init__(self, order: list[Page]) -> None:
+    A page that is given up has no future beyond: what comes then is another page to it.
+    """
+
+    def __init__(self) -> None:
         self.positions: dict[Page, list[int]] = {}
-        for position, page in enumerate(order):
-            self.positions.setdefault(page, []).append(position)
+        self.given_up: dict[Page, list[int]] = {}  # before the reference at that position
+        self.length = 0
+
+    def add(self, page: Page) -> None:
+        """The next page reference."""
+        self.positions.setdefault(page, []).append(self.length)
+        self.length += 1
+
+    def give_up(self, takes: Callable[[Page], bool]) -> None:
+        """An event between the references."""
+        for page in self.positions:
+            if takes(page):
+                self.given_up.setdefault(page, []).append(self.length)
 
     def next_use(self, page: Page, now: int) -> int | None:
         """The first position after `now`; None if there is none."""
         positions = self.positions[page]
         place = bisect.bisect_right(positions, now)
-        return positions[place] if place < len(positions) else None
+        if place == len(positions):
+            return None
+        use = positions[place]
+        ends = self.given_up.get(page, [])
+        end = bisect.bisect_right(ends, now)
+        return None if end < len(ends) and ends[end] <= use else use
 
 
 class Policy:

@@ -11,7 +11,7 @@ from typing import Iterator, NamedTuple
 class Reference(NamedTuple):
     """One memory reference; op is 'R', 'W' or 'I' (instruction fetch).
 
-    Tests put events among the references: 'U' unmaps a range, 'X' ends a process.
+    Small letters are touches by the kernel. Tests put events among the references: see machine.py.
     """
 
     pid: int

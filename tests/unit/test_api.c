@@ -673,6 +673,8 @@ static void large_unmaps_equal_small_ones(void **state) {
             assert_true(vmm_access(vmm, 1 + page % 2, page << 12, false));
         }
         stats[large] = stats_of(vmm);
+        assert_int_equal(stats[large].events, large != 0 ? 1 : 20);
+        stats[large].events = 0;
         vmm_destroy(vmm);
     }
     assert_same_stats(&stats[0], &stats[1], "unmap");
@@ -742,13 +744,126 @@ static void bad_events_are_refused(void **state) {
     assert_int_equal(unmap(vmm, 2, 0, 4096), VMM_E_USAGE);
     assert_non_null(strstr(vmm_error_text(vmm), "process 2"));
     assert_int_equal(end_process(vmm, 2), VMM_E_USAGE);
-    VMMEvent event = {.struct_size = sizeof event, .type = 3, .pid = 1};
+    VMMEvent event = {.struct_size = sizeof event, .type = 99, .pid = 1};
     assert_int_equal(vmm_apply(vmm, &event), VMM_E_USAGE);
-    assert_non_null(strstr(vmm_error_text(vmm), "type 3"));
+    assert_non_null(strstr(vmm_error_text(vmm), "type 99"));
     VMMStats after = stats_of(vmm);
     assert_same_stats(&before, &after, "refused events");
     assert_int_equal(unmap(vmm, 1, 0, LIMIT_48), VMM_OK); /* the largest range there is */
     assert_int_equal(stats_of(vmm).frames_used, 0);
+    vmm_destroy(vmm);
+}
+
+static VMMEvent event_of(uint32_t type, uint64_t start, uint64_t length) {
+    return (VMMEvent){
+        .struct_size = sizeof(VMMEvent), .type = type, .pid = 1, .start = start, .length = length};
+}
+
+/* Which events take which of eight pages; all but remarks are counted, and the rest does nothing.
+ */
+static void events_take_what_they_end(void **state) {
+    (void)state;
+    static const struct {
+        uint32_t type, flags;
+        uint64_t value, target;
+        uint32_t left, events;
+    } cases[] = {
+        {VMM_EVENT_UNMAP, 0, 0, 0, 5, 1},
+        {VMM_EVENT_EXIT, 0, 0, 0, 0, 1},
+        {VMM_EVENT_EXEC, 0, 0, 0, 0, 1},
+        {VMM_EVENT_ADVISE, 0, 4, 0, 5, 1}, /* MADV_DONTNEED */
+        {VMM_EVENT_ADVISE, 0, 3, 0, 8, 1},
+        {VMM_EVENT_MAP, VMM_MAP_FIXED, 0, 0, 5, 1},
+        {VMM_EVENT_MAP, 0, 0, 0, 8, 1},
+        {VMM_EVENT_REMAP, 0, 3 << 12, 64 << 12, 5, 1}, /* moves */
+        {VMM_EVENT_REMAP, 0, 1 << 12, 2 << 12, 6, 1},  /* shrinks in its place */
+        {VMM_EVENT_REMAP, 0, 9 << 12, 2 << 12, 8, 1},  /* grows in its place */
+        {VMM_EVENT_PROTECT, 0, 0, 0, 8, 1},
+        {VMM_EVENT_FORK, 0, 2, 0, 8, 1},
+        {VMM_EVENT_START, 0, 0, 0, 8, 0},
+        {VMM_EVENT_MARK, 0, 0, 0, 8, 0},
+        {VMM_EVENT_THREAD_EXIT, 0, 0, 0, 8, 0},
+    };
+    for (size_t i = 0; i < VMM_COUNT_OF(cases); i++) {
+        VMM *vmm = make("frames=20 policy=lru");
+        for (uint64_t page = 0; page < 8; page++) {
+            assert_true(vmm_access(vmm, 1, page << 12, true));
+        }
+        assert_true(vmm_access(vmm, 2, 3 << 12, true)); /* it must not notice */
+        VMMEvent event = event_of(cases[i].type, 2 << 12, 3 << 12);
+        event.flags = cases[i].flags;
+        event.value = cases[i].value;
+        event.target = cases[i].target;
+        assert_int_equal(vmm_apply(vmm, &event), VMM_OK);
+        VMMStats stats = stats_of(vmm);
+        assert_int_equal(stats.frames_used, cases[i].left + 1);
+        assert_int_equal(stats.discards, 8 - cases[i].left);
+        assert_int_equal(stats.events, cases[i].events);
+        assert_true(machine_is_valid(&vmm->machine));
+        vmm_destroy(vmm);
+    }
+}
+
+/* Of a range only the pages that lie in it wholly go; events before the first reference are fine.
+ */
+static void events_take_whole_pages(void **state) {
+    (void)state;
+    VMM *vmm = make("frames=20 page-size=8192");
+    VMMEvent event = event_of(VMM_EVENT_ADVISE, 0x1000, 0x4000);
+    event.value = 4;
+    assert_int_equal(vmm_apply(vmm, &event), VMM_OK);
+    for (uint64_t page = 0; page < 4; page++) {
+        assert_true(vmm_access(vmm, 1, page << 13, true));
+    }
+    assert_int_equal(vmm_apply(vmm, &event), VMM_OK); /* 0x2000 to 0x4000 */
+    assert_int_equal(stats_of(vmm).frames_used, 3);
+    event = event_of(VMM_EVENT_ADVISE, 0x7000, UINT64_MAX);
+    event.value = 4;
+    assert_int_equal(vmm_apply(vmm, &event), VMM_OK); /* none from 0x8000 on */
+    assert_int_equal(stats_of(vmm).frames_used, 3);
+    event.start = 0x5000;
+    assert_int_equal(vmm_apply(vmm, &event), VMM_OK); /* 0x6000 to the end */
+    assert_int_equal(stats_of(vmm).frames_used, 2);
+    vmm_destroy(vmm);
+}
+
+/* Page references like others, but no accesses; data, and written if they write. */
+static void the_kernel_touches_pages(void **state) {
+    (void)state;
+    static const VMMRef refs[] = {
+        {.addr = 0x1000, .pid = 1, .op = VMM_OP_WRITE, .flags = VMM_REF_KERNEL},
+        {.addr = 0x2ffe, .pid = 1, .size = 4, .op = VMM_OP_READ, .flags = VMM_REF_KERNEL},
+        {.addr = 0x4000, .pid = 1, .op = VMM_OP_FETCH},
+        {.addr = 0x5000, .pid = 1, .op = VMM_OP_READ},
+    };
+    VMM *vmm = make("frames=1 policy=lru");
+    assert_int_equal(vmm_feed(vmm, refs, VMM_COUNT_OF(refs)), VMM_OK);
+    VMMStats stats = stats_of(vmm);
+    VMMProcessStats process = {.struct_size = sizeof process};
+    assert_int_equal(vmm_get_process(vmm, 1, &process), VMM_OK);
+    assert_int_equal(stats.kernel_references, 2);
+    assert_int_equal(process.kernel_references, 2);
+    assert_int_equal(stats.accesses, 2);
+    assert_int_equal(stats.reads, 1);
+    assert_int_equal(stats.writes, 0);
+    assert_int_equal(stats.page_references, 5);
+    assert_int_equal(stats.misses, 5);
+    assert_int_equal(stats.swap_outs, 1);
+    vmm_destroy(vmm);
+    vmm = make("frames=1 refs=data max-accesses=2");
+    assert_int_equal(vmm_feed(vmm, refs, VMM_COUNT_OF(refs)), VMM_OK);
+    stats = stats_of(vmm);
+    assert_int_equal(stats.kernel_references, 2);
+    assert_int_equal(stats.accesses, 0);
+    vmm_destroy(vmm);
+    vmm = make("frames=1 refs=fetch");
+    assert_int_equal(vmm_feed(vmm, refs, VMM_COUNT_OF(refs)), VMM_OK);
+    stats = stats_of(vmm);
+    assert_int_equal(stats.kernel_references, 0);
+    assert_int_equal(stats.filtered, 3);
+    VMMRef bad = {.pid = 1, .flags = 2};
+    assert_int_equal(vmm_feed(vmm, &bad, 1), VMM_E_USAGE);
+    assert_non_null(strstr(vmm_error_text(vmm), "flags 0x2"));
     vmm_destroy(vmm);
 }
 
@@ -1574,6 +1689,9 @@ int main(void) {
         cmocka_unit_test(large_unmaps_equal_small_ones),
         cmocka_unit_test(exit_frees_everything),
         cmocka_unit_test(bad_events_are_refused),
+        cmocka_unit_test(events_take_what_they_end),
+        cmocka_unit_test(events_take_whole_pages),
+        cmocka_unit_test(the_kernel_touches_pages),
         cmocka_unit_test(events_at_any_time),
         cmocka_unit_test(observers_see_what_is_counted),
         cmocka_unit_test(steps_name_their_pages),

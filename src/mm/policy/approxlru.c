@@ -188,6 +188,7 @@ static const PolicyType approxlru_policy = {
     .info.summary = "LRU approximated by aging: periodic shifts of accessed bits",
     .info.source = "Tanenbaum, Modern Operating Systems (aging)",
     .info.needs = VMM_NEEDS_ACCESSED_BIT,
+    .touch_once = true,
     .state_size = sizeof(ApproxLru),
     .info.parameters =
         (const VMMPolicyParameter[]){

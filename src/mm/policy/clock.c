@@ -61,6 +61,12 @@ static inline void clock_touch(Policy *policy, uint32_t frame) {
     clock->count[frame] = (uint8_t)(count + (count < clock->limit));
 }
 
+static inline void clock_touch_many(Policy *policy, uint32_t frame, uint32_t count) {
+    Clock *clock = (Clock *)policy;
+    uint32_t room = (uint32_t)clock->limit - clock->count[frame];
+    clock->count[frame] = (uint8_t)(clock->count[frame] + (count < room ? count : room));
+}
+
 /* The pool is full when a victim is asked for, so every frame below capacity holds a page. */
 static inline uint32_t clock_victim(Policy *policy) {
     Clock *clock = (Clock *)policy;
@@ -99,6 +105,7 @@ static const PolicyType clock_policy = {
     .reserve = clock_reserve,
     .insert = clock_insert,
     .touch = clock_touch,
+    .touch_many = clock_touch_many,
     .victim = clock_victim,
     .why = clock_why,
 };

@@ -146,22 +146,35 @@ static void lfu_insert(Policy *policy, uint32_t frame) {
     lfu_append(lfu, frame, list);
 }
 
-static void lfu_touch(Policy *policy, uint32_t frame) {
+/*
+ * Touches in a row: the page ends at the young end of the list of its new frequency, whatever lists
+ * it went through. The search for that list's place passes the lists that the touches would visit.
+ */
+static void lfu_touch_many(Policy *policy, uint32_t frame, uint32_t count) {
     Lfu *lfu = (Lfu *)policy;
     uint32_t list = lfu->pages[frame].list;
     LfuList *from = &lfu->lists[list];
-    uint64_t frequency = from->frequency + 1;
+    uint64_t frequency = from->frequency + count;
+    uint32_t below = list;
     uint32_t above = from->higher;
+    while (above != LFU_NONE && lfu->lists[above].frequency < frequency) {
+        below = above;
+        above = lfu->lists[above].higher;
+    }
     bool has_next = above != LFU_NONE && lfu->lists[above].frequency == frequency;
-    if (!has_next && from->oldest == from->youngest) {
+    if (!has_next && below == list && from->oldest == from->youngest) {
         from->frequency = frequency; /* alone in its list: the list itself moves up */
         return;
     }
     lfu_unlink(lfu, frame);
-    lfu_append(lfu, frame, has_next ? above : lfu_add_list(lfu, frequency, list));
+    lfu_append(lfu, frame, has_next ? above : lfu_add_list(lfu, frequency, below));
     if (lfu->lists[list].oldest == LFU_NONE) {
         lfu_drop_list(lfu, list);
     }
+}
+
+static void lfu_touch(Policy *policy, uint32_t frame) {
+    lfu_touch_many(policy, frame, 1);
 }
 
 static uint32_t lfu_victim(Policy *policy) {
@@ -225,6 +238,7 @@ static const PolicyType lfu_policy = {
     .reserve = lfu_reserve,
     .insert = lfu_insert,
     .touch = lfu_touch,
+    .touch_many = lfu_touch_many,
     .victim = lfu_victim,
     .remove = lfu_remove,
     .why = lfu_why,

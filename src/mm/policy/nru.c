@@ -195,6 +195,7 @@ static const PolicyType nru_policy = {
     .info.summary = "not recently used: classes by accessed and modified bit",
     .info.source = "Tanenbaum, Modern Operating Systems",
     .info.needs = VMM_NEEDS_ACCESSED_BIT,
+    .touch_once = true,
     .state_size = sizeof(Nru),
     .info.parameters =
         (const VMMPolicyParameter[]){

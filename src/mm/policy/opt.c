@@ -40,6 +40,7 @@ static const PolicyType opt_policy = {
     .info.summary = "optimal (Belady): the page needed farthest in the future leaves",
     .info.source = "Belady, IBM Systems Journal 5(2), 1966",
     .info.needs = VMM_NEEDS_FUTURE,
+    .touch_once = true,
     .state_size = sizeof(Future),
     .destroy = future_destroy,
     .reserve = future_reserve,

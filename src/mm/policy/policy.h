@@ -13,6 +13,9 @@
  *   insert    a page has just been loaded into a frame; page_of[frame] and dirty[frame] are set.
  *   touch     a resident page is referenced (policies that need accessed bits: its bit is set,
  *             see the option accessed-bit). Never called for the reference that loaded the page.
+ *   touch_many  as `count` touches one directly after the other, none of which is at a tick; NULL:
+ *             such touches are made one by one. A type whose second touch directly after another,
+ *             changes nothing says touch_once instead: of touches in a row it gets only the first.
  *   dirtied   dirty[frame] has just become 1 for a resident page, after the touch.
  *   victim    the pool is full and needs a frame: the policy names one that holds a page.
  *   remove    the page is leaving the frame, as victim or because it was discarded; page_of is
@@ -60,8 +63,9 @@ typedef struct Policy {
     const uint8_t *dirty;    /* by frame: 1 if the page was written since it was loaded or saved */
     uint64_t seed;           /* for Rng streams */
     uint64_t period;         /* page references between ticks; 0: no ticks */
-    uint64_t now, next_use; /* needs the future: place of this reference in the run, and of the next
-                               one to the same page, or POLICY_NEVER */
+    uint64_t now, next_use;  /* needs the future: place of this reference in the stream, and of the
+                                next one to the same page, or POLICY_NEVER; repeats of a reference
+                                have its place */
     void (*bit_cleared)(void *host, uint32_t frame); /* tell of each cleared accessed bit, if set */
     void *host;
     uint32_t *parting; /* frames whose pages leave when the reference is complete */
@@ -73,6 +77,7 @@ typedef struct Policy {
 typedef struct PolicyType {
     VMMPolicyInfo info;  /* name (lower case, no hyphens: what -a takes), what it is and needs */
     bool parts_on_touch; /* may call policy_part_with() from touch */
+    bool touch_once;     /* of touches in a row all but the first change nothing */
     size_t state_size;   /* of the policy's own struct */
 
     int (*check)(const uint64_t *params, Error *error); /* what bounds alone cannot say */
@@ -81,6 +86,7 @@ typedef struct PolicyType {
     bool (*reserve)(Policy *policy, uint32_t frames); /* false: out of memory */
     void (*insert)(Policy *policy, uint32_t frame);
     void (*touch)(Policy *policy, uint32_t frame);
+    void (*touch_many)(Policy *policy, uint32_t frame, uint32_t count);
     void (*dirtied)(Policy *policy, uint32_t frame);
     uint32_t (*victim)(Policy *policy);
     void (*remove)(Policy *policy, uint32_t frame);

@@ -39,6 +39,7 @@ static const PolicyType unopt_policy = {
     .info.summary = "the worst with hindsight: the page needed soonest leaves",
     .info.source = "Arpaci-Dusseau, OSTEP, homework on policies",
     .info.needs = VMM_NEEDS_FUTURE,
+    .touch_once = true,
     .state_size = sizeof(Future),
     .destroy = future_destroy,
     .reserve = future_reserve,

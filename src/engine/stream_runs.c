@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Page runs into batches, without unfolding them.
+ *
+ * A stretch comes with the pages and the shapes of its runs as dictionaries (trace/runs.h). A page
+ * is interned at its first run that is simulated, since ids are given in the order of first
+ * reference; a shape is turned once into the elements that its runs become:
+ *
+ *     loads only, or fetches      one element
+ *     a store first               one element
+ *     loads, then a store         two: the loads, and all from the store on
+ *
+ * Then a run is two look-ups and one or two elements, without a branch that depends on its kind.
+ * All else takes the slow way, run by run: what the filter leaves out, a run that goes on with a
+ * reference of the run before, a page met first or beyond the limit, the end by max-accesses.
+ *
+ * The pages of the trace may be smaller than those of the machine. A reference that crosses into a
+ * page of the trace that is the same page of the machine makes no second page reference there.
+ */
+#include <string.h>
+
+#include "stream.h"
+
+/* A run, or what is to be done of it. */
+typedef struct StreamRest {
+    uint64_t key; /* of the page; DIRECTORY_NO_KEY: beyond the limit */
+    uint32_t count, first_write, stores;
+    uint8_t op; /* of what is no load and no store; the kernel's bit */
+    bool continued;
+} StreamRest;
+
+void stream_free_runs(Stream *stream) {
+    const Memory *memory = &stream->memory;
+    StreamRuns *taking = &stream->taking;
+    size_t capacity = stream->batch.capacity;
+    memory_free(memory, taking->local, taking->local_capacity, sizeof *taking->local);
+    memory_free(memory, taking->shapes, taking->shape_capacity, sizeof *taking->shapes);
+    memory_free(memory, taking->repeat, capacity, sizeof *taking->repeat);
+    memory_free(memory, taking->stores, capacity, sizeof *taking->stores);
+}
+
+static int stream_reserve_runs(Stream *stream, const TraceRuns *runs, Error *error) {
+    const Memory *memory = &stream->memory;
+    StreamRuns *taking = &stream->taking;
+    size_t capacity = stream->batch.capacity;
+    if (taking->repeat == NULL) {
+        taking->repeat = memory_zalloc(memory, capacity, sizeof *taking->repeat);
+    }
+    if (taking->stores == NULL) {
+        taking->stores = memory_zalloc(memory, capacity, sizeof *taking->stores);
+    }
+    if (runs->page_count > taking->local_capacity) {
+        memory_free(memory, taking->local, taking->local_capacity, sizeof *taking->local);
+        taking->local = memory_zalloc(memory, runs->page_count, sizeof *taking->local);
+        taking->local_capacity = taking->local == NULL ? 0 : runs->page_count;
+    }
+    if (runs->shape_count > taking->shape_capacity) {
+        memory_free(memory, taking->shapes, taking->shape_capacity, sizeof *taking->shapes);
+        taking->shapes = memory_zalloc(memory, runs->shape_count, sizeof *taking->shapes);
+        taking->shape_capacity = taking->shapes == NULL ? 0 : runs->shape_count;
+    }
+    if (taking->repeat == NULL || taking->stores == NULL || taking->local_capacity == 0 ||
+        taking->shape_capacity == 0) {
+        return error_no_memory(error, (size_t)runs->page_count * sizeof *taking->local,
+                               "the pages of a block");
+    }
+    return directory_reserve(&stream->directory, runs->page_count, error);
+}
+
+/* The operation of a run's references that are neither loads nor stores of the program. */
+static uint8_t stream_shape_op(const TraceShape *shape) {
+    return (uint8_t)((shape->fetch ? VMM_OP_FETCH : VMM_OP_READ) | (shape->kernel ? OP_KERNEL : 0));
+}
+
+/* What the runs of a shape become. */
+static StreamShape stream_shape(const Stream *stream, const TraceShape *shape) {
+    uint8_t op = stream_shape_op(shape);
+    uint8_t store = (uint8_t)((op & OP_KERNEL) | VMM_OP_WRITE);
+    uint32_t loads = shape->first_write;
+    bool plain = !shape->continued && !shape->kernel && stream_wants(stream, shape->fetch);
+    StreamShape made = {.plain = plain, .elements = 1};
+    if (loads > 0) {
+        made.op[0] = op;
+        made.repeat[0] = loads - 1;
+        made.elements = (uint8_t)(loads < shape->count ? 2 : 1);
+    }
+    if (loads < shape->count) {
+        unsigned i = made.elements - 1u;
+        made.op[i] = store;
+        made.repeat[i] = shape->count - loads - 1;
+        made.stores[i] = shape->writes;
+    }
+    made.count[shape->fetch ? VMM_OP_FETCH : VMM_OP_READ] = shape->count - shape->writes;
+    made.count[VMM_OP_WRITE] = shape->writes;
+    return made;
+}
+
+int stream_begin_runs(Stream *stream, const TraceRuns *runs, Error *error) {
+    StreamRuns *taking = &stream->taking;
+    if (!taking->any) {
+        taking->any = true;
+        taking->last_key = DIRECTORY_NO_KEY;
+    }
+    taking->at = 0;
+    taking->done = 0;
+    if (runs->count == 0) {
+        return VMM_OK;
+    }
+    if (runs->page_shift > stream->page_shift) {
+        return error_set(error, VMM_E_CONFIG,
+                         "the trace knows addresses by pages of %llu bytes only: a page-size of "
+                         "%llu is too small",
+                         1ULL << runs->page_shift, 1ULL << stream->page_shift);
+    }
+    int status = stream_reserve_runs(stream, runs, error);
+    if (status != VMM_OK) {
+        return status;
+    }
+    memset(taking->local, 0, runs->page_count * sizeof *taking->local);
+    for (uint32_t i = 0; i < runs->shape_count; i++) {
+        taking->shapes[i] = stream_shape(stream, &runs->shapes[i]);
+    }
+    return VMM_OK;
+}
+
+/* ---- One run, the slow way ------------------------------------------------------------------ */
+
+static void stream_put_element(Stream *stream, uint32_t page, uint8_t op, uint32_t repeat,
+                               uint32_t stores) {
+    Batch *batch = &stream->batch;
+    size_t i = batch->count++;
+    batch->page[i] = page;
+    batch->op[i] = op;
+    batch->repeat[i] = repeat;
+    batch->stores[i] = stores;
+    if (batch->left_out_before != NULL) {
+        batch->left_out_before[i] = batch->left_out;
+    }
+}
+
+/* The references themselves, for observers: their first bytes are those of the trace's page. */
+static void stream_put_origins(Stream *stream, const TraceRuns *runs, size_t at, size_t from) {
+    Batch *batch = &stream->batch;
+    for (size_t i = from; batch->origin != NULL && i < batch->count; i++) {
+        batch->origin[i] = (VMMRef){
+            .addr = runs->pages[runs->page[at]] << runs->page_shift,
+            .pid = runs->pid,
+            .size = 1,
+            .tid = runs->tid,
+            .op = batch->op[i] & OP_MASK,
+            .flags = (batch->op[i] & OP_KERNEL) != 0 ? VMM_REF_KERNEL : 0,
+        };
+    }
+}
+
+/* The key of a run's page: one whose first byte is beyond the limit is none. */
+static uint64_t stream_run_key(const Stream *stream, const TraceRuns *runs, size_t at) {
+    uint64_t vpn = runs->pages[runs->page[at]];
+    return vpn > (stream->address_limit - 1) >> runs->page_shift
+               ? DIRECTORY_NO_KEY
+               : directory_key(&stream->directory, stream->last_space,
+                               vpn >> (stream->page_shift - runs->page_shift));
+}
+
+/* Without the first page reference, which is none for this machine. */
+static void stream_drop_first(StreamRest *rest) {
+    rest->count--;
+    rest->continued = false;
+    if (rest->first_write > 0) {
+        rest->first_write--;
+        return;
+    }
+    rest->stores -= rest->stores != 0;
+    rest->first_write = rest->stores != 0 ? 0 : rest->count;
+}
+
+/* The first `count` page references. */
+static void stream_cut_rest(StreamRest *rest, uint32_t count) {
+    uint32_t behind = count > rest->first_write ? count - rest->first_write : 0;
+    rest->count = count;
+    rest->stores = rest->stores < behind ? rest->stores : behind;
+    rest->first_write = rest->stores != 0 ? rest->first_write : count;
+}
+
+/* Counts the references among the page references of `rest`. */
+static void stream_count_rest(Stream *stream, Run *run, const StreamRest *rest) {
+    bool store_first = rest->stores != 0 && rest->first_write == 0;
+    uint64_t references = rest->count - rest->continued;
+    uint64_t writes = rest->stores - (rest->continued && store_first);
+    stream->references += references;
+    if ((rest->op & OP_KERNEL) != 0) {
+        run->count[PROCESS_KERNEL] += references;
+        return;
+    }
+    run->count[rest->op & OP_MASK] += references - writes;
+    run->count[VMM_OP_WRITE] += writes;
+}
+
+/* The elements of `rest`, all on one page. */
+static void stream_put_rest(Stream *stream, Run *run, const StreamRest *rest, uint32_t page) {
+    uint8_t continued = rest->continued ? OP_CONTINUED : 0;
+    uint8_t store = (uint8_t)((rest->op & OP_KERNEL) | VMM_OP_WRITE);
+    uint32_t loads = rest->stores != 0 ? rest->first_write : rest->count;
+    size_t before = stream->batch.count;
+    if (loads > 0) {
+        stream_put_element(stream, page, rest->op | continued, loads - 1, 0);
+        continued = 0;
+    }
+    if (loads < rest->count) {
+        stream_put_element(stream, page, store | continued, rest->count - loads - 1, rest->stores);
+    }
+    uint32_t elements = (uint32_t)(stream->batch.count - before);
+    run->length += elements;
+    run->repeats += rest->count - elements;
+    stream_count_rest(stream, run, rest);
+}
+
+/*
+ * Page references beyond the limit: an element each, for each is a fault of its own. False: the
+ * batch is full.
+ */
+static bool stream_put_invalid(Stream *stream, Run *run, const StreamRest *rest) {
+    Batch *batch = &stream->batch;
+    uint32_t *done = &stream->taking.done;
+    for (; *done < rest->count; ++*done) {
+        if (stream_is_full(stream)) {
+            return false;
+        }
+        bool store = *done >= rest->first_write && *done - rest->first_write < rest->stores;
+        StreamRest one = {.count = 1,
+                          .first_write = store ? 0 : 1,
+                          .stores = store,
+                          .op = rest->op,
+                          .continued = rest->continued && *done == 0};
+        batch->invalid[batch->invalid_count++] = run->space;
+        stream_put_rest(stream, run, &one, DIRECTORY_NO_PAGE);
+    }
+    *done = 0;
+    return true;
+}
+
+/*
+ * What is to be done of a run: its page references without one that is none for this machine, and
+ * without those behind max_references.
+ */
+static StreamRest stream_rest(Stream *stream, const TraceRuns *runs, size_t at) {
+    StreamRuns *taking = &stream->taking;
+    const TraceShape *shape = &runs->shapes[runs->shape[at]];
+    StreamRest rest = {.key = stream_run_key(stream, runs, at),
+                       .count = shape->count,
+                       .first_write = shape->first_write,
+                       .stores = shape->writes,
+                       .op = stream_shape_op(shape),
+                       .continued = shape->continued};
+    if (rest.continued && (taking->last_key == DIRECTORY_NO_KEY || taking->last_key == rest.key)) {
+        stream_drop_first(&rest);
+    }
+    uint64_t left = stream->max_references - stream->references;
+    uint64_t before = taking->done != 0 ? taking->done : rest.continued;
+    if (left < rest.count - before) {
+        stream_cut_rest(&rest, (uint32_t)(left + before));
+        taking->ended = true;
+    }
+    return rest;
+}
+
+/* One run. False: it was not finished, since the batch is full. */
+static bool stream_add_run(Stream *stream, const TraceRuns *runs, size_t at) {
+    StreamRuns *taking = &stream->taking;
+    size_t before = stream->batch.count;
+    StreamRest rest = stream_rest(stream, runs, at);
+    bool finished = true;
+    if (rest.count > 0 && rest.key == DIRECTORY_NO_KEY) {
+        finished = stream_put_invalid(stream, stream_run(stream), &rest);
+    } else if (rest.count > 0) {
+        uint32_t *local = &taking->local[runs->page[at]];
+        *local = *local != 0 ? *local : directory_intern(&stream->directory, rest.key);
+        stream_put_rest(stream, stream_run(stream), &rest, *local);
+    }
+    stream_put_origins(stream, runs, at, before);
+    if (finished) {
+        taking->last_key = rest.key;
+    }
+    return finished;
+}
+
+/* ---- Many runs ------------------------------------------------------------------------------ */
+
+/*
+ * Runs of known pages with nothing special, in a tight loop; returns how many are done. Everything
+ * the loop needs is in locals. Each run writes two elements and counts one or two.
+ */
+static size_t stream_add_plain(Stream *stream, const TraceRuns *runs, size_t at, Run *run) {
+    Batch *batch = &stream->batch;
+    const uint32_t *local = stream->taking.local;
+    const StreamShape *shapes = stream->taking.shapes;
+    const uint16_t *page_at = runs->page;
+    const uint16_t *shape_at = runs->shape;
+    uint32_t *restrict page = batch->page;
+    uint8_t *restrict op = batch->op;
+    uint32_t *restrict repeat = batch->repeat;
+    uint32_t *restrict stores = batch->stores;
+    uint64_t left = stream->max_references - stream->references;
+    size_t before = batch->count;
+    size_t to = before;
+    size_t last = batch->capacity - 2;
+    uint64_t count[VMM_OP_COUNT] = {0};
+    uint64_t taken = 0;
+    size_t i = at;
+    for (; i < runs->count && to <= last; i++) {
+        uint32_t id = local[page_at[i]];
+        const StreamShape *shape = &shapes[shape_at[i]];
+        uint64_t more = (uint64_t)shape->count[0] + shape->count[1] + shape->count[2];
+        if (VMM_UNLIKELY(id == 0 || !shape->plain || taken + more > left)) {
+            break;
+        }
+        page[to] = id;
+        page[to + 1] = id;
+        op[to] = shape->op[0];
+        op[to + 1] = shape->op[1];
+        repeat[to] = shape->repeat[0];
+        repeat[to + 1] = shape->repeat[1];
+        stores[to] = shape->stores[0];
+        stores[to + 1] = shape->stores[1];
+        to += shape->elements;
+        taken += more;
+        count[VMM_OP_READ] += shape->count[VMM_OP_READ];
+        count[VMM_OP_WRITE] += shape->count[VMM_OP_WRITE];
+        count[VMM_OP_FETCH] += shape->count[VMM_OP_FETCH];
+    }
+    batch->count = to;
+    stream->references += taken;
+    run->length += (uint32_t)(to - before);
+    run->repeats += taken - (to - before);
+    for (int kind = 0; kind < VMM_OP_COUNT; kind++) {
+        run->count[kind] += count[kind];
+    }
+    return i - at;
+}
+
+/* Whether the next run is behind the last reference that is taken. */
+static bool stream_ends_here(const Stream *stream, const TraceShape *shape) {
+    return stream->taking.done == 0 && !shape->continued &&
+           stream->references >= stream->max_references;
+}
+
+/* The runs from `at` on that can be taken in one step; how many, 0: the batch is full. */
+static size_t stream_add_some(Stream *stream, const TraceRuns *runs, size_t at) {
+    StreamRuns *taking = &stream->taking;
+    const Batch *batch = &stream->batch;
+    bool watched = batch->origin != NULL || batch->left_out_before != NULL;
+    uint32_t page = taking->local[runs->page[at]];
+    size_t some = 0;
+    if (!watched && taking->done == 0 && page != 0 && taking->shapes[runs->shape[at]].plain) {
+        some = stream_add_plain(stream, runs, at, stream_run(stream));
+    }
+    if (some == 0) {
+        return stream_add_run(stream, runs, at);
+    }
+    taking->last_key = stream->directory.keys[taking->local[runs->page[at + some - 1]]];
+    return some;
+}
+
+int stream_add_runs(Stream *stream, const TraceRuns *runs, bool *taken, Error *error) {
+    Batch *batch = &stream->batch;
+    StreamRuns *taking = &stream->taking;
+    size_t before = batch->count;
+    int status = VMM_OK;
+    batch->repeat = taking->repeat;
+    batch->stores = taking->stores;
+    while (taking->at < runs->count && batch->count + 2 <= batch->capacity && !taking->ended) {
+        const TraceShape *shape = &runs->shapes[runs->shape[taking->at]];
+        if (stream_ends_here(stream, shape)) {
+            taking->ended = true;
+            break;
+        }
+        if (!stream_wants(stream, shape->fetch && !shape->kernel)) {
+            batch->left_out += shape->count - shape->continued;
+            taking->at++;
+            continue;
+        }
+        status = stream_enter(stream, runs->pid, error);
+        if (status != VMM_OK) {
+            break;
+        }
+        size_t some = stream_add_some(stream, runs, taking->at);
+        if (some == 0) {
+            break;
+        }
+        taking->at += some;
+    }
+    *taken = taking->at == runs->count;
+    stream->places += batch->count - before;
+    return status;
+}
