@@ -36,6 +36,8 @@ setup() { start; }
 @test "--tlb-ways 0" { misuse 'out of range' --tlb-ways 0; }
 @test "-n 0" { misuse 'out of range' -n 0; }
 @test "-n -5" { misuse 'found "-5"' -n -5; }
+@test "--threads abc" { misuse '--threads is "abc", expected a number from 0 to 64' --threads abc; }
+@test "--threads 65" { misuse '--threads is "65"' --threads 65; }
 @test "-n abc" { misuse 'found "abc"' -n abc; }
 @test "-n that overflows" { misuse 'out of range' -n 18446744073709551616; }
 @test "--seed -1" { misuse 'found "-1"' --seed -1; }

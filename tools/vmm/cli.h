@@ -147,6 +147,9 @@ const CliFlag *cli_flag_find(const CliCommand *command, const char *name);
 int cli_configure(const CliCommand *command, const CliArguments *arguments, const char *file,
                   VMMConfig *config);
 
+/* The value of --threads, NULL: the default. CLI_OK, or CLI_FAILURE after a message. */
+int cli_parse_threads(const CliCommand *command, const char *text, uint32_t *threads);
+
 /* One option of a configuration, as text and, for sizes, in bytes. */
 enum { CLI_VALUE_BYTES = 256 };
 const char *cli_config_text(const VMMConfig *config, const char *name, char value[CLI_VALUE_BYTES]);

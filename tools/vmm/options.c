@@ -252,6 +252,19 @@ int cli_configure(const CliCommand *command, const CliArguments *arguments, cons
     return CLI_OK;
 }
 
+int cli_parse_threads(const CliCommand *command, const char *text, uint32_t *threads) {
+    enum { MOST = 64 };
+    const char *digits = text != NULL ? text : "1";
+    char *end;
+    unsigned long value = strtoul(digits, &end, 10);
+    if (*digits < '0' || *digits > '9' || *end != '\0' || value > MOST) {
+        return cli_usage_error(command->name, "--threads is \"%s\", expected a number from 0 to %d",
+                               digits, MOST);
+    }
+    *threads = (uint32_t)value;
+    return CLI_OK;
+}
+
 const char *cli_config_text(const VMMConfig *config, const char *name,
                             char value[CLI_VALUE_BYTES]) {
     value[0] = '\0';
