@@ -20,6 +20,7 @@ ERROR_TEXT_BYTES = 512
 CONFIG_ROOM = 64 * 1024
 OPS = {"R": 0, "W": 1, "I": 2, "r": 0, "w": 1, "i": 2}  # small letters: by the kernel
 E_NEEDS_FUTURE = -12
+E_CONFIG = -4
 E_OUT_OF_MEMORY = -13
 REPORT_JSON = 4
 REPORT_NO_TIMING = 1
@@ -317,6 +318,10 @@ class Machine:
     def last_error(self) -> int:
         """The code of the machine's last failure."""
         return LIB.vmm_last_error(self.handle)
+
+    def error_text(self) -> str:
+        """The sentence of the machine's last failure."""
+        return LIB.vmm_error_text(self.handle).decode()
 
     def counters(self) -> dict[str, int]:
         """Every counter by name; fault classes as fault_<class>."""

@@ -7,11 +7,12 @@ They speak of `misses`, with one global pool of base pages and demand paging.
 
 from __future__ import annotations
 
+import json
 import sys
 from random import Random
 
 import libvmm
-from cases import random_trace
+from cases import address_limit, random_options, random_trace, with_events
 from tap import Tap, equal
 
 NEEDS_FUTURE = 3
@@ -55,6 +56,26 @@ def traces() -> list[list[Reference]]:
         if len(trace) >= 60 and all(addr < 2**48 for _, _, addr, _ in trace):
             found.append(trace)
     return found
+
+
+def reports(path: str, options: list[dict[str, str]], fmt: str, page_size: int = 4096,
+            threads: int = 0) -> list[str]:
+    """The JSON reports of machines that share one reading of a trace."""
+    machines = [libvmm.Machine(one) for one in options]
+    with libvmm.Trace(path, page_size, fmt, threads) as opened:
+        code = libvmm.run(machines, opened)
+        assert code in (0, libvmm.E_OUT_OF_MEMORY), f"vmm_run: {code}"
+    texts = []
+    for machine in machines:
+        with machine:
+            texts.append(machine.json())
+    return texts
+
+
+def refused(path: str, options: dict[str, str]) -> str:
+    """Why vmm_run() refuses a .vmt; "" if it does not."""
+    with libvmm.Machine(options) as machine, libvmm.Trace(path, fmt="vmt") as opened:
+        return machine.error_text() if libvmm.run([machine], opened) == libvmm.E_CONFIG else ""
 
 
 class Laws:
@@ -128,7 +149,8 @@ class Laws:
         equal(total("tlb_hits", "tlb_misses"), found["page_references"], "TLB hits + misses")
         equal(found["misses"] + found["fault_invalid"], found["page_faults"], "demand paging")
         equal(total("swap_outs", "clean_evictions"), found["replacements"], "evictions")
-        equal(found["misses"] - found["replacements"], found["frames_used"], "frames in use")
+        equal(found["misses"] - found["replacements"] - found["discards"], found["frames_used"],
+              "frames in use")
         equal(found["walks"], found["tlb_misses"], "walks")
 
     def processes_sum(self) -> None:
@@ -186,6 +208,82 @@ class Laws:
                     with libvmm.Trace(str(self.scratch.path)) as opened:
                         libvmm.run([alone], opened)
                     equal(machine.json(), alone.json(), str(one))
+
+    def runs_equal_references(self) -> None:
+        """Page runs, full addresses and text: the same bytes of report, for all configurations."""
+        path = str(self.scratch.path)
+        for seed in range(250):
+            rng = Random(seed)
+            options = random_options(rng)
+            page_size = int(options["page-size"])
+            trace = random_trace(rng, page_size, address_limit(options))
+            options.pop("young-flush", None)   # refused for some policies
+            options.pop("max-accesses", None)  # cuts a run whose order is not known
+            engines = [{**options, "engine": engine} for engine in ("fast", "generic")]
+            self.scratch.path.write_text("".join(
+                f"{pid} {'K' * op.islower()}{op.upper()} {addr:#x} {max(1, size)}\n"
+                for pid, op, addr, size in trace))
+            expected = reports(path, engines, "native")
+            for codec in ("runs", "full"):
+                of_trace = page_size if page_size > 65536 else min(page_size, 4096)
+                libvmm.write_vmt(path, trace, codec, of_trace)
+                for threads in (0, 2):
+                    equal(reports(path, engines, "vmt", page_size, threads), expected,
+                          f"seed {seed}, {codec}, {threads} threads")
+
+    def runs_together_as_alone(self) -> None:
+        """Machines whose periods end within runs leave them whole for the others."""
+        path = str(self.scratch.path)
+        options = [{"frames": str(frames), "policy": policy, "tlb-size": "4"}
+                   for frames in (2, 5)
+                   for policy in ("approxlru:period=3", *ONLINE, "nru:period=2", *OFFLINE)]
+        for trace in self.traces[:4]:
+            libvmm.write_vmt(path, trace, "runs", PAGE_SIZE)
+            for one, text_of_one in zip(options, reports(path, options, "vmt")):
+                equal(text_of_one, reports(path, [one], "vmt")[0], str(one))
+
+    def opt_is_optimal_with_events(self) -> None:
+        """OPT <= every policy where pages are given up on the way."""
+        path = str(self.scratch.path)
+        for number, trace in enumerate(self.traces):
+            mixed = with_events(Random(number), trace, PAGE_SIZE)
+            libvmm.write_vmt(path, mixed, "runs" if number % 2 else "full", PAGE_SIZE)
+            for frames in (1, 3, 8):
+                policies = ("opt", "unopt", *ONLINE)
+                texts = reports(path, [{"policy": policy, "frames": str(frames)}
+                                       for policy in policies], "vmt")
+                misses = [json.loads(text_of_one)["misses"] for text_of_one in texts]
+                for policy, other in zip(policies, misses):
+                    assert misses[0] <= other, f"{frames} frames: opt {misses[0]} > {policy} {other}"
+
+    def what_runs_cannot_serve_is_refused(self) -> None:
+        """Smaller pages than the trace's, and periods that drop TLB entries within a run."""
+        path = str(self.scratch.path)
+        young = {"accessed-bit": "tlb-fill", "young-flush": "on"}
+        libvmm.write_vmt(path, self.traces[0], "runs", PAGE_SIZE)
+        assert "page-size of 2048 is too small" in refused(path, {"page-size": "2048"})
+        assert "full addresses" in refused(path, {"policy": "nru", **young})
+        equal(refused(path, {"policy": "clock", **young}), "")
+        equal(refused(path, {"policy": "nru", "tlb": "off", **young}), "")
+        libvmm.write_vmt(path, self.traces[0], "full", PAGE_SIZE)
+        equal(refused(path, {"policy": "nru", **young}), "")
+        equal(refused(path, {"page-size": "2048"}), "")
+
+    def reduced_traces_are_for_lru(self) -> None:
+        """A trace reduced with k = 8 serves LRU with 8 frames, and nothing it does not answer."""
+        path = str(self.scratch.path)
+        libvmm.write_vmt(path, self.traces[0], "runs", PAGE_SIZE, reduction=8)
+        fits = {"policy": "lru", "frames": "8"}
+        for more in ({}, {"tlb": "off"}, {"tlb-size": "8"}, {"scope": "process"},
+                     {"tlb-size": "16", "tlb-ways": "16"}, {"initial": "store"}):
+            equal(refused(path, {**fits, **more}), "", str(more))
+        for more, why in (({"policy": "clock"}, "not lru"), ({"policy": "opt"}, "not lru"),
+                          ({"frames": "7"}, "fewer frames"), ({"page-size": "8192"}, "page-size"),
+                          ({"refs": "data"}, "refs"), ({"swap": "64K"}, "swap"),
+                          ({"vspace": "64K"}, "vspace"), ({"tlb-size": "7"}, "TLB"),
+                          ({"tlb-policy": "FIFO"}, "TLB"), ({"tlb-switch": "flush"}, "TLB"),
+                          ({"tlb-size": "16", "tlb-ways": "4"}, "TLB")):
+            assert why in refused(path, {**fits, **more}), f"not refused: {more}"
 
     def tlb_reaches_only_resident_pages(self) -> None:
         """A TLB larger than memory holds no page that left: hits <= references to residents."""
@@ -273,6 +371,12 @@ def main() -> int:
     tap.run("same input, same bytes, by both engines", laws.engines_agree_on_files)
     tap.run("batches do not matter", laws.batches_do_not_matter)
     tap.run("machines run together count what they count alone", laws.together_as_alone)
+    tap.run("page runs count what their references count", laws.runs_equal_references)
+    tap.run("machines run together on page runs count what they count alone",
+            laws.runs_together_as_alone)
+    tap.run("OPT <= every policy, with events", laws.opt_is_optimal_with_events)
+    tap.run("what page runs cannot serve is refused", laws.what_runs_cannot_serve_is_refused)
+    tap.run("reduced traces are for LRU", laws.reduced_traces_are_for_lru)
     tap.run("the TLB holds resident pages only", laws.tlb_reaches_only_resident_pages)
     tap.run("processes that ended leave nothing", laws.exit_leaves_nothing)
     tap.run("unmapped pages are given up", laws.unmap_gives_pages_up)
