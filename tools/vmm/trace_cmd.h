@@ -163,6 +163,9 @@ VMMTraceWriterOptions tracecmd_options(const TraceReading *input);
 /* Neither output is an input. CLI_OK or a status after a message. */
 int tracecmd_check_names(const char *const *inputs, size_t count, const char *output);
 
+/* Does the name tell of another format than .vmt? CLI_OK or a usage error. */
+int tracecmd_check_vmt(const CliCommand *verb, const char *path);
+
 /* CLI_OK or a status after a message. */
 int tracecmd_open_output(const CliCommand *verb, TraceOutput *output, const TraceTarget *target,
                          const TraceReading *input, VMMTraceWriterOptions *options);

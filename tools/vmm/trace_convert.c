@@ -461,6 +461,9 @@ static int reduce_parse(const CliCommand *verb, const ReduceFlags *flags, Reduce
         return cli_usage_error(verb->name, "-k: found %s frames, expected 1 to %" PRIu64,
                                flags->frames, VMM_REDUCER_MAX_FRAMES);
     }
+    if (tracecmd_check_vmt(verb, flags->target.path) != CLI_OK) {
+        return CLI_FAILURE;
+    }
     const char *refs = flags->refs != NULL ? flags->refs : "all";
     run->data = strcmp(refs, "all") == 0 || strcmp(refs, "data") == 0;
     run->fetches = strcmp(refs, "all") == 0 || strcmp(refs, "fetch") == 0;
@@ -565,11 +568,10 @@ const CliCommand tracecmd_reduce = {
     .name = "trace reduce",
     .summary = "drop what no LRU memory of k frames can tell apart (SAD)",
     .synopsis = "-k K IN -o OUT.vmt [flags]",
-    .story =
-        "Writes a trace that has the same page faults and write-backs in every LRU memory of "
-        "at least K frames, and is often much shorter. The result is a .vmt that says so of "
-        "itself; vmm simulates it only where that holds: with LRU, enough frames and without a "
-        "TLB. Method: Kaplan, Smaragdakis, Wilson, SIGMETRICS 1999.",
+    .story = "Writes a trace that has the same page faults and write-backs in every LRU memory of "
+             "at least K frames, and is often much shorter. The result is a .vmt that says so of "
+             "itself; vmm simulates it only where that holds: with LRU and enough frames. Method: "
+             "Kaplan, Smaragdakis, Wilson, SIGMETRICS 1999.",
     .examples = "vmm trace reduce -k 64 app.vmt -o app.k64.vmt\n"
                 "vmm -t app.k64.vmt -a lru --frames 100 --tlb off",
     .flags = reduce_flags,

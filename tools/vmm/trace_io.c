@@ -236,6 +236,25 @@ static const char *traceio_format_name(const void *user, size_t index) {
     return vmm_trace_writer_format_name(index);
 }
 
+/* The format that the ending of a name tells; NULL: none. */
+static const char *traceio_format_by_ending(const char *path) {
+    for (size_t i = 0; i < sizeof traceio_endings / sizeof traceio_endings[0]; i++) {
+        if (traceio_ends_with(path, traceio_endings[i].ending)) {
+            return traceio_endings[i].format;
+        }
+    }
+    return NULL;
+}
+
+/* A .vmt, and no other, under a name that says nothing else. */
+int tracecmd_check_vmt(const CliCommand *verb, const char *path) {
+    const char *format = traceio_format_by_ending(path);
+    return format == NULL || strcmp(format, "vmt") == 0
+               ? CLI_OK
+               : cli_usage_error(verb->name, "'%s': only a .vmt can hold what is written here",
+                                 path);
+}
+
 /* The format that is asked for, or NULL after a usage error. */
 static const char *traceio_format(const CliCommand *verb, const TraceTarget *target) {
     const char *name;
@@ -251,10 +270,9 @@ static const char *traceio_format(const CliCommand *verb, const TraceTarget *tar
                         nearest != NULL ? "'?" : "");
         return NULL;
     }
-    for (size_t i = 0; i < sizeof traceio_endings / sizeof traceio_endings[0]; i++) {
-        if (traceio_ends_with(target->path, traceio_endings[i].ending)) {
-            return traceio_endings[i].format;
-        }
+    name = traceio_format_by_ending(target->path);
+    if (name != NULL) {
+        return name;
     }
     if (traceio_is_compressed(target->path)) {
         cli_usage_error(verb->name,

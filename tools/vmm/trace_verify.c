@@ -19,11 +19,13 @@ static const CliFlag verify_flags[] = {
     TRACE_FLAGS_END,
 };
 
+enum { VERIFY_PLACES = 5 };
+
 typedef struct VerifyRun {
     TraceReading input;
-    uint64_t lost;   /* references, as LOST events tell */
-    uint64_t events; /* that are not told by the reader itself */
-    uint64_t problems;
+    uint64_t lost;     /* references, as LOST events tell */
+    uint64_t places;   /* where */
+    uint64_t problems; /* of the file itself */
 } VerifyRun;
 
 static int verify_refs(void *user, const VMMRef *refs, size_t count) {
@@ -35,7 +37,13 @@ static int verify_refs(void *user, const VMMRef *refs, size_t count) {
 
 static int verify_event(void *user, const VMMEvent *event) {
     VerifyRun *run = user;
-    run->lost += event->type == VMM_EVENT_LOST ? event->value : 0;
+    if (event->type == VMM_EVENT_LOST) {
+        run->lost += event->value;
+        if (run->places++ < VERIFY_PLACES) {
+            printf("%s: behind reference %" PRIu64 ": at least %" PRIu64 " missing\n",
+                   run->input.path, run->input.references, event->value);
+        }
+    }
     return CLI_GO_ON;
 }
 
@@ -74,7 +82,6 @@ static void verify_losses(VerifyRun *run, const VMMTraceInfo *info) {
     if (run->lost > 0) {
         printf("%s: at least %" PRIu64 " reference%s missing\n", path, run->lost,
                run->lost == 1 ? " is" : "s are");
-        run->problems++;
     }
 }
 
@@ -90,8 +97,9 @@ static int verify_report(VerifyRun *run, int status) {
         return CLI_BAD_INPUT;
     }
     if (status == CLI_OK) {
-        printf("%s: good: %s, %" PRIu64 " references, %" PRIu64 " events\n", run->input.path,
-               info.format, info.references, info.events);
+        printf("%s: good%s: %s, %" PRIu64 " references, %" PRIu64 " events\n", run->input.path,
+               run->lost > 0 ? ", but references were lost when it was made" : "", info.format,
+               info.references, info.events);
     }
     return status;
 }
@@ -121,7 +129,8 @@ const CliCommand tracecmd_verify = {
     .synopsis = "TRACE",
     .story = "Reads a trace to its end, past bad records and damage, checks all checksums and "
              "compares what was found with what the trace says of itself. The exit status is 0 for "
-             "a good trace and 2 for a damaged one.",
+             "a good trace and 2 for a damaged one; references that were lost before the file was "
+             "written are told, but are no damage.",
     .examples = "vmm trace verify app.vmt",
     .flags = verify_flags,
     .takes_words = true,
