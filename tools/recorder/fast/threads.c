@@ -253,7 +253,10 @@ void fast_signal_leave(FastInterrupted interrupted) {
 
 /* ---- Start and fork ------------------------------------------------------------------------- */
 
-/* In a child that fork(2) made: it has one thread, the calling one, and nothing to hand over. */
+/*
+ * In a child: it has one thread, the calling one, and nothing to hand over. If it was made without
+ * fork(3), what the buffer holds is part the parent's and part its own: that is lost.
+ */
 static void fast_become_child(void) {
     FastThread *self = fast_self;
     pthread_mutex_init(&fast_process.lock, NULL);
@@ -265,12 +268,19 @@ static void fast_become_child(void) {
         }
     }
     fast_process.threads = self;
+    size_t lost = 0;
     if (self != NULL) {
+        FastLevel *level = &self->levels[self->level];
+        lost = fast_child_place < 0 ? (size_t)(fast_thread_next(self) - level->from) : 0;
+        level->from = fast_thread_next(self);
         self->next = NULL;
         self->tid = (uint32_t)getpid();
-        self->levels[self->level].from = fast_thread_next(self);
     }
     bool on = fast_producer_become_child(fast_child_place, fast_parent_tells);
+    if (on && lost > 0) {
+        VMMEvent event = {.type = VMM_EVENT_LOST, .value = lost};
+        fast_producer_tell(self->tid, &event, NULL);
+    }
     fast_set_state(on ? FAST_ON : FAST_OFF);
     fast_child_place = -1;
     fast_parent_tells = false;
