@@ -362,6 +362,34 @@ def wrapper_passes_on(place):
     equal(done.stdout, run_native(["gcc", "-dumpmachine"])[1])
 
 
+def through_record(place):
+    """`vmm record --fast` with a compiler is `vmm cc`, with a program of it a trace."""
+    vmm, program, trace = BIN / "vmm", place / "recorded", place / "recorded.vmt"
+    command(vmm, "record", "--fast", "--", "gcc", "-O1", "-o", program, HERE / "program.c")
+    done = command(vmm, "record", "--fast", "-q", "--codec", "full", "-o", trace, "--", program,
+                   "pattern")
+    equal(done.stderr, "")
+    area = int(re.search(r"area (0x[0-9a-f]+)", done.stdout)[1], 16)
+    text = command(vmm, "trace", "cat", trace).stdout
+    found = [(what, int(address, 16) - area, int(size)) for what, address, size
+             in re.findall(r"^\d+/\d+ ([RWF]) (0x[0-9a-f]+) (\d+)$", text, re.M)]
+    inside = [reference for reference in found if 0 <= reference[1] < 32 * PAGE]
+    equal(len(inside), 39)
+    equal(inside[-3:], [("W", 64, 2), ("R", 64, 2), ("W", 66, 2)])
+    told = command(vmm, "trace", "info", trace).stdout
+    assert "mappings partly known" in told, told
+    equal(run_native([vmm, "record", "--fast", "-q", "-o", trace, "--", program, "end", "exit"])[0],
+          7)
+    equal(run_native([vmm, "record", "--fast", "-q", "-o", trace, "--", program, "end", "term"])[0],
+          143)
+    status, _, err = run_native([vmm, "record", "--fast", "-o", trace, "--", "true"])
+    equal(status, 0)
+    assert "not compiled by vmm cc" in err, err
+    status, _, err = run_native([vmm, "record", "--fast", "--recorder=lackey", "--", "true"])
+    equal(status, 1)
+    assert "exclude each other" in err, err
+
+
 def plain_flags(place):
     """The flags that the documentation gives, without the wrapper."""
     text = (ROOT / "docs/reference/record-fast.md").read_text()
@@ -396,6 +424,7 @@ def main():
         for title, test in {
                 "vmm cc says what is wrong": wrapper_refuses,
                 "vmm cc passes on what it is given": wrapper_passes_on,
+                "vmm record --fast": through_record,
                 "the flags in the documentation": plain_flags,
                 "the runtime calls nothing that it records": runtime_calls_nothing_recorded,
         }.items():

@@ -50,6 +50,9 @@ static const CliFlag recordcmd_flags[] = {
      "auto, valgrind (our own tool), lackey (any Valgrind; very slow), fast (a program compiled "
      "by vmm cc)",
      offsetof(RecordFlags, recorder)},
+    {"fast", NULL, 0, NULL, NULL, "Recorder",
+     "as --recorder fast; if the program is a compiler, it is run as by vmm cc",
+     offsetof(RecordFlags, fast)},
     {"quiet", NULL, 'q', NULL, NULL, "Messages", "only errors on standard error",
      offsetof(RecordFlags, quiet)},
     {"help", NULL, 'h', NULL, NULL, "Messages", "show this help", offsetof(RecordFlags, help)},
@@ -103,7 +106,11 @@ static int record_read_flags(Record *record) {
     if (status == CLI_OK && flags->recorder != NULL) {
         status = record_choice("--recorder", flags->recorder, recorders, &recorder);
     }
-    record->recorder = (RecordRecorder)recorder;
+    if (status == CLI_OK && flags->fast && recorder != RECORD_AUTO && recorder != RECORD_FAST) {
+        status = cli_usage_error("record", "--fast and --recorder %s exclude each other",
+                                 flags->recorder);
+    }
+    record->recorder = flags->fast ? RECORD_FAST : (RecordRecorder)recorder;
     if (status == CLI_OK) {
         status = record_count("--start-after", flags->start_after, &record->stream.skip);
     }
@@ -455,6 +462,9 @@ static int record_main(const CliCommand *command, int argc, char **argv) {
     } else if (status == CLI_OK && arguments.word_count == 0) {
         status =
             cli_usage_error("record", "no program to record: vmm record -- PROGRAM ARGUMENT...");
+    } else if (status == CLI_OK && record.flags.fast && cli_is_compiler(arguments.words[0])) {
+        status =
+            cli_compile(arguments.words[0], (int)arguments.word_count - 1, arguments.words + 1);
     } else if (status == CLI_OK) {
         record.words = arguments.words; /* one longer than the command line, and zeroed */
         cli_set_level(record.flags.quiet ? CLI_QUIET : CLI_NORMAL);
@@ -486,6 +496,7 @@ const CliCommand cli_record_command = {
         "and each program that it starts some tenths of a second.",
     .examples = "vmm record -- sort words.txt\n"
                 "vmm record -o build.vmt -- gcc -c hello.c\n"
+                "vmm cc -O2 -o prog prog.c && vmm record --fast -- ./prog\n"
                 "vmm record --stop-after 100M --fetches none -- python3 script.py\n"
                 "vmm -t sort.vmt --frames 200 -a lru",
     .flags = recordcmd_flags,

@@ -163,7 +163,7 @@ typedef struct RecordFlags {
     const char *output, *codec, *format, *level;
     const char *fetches, *recorder;
     const char *start_after, *stop_after, *max_size;
-    bool paused, quiet, help;
+    bool fast, paused, quiet, help;
 } RecordFlags;
 
 /* One recording. */

@@ -107,8 +107,11 @@ static bool fast_producer_has_room(size_t count) {
 bool fast_producer_send(uint32_t tid, const VMMPackedRef *refs, size_t count) {
     ChannelSlot *slot = fast_producer.slot;
     channel_set_thread(&fast_producer, tid);
+    if (channel_discards(&fast_producer)) {
+        return false;
+    }
     if (count == 0 || channel_is_paused(&fast_producer)) {
-        return !channel_discards(&fast_producer);
+        return true;
     }
     if (!fast_producer_has_room(count)) {
         channel_publish(&fast_producer);
