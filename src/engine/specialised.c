@@ -8,9 +8,9 @@
  * is hot. A TLB hit is then about a dozen instructions:
  *
  *     entry = slot_of[page]      one load; a page not in the TLB has 0
- *     note the hit               one or two stores
- *     frame = tlb.frame[entry]   one load, from an array the size of the TLB
- *     the policy's touch         none (FIFO), one store (Clock), two (LRU)
+ *     note the hit               one store: where only the order of last hits matters (LRU), hits
+ *                                wait for the next miss, and most need never be noted
+ *     the policy's touch         none (FIFO), the same store (LRU), one more (Clock)
  *     first write through this entry?    one load and compare
  *
  * The repeats of an element (stream.h) cost nothing where they change nothing: a policy or a TLB
@@ -29,7 +29,8 @@
 
 enum {
     NEAR_PAGES = 1 << 16, /* what is known of that many pages is in the caches anyway */
-    FETCH_AHEAD = 16      /* with more, page references fetched ahead of the loop */
+    FETCH_AHEAD = 16,     /* with more, page references fetched ahead of the loop */
+    SETTLE_HITS = 2048    /* hits that wait to be noted together, at most */
 };
 
 /* A page reference that is no TLB hit. False: the machine must stop. */
@@ -132,6 +133,47 @@ VMM_ALWAYS_INLINE bool specialised_each(Machine *machine, Pool *pool, const Batc
     return true;
 }
 
+/* Whether a TLB notes only in which order its entries were hit last. */
+VMM_ALWAYS_INLINE bool specialised_tlb_waits(TlbNote note) {
+    return note == TLB_NOTE_ORDER || note == TLB_NOTE_STAMP;
+}
+
+/* Whether the touches of a policy can wait for the next miss. */
+VMM_ALWAYS_INLINE bool specialised_policy_waits(const PolicyType *type) {
+    return type->touch_last && !type->parts_on_touch && type->dirtied == NULL;
+}
+
+/*
+ * Notes hits that waited. Where only the order of last touches matters, a page that was hit a
+ * hundred times in a row of hits is touched once: the hits are read from the last one back, and
+ * each entry that is met first is one to touch. Returns 0, the number of hits that still wait.
+ */
+VMM_ALWAYS_INLINE size_t specialised_settle(Machine *machine, Policy *policy, const uint16_t *hits,
+                                            size_t count, const PolicyType *type, TlbNote note,
+                                            bool touches) {
+    Tlb *tlb = &machine->tlb;
+    uint16_t last[SETTLE_HITS];
+    size_t found = 0;
+    uint32_t *mark = tlb->mark;
+    uint32_t round = tlb_next_round(tlb);
+    for (size_t i = count; i-- > 0;) {
+        uint32_t entry = hits[i];
+        if (mark[entry] != round) {
+            mark[entry] = round;
+            last[found++] = (uint16_t)entry;
+        }
+    }
+    while (found-- > 0) {
+        if (specialised_tlb_waits(note)) {
+            tlb_touch_as(tlb, last[found], note);
+        }
+        if (touches && specialised_policy_waits(type)) {
+            type->touch(policy, tlb->frame[last[found]]);
+        }
+    }
+    return 0;
+}
+
 /*
  * The loop. `type`, `note`, and `repeats` (whether elements stand for more than one page reference)
  * are constants wherever it is stamped.
@@ -145,6 +187,11 @@ VMM_ALWAYS_INLINE size_t specialised_loop(Machine *machine, Pool *pool, const Ba
     const uint16_t *slot_of = machine->tlb.slot_of;
     bool touches = specialised_touches(machine, type);
     bool far = machine->pages > NEAR_PAGES;
+    bool tlb_waits = specialised_tlb_waits(note);
+    bool policy_waits = specialised_policy_waits(type);
+    bool waits = tlb_waits || (policy_waits && touches);
+    uint16_t hits[SETTLE_HITS];
+    size_t waiting = 0;
     for (size_t i = from; i < to; i++) {
         uint32_t page = pages[i];
         if (VMM_UNLIKELY(far) && i + FETCH_AHEAD < to) {
@@ -157,21 +204,36 @@ VMM_ALWAYS_INLINE size_t specialised_loop(Machine *machine, Pool *pool, const Ba
             engine_tell_future(policy, batch, i);
         }
         if (VMM_UNLIKELY(slot == 0)) {
+            if (waits) {
+                waiting = specialised_settle(machine, policy, hits, waiting, type, note, touches);
+            }
             if (!specialised_miss(machine, pool, batch, page, write, type) ||
                 (repeats && !specialised_each(machine, pool, batch, i, type, note))) {
                 return i;
             }
             continue;
         }
-        if (!specialised_hit(machine, pool, page, slot - 1, write, type, note, touches)) {
+        if (waits) {
+            hits[waiting++] = (uint16_t)(slot - 1);
+        }
+        if (!specialised_hit(machine, pool, page, slot - 1, write, type,
+                             tlb_waits ? TLB_NOTE_NOTHING : note, touches && !policy_waits)) {
             return i;
         }
         if (repeats && specialised_is_bulky(type)) {
             specialised_repeat(&machine->tlb, policy, slot - 1, &batch->repeat[i], type, note,
                                touches, true);
-        } else if (repeats && !specialised_each(machine, pool, batch, i, type, note)) {
+        }
+        if (waits && (waiting == SETTLE_HITS || (repeats && !specialised_is_bulky(type)))) {
+            waiting = specialised_settle(machine, policy, hits, waiting, type, note, touches);
+        }
+        if (repeats && !specialised_is_bulky(type) &&
+            !specialised_each(machine, pool, batch, i, type, note)) {
             return i;
         }
+    }
+    if (waits) {
+        specialised_settle(machine, policy, hits, waiting, type, note, touches);
     }
     return to;
 }

@@ -189,6 +189,7 @@ static const PolicyType approxlru_policy = {
     .info.source = "Tanenbaum, Modern Operating Systems (aging)",
     .info.needs = VMM_NEEDS_ACCESSED_BIT,
     .touch_once = true,
+    .touch_last = true,
     .state_size = sizeof(ApproxLru),
     .info.parameters =
         (const VMMPolicyParameter[]){

@@ -21,6 +21,7 @@ static const PolicyType lru_policy = {
     .info.source = "Mattson, Gecsei, Slutz, Traiger, IBM Systems Journal 9(2), 1970",
     .info.needs = VMM_NEEDS_EVERY_REFERENCE,
     .touch_once = true,
+    .touch_last = true,
     .state_size = sizeof(Ordered),
     .destroy = ordered_destroy,
     .reserve = ordered_reserve,

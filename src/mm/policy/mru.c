@@ -21,6 +21,7 @@ static const PolicyType mru_policy = {
     .info.source = "textbook; see Denning, IEEE TSE 6(1), 1980",
     .info.needs = VMM_NEEDS_EVERY_REFERENCE,
     .touch_once = true,
+    .touch_last = true,
     .state_size = sizeof(Ordered),
     .destroy = ordered_destroy,
     .reserve = ordered_reserve,

@@ -78,7 +78,9 @@ typedef struct PolicyType {
     VMMPolicyInfo info;  /* name (lower case, no hyphens: what -a takes), what it is and needs */
     bool parts_on_touch; /* may call policy_part_with() from touch */
     bool touch_once;     /* of touches in a row all but the first change nothing */
-    size_t state_size;   /* of the policy's own struct */
+    bool touch_last;   /* of touches of frames in turn only the last of each matters, and the order
+                          of those; the type has no dirtied */
+    size_t state_size; /* of the policy's own struct */
 
     int (*check)(const uint64_t *params, Error *error); /* what bounds alone cannot say */
     int (*create)(Policy *policy, const uint64_t *params, Error *error);

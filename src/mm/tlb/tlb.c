@@ -33,9 +33,10 @@ int tlb_init(Tlb *tlb, const Memory *memory, const Directory *directory, const S
     tlb->stamp = memory_zalloc(memory, entries, sizeof *tlb->stamp);
     tlb->valid = memory_zalloc(memory, tlb->sets, sizeof *tlb->valid);
     tlb->hole = memory_zalloc(memory, tlb->sets, sizeof *tlb->hole);
+    tlb->mark = memory_zalloc(memory, entries, sizeof *tlb->mark);
     bool ordered = recency_reserve(&tlb->order, memory, entries);
     if (!ordered || tlb->page == NULL || tlb->frame == NULL || tlb->written == NULL ||
-        tlb->stamp == NULL || tlb->valid == NULL || tlb->hole == NULL) {
+        tlb->stamp == NULL || tlb->valid == NULL || tlb->hole == NULL || tlb->mark == NULL) {
         return error_no_memory(error, (size_t)entries * 32, "the TLB");
     }
     return VMM_OK;
@@ -53,6 +54,7 @@ void tlb_free(Tlb *tlb) {
     memory_free(memory, tlb->stamp, tlb->entries, sizeof *tlb->stamp);
     memory_free(memory, tlb->valid, tlb->sets, sizeof *tlb->valid);
     memory_free(memory, tlb->hole, tlb->sets, sizeof *tlb->hole);
+    memory_free(memory, tlb->mark, tlb->entries, sizeof *tlb->mark);
     recency_free(&tlb->order, memory);
 }
 

@@ -25,6 +25,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "../../base/compiler.h"
 #include "../../base/error.h"
@@ -47,8 +48,10 @@ typedef struct Tlb {
     uint64_t *stamp;   /* by entry: time of the last touch or fill, or LFU's counter */
     uint32_t *valid;   /* by set: valid ways */
     uint32_t *hole;    /* by set: all ways below it are valid */
-    Recency order;     /* of entries, if there is a single set */
-    uint64_t clock;    /* for stamps */
+    uint32_t *mark; /* by entry: the last round that met it, for those who note many hits at once */
+    uint32_t round;
+    Recency order;  /* of entries, if there is a single set */
+    uint64_t clock; /* for stamps */
     Rng rng;
     uint32_t entries, ways, sets; /* entries 0: no TLB */
     uint32_t pages;               /* ids that slot_of has room for */
@@ -77,6 +80,15 @@ void tlb_flush(Tlb *tlb);
 uint32_t tlb_search(const Tlb *tlb, uint32_t page);
 
 bool tlb_is_valid(const Tlb *tlb);
+
+/* A number that no entry is marked with. */
+static inline uint32_t tlb_next_round(Tlb *tlb) {
+    if (VMM_UNLIKELY(++tlb->round == 0)) {
+        memset(tlb->mark, 0, tlb->entries * sizeof *tlb->mark);
+        tlb->round = 1;
+    }
+    return tlb->round;
+}
 
 /* The entry of a page, or UINT32_MAX: a miss. */
 static inline uint32_t tlb_lookup(const Tlb *tlb, uint32_t page) {
