@@ -77,7 +77,8 @@ typedef struct Batch { /* arrays by element, a page reference and its repeats */
 typedef struct StreamShape {
     uint32_t repeat[2];
     uint32_t stores[2];
-    uint32_t count[VMM_OP_COUNT]; /* references, by VMMOp */
+    uint64_t reads_writes; /* two counts of references in 32 bits each, */
+    uint64_t fetches_all;  /* and two more, that sum up together */
     uint8_t op[2];
     uint8_t elements;
     bool plain; /* nothing about it needs a closer look */

@@ -21,6 +21,11 @@
 
 #include "stream.h"
 
+enum {
+    PLAIN_COUNT = (1 << 15) - 1, /* page references of a run that is taken the fast way */
+    PLAIN_RUNS = 1 << 16         /* such runs in a row: their number fits 32 bits */
+};
+
 /* A run, or what is to be done of it. */
 typedef struct StreamRest {
     uint64_t key; /* of the page; DIRECTORY_NO_KEY: beyond the limit */
@@ -77,7 +82,8 @@ static StreamShape stream_shape(const Stream *stream, const TraceShape *shape) {
     uint8_t op = stream_shape_op(shape);
     uint8_t store = (uint8_t)((op & OP_KERNEL) | VMM_OP_WRITE);
     uint32_t loads = shape->first_write;
-    bool plain = !shape->continued && !shape->kernel && stream_wants(stream, shape->fetch);
+    bool plain = !shape->continued && !shape->kernel && shape->count <= PLAIN_COUNT &&
+                 stream_wants(stream, shape->fetch);
     StreamShape made = {.plain = plain, .elements = 1};
     if (loads > 0) {
         made.op[0] = op;
@@ -90,8 +96,9 @@ static StreamShape stream_shape(const Stream *stream, const TraceShape *shape) {
         made.repeat[i] = shape->count - loads - 1;
         made.stores[i] = shape->writes;
     }
-    made.count[shape->fetch ? VMM_OP_FETCH : VMM_OP_READ] = shape->count - shape->writes;
-    made.count[VMM_OP_WRITE] = shape->writes;
+    uint64_t others = shape->count - shape->writes;
+    made.reads_writes = (shape->fetch ? 0 : others) | (uint64_t)shape->writes << 32;
+    made.fetches_all = (shape->fetch ? others : 0) | (uint64_t)shape->count << 32;
     return made;
 }
 
@@ -286,6 +293,13 @@ static bool stream_add_run(Stream *stream, const TraceRuns *runs, size_t at) {
 
 /* ---- Many runs ------------------------------------------------------------------------------ */
 
+/* How many runs from `at` on can be taken, whatever their number of references. */
+static size_t stream_plain_runs(const Stream *stream, const TraceRuns *runs, size_t at) {
+    uint64_t left = (stream->max_references - stream->references) / PLAIN_COUNT;
+    size_t count = runs->count - at < PLAIN_RUNS ? runs->count - at : PLAIN_RUNS;
+    return left < count ? (size_t)left : count;
+}
+
 /*
  * Runs of known pages with nothing special, in a tight loop; returns how many are done. Everything
  * the loop needs is in locals. Each run writes two elements and counts one or two.
@@ -294,48 +308,42 @@ static size_t stream_add_plain(Stream *stream, const TraceRuns *runs, size_t at,
     Batch *batch = &stream->batch;
     const uint32_t *local = stream->taking.local;
     const StreamShape *shapes = stream->taking.shapes;
-    const uint16_t *page_at = runs->page;
-    const uint16_t *shape_at = runs->shape;
+    const uint16_t *page_at = runs->page + at;
+    const uint16_t *shape_at = runs->shape + at;
     uint32_t *restrict page = batch->page;
     uint8_t *restrict op = batch->op;
     uint32_t *restrict repeat = batch->repeat;
     uint32_t *restrict stores = batch->stores;
-    uint64_t left = stream->max_references - stream->references;
-    size_t before = batch->count;
-    size_t to = before;
+    size_t to = batch->count;
     size_t last = batch->capacity - 2;
-    uint64_t count[VMM_OP_COUNT] = {0};
-    uint64_t taken = 0;
-    size_t i = at;
-    for (; i < runs->count && to <= last; i++) {
+    size_t count = stream_plain_runs(stream, runs, at);
+    uint64_t reads_writes = 0;
+    uint64_t fetches_all = 0;
+    size_t i = 0;
+    for (; i < count && to <= last; i++) {
         uint32_t id = local[page_at[i]];
         const StreamShape *shape = &shapes[shape_at[i]];
-        uint64_t more = (uint64_t)shape->count[0] + shape->count[1] + shape->count[2];
-        if (VMM_UNLIKELY(id == 0 || !shape->plain || taken + more > left)) {
+        if (VMM_UNLIKELY((id == 0) | !shape->plain)) {
             break;
         }
         page[to] = id;
         page[to + 1] = id;
-        op[to] = shape->op[0];
-        op[to + 1] = shape->op[1];
-        repeat[to] = shape->repeat[0];
-        repeat[to + 1] = shape->repeat[1];
-        stores[to] = shape->stores[0];
-        stores[to + 1] = shape->stores[1];
+        memcpy(&op[to], shape->op, sizeof shape->op);
+        memcpy(&repeat[to], shape->repeat, sizeof shape->repeat);
+        memcpy(&stores[to], shape->stores, sizeof shape->stores);
         to += shape->elements;
-        taken += more;
-        count[VMM_OP_READ] += shape->count[VMM_OP_READ];
-        count[VMM_OP_WRITE] += shape->count[VMM_OP_WRITE];
-        count[VMM_OP_FETCH] += shape->count[VMM_OP_FETCH];
+        reads_writes += shape->reads_writes;
+        fetches_all += shape->fetches_all;
     }
+    size_t elements = to - batch->count;
     batch->count = to;
-    stream->references += taken;
-    run->length += (uint32_t)(to - before);
-    run->repeats += taken - (to - before);
-    for (int kind = 0; kind < VMM_OP_COUNT; kind++) {
-        run->count[kind] += count[kind];
-    }
-    return i - at;
+    stream->references += fetches_all >> 32;
+    run->length += (uint32_t)elements;
+    run->repeats += (fetches_all >> 32) - elements;
+    run->count[VMM_OP_READ] += reads_writes & UINT32_MAX;
+    run->count[VMM_OP_WRITE] += reads_writes >> 32;
+    run->count[VMM_OP_FETCH] += fetches_all & UINT32_MAX;
+    return i;
 }
 
 /* Whether the next run is behind the last reference that is taken. */
@@ -351,7 +359,8 @@ static size_t stream_add_some(Stream *stream, const TraceRuns *runs, size_t at) 
     bool watched = batch->origin != NULL || batch->left_out_before != NULL;
     uint32_t page = taking->local[runs->page[at]];
     size_t some = 0;
-    if (!watched && taking->done == 0 && page != 0 && taking->shapes[runs->shape[at]].plain) {
+    if (!watched && taking->done == 0 && page != 0 && taking->shapes[runs->shape[at]].plain &&
+        stream_plain_runs(stream, runs, at) > 0) {
         some = stream_add_plain(stream, runs, at, stream_run(stream));
     }
     if (some == 0) {
