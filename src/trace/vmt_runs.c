@@ -3,13 +3,13 @@
  * Page runs, written: references are collapsed into runs, and a block of runs becomes bytes.
  *
  *     reference ──► same page and class as the open run? ──► it grows
- *                   else ──► the open run is closed: its page and its shape are looked up in the
- *                            dictionaries of the block; a new run is open
+ *                   else ──► the open run is closed: its page, its shape and the kind that both
+ *                            make are looked up in the dictionaries of the block; a new one is open
  *
  * Packed references, which recorders give by the hundred million, go through a loop without
  * branches that depend on them: it notes where runs begin, how many stores came before, and where
- * the stores are; from these notes follow the shapes. What crosses into the next page, one in some
- * hundreds, is taken one by one.
+ * the stores are. From these notes a run becomes one word, which a small cache knows to be a kind.
+ * What crosses into the next page, one in some thousands, is taken by itself.
  *
  * Tables are not cleared between blocks. An entry is valid if it carries the number of the block.
  */
@@ -18,15 +18,14 @@
 #include "../base/compiler.h"
 #include "../base/memory.h"
 
-/* Longer than what any block needs: two numbers, both dictionaries, both columns of 16 bits. */
-#define RUNS_PAYLOAD_BYTES (VMT_ENTRIES * (10 + 15 + 1 + 2 + 2) + 2 * VMT_VARINT_BYTES)
+/* Longer than what any block needs: three counts, the dictionaries, a column of 16 bits. */
+#define RUNS_PAYLOAD_BYTES (VMT_ENTRIES * (10 + 15 + 4 + 2) + 3 * VMT_VARINT_BYTES)
 _Static_assert(RUNS_PAYLOAD_BYTES <= VMT_RAW_MAX, "a block's payload is within the limit");
 
-#define RUNS_BATCH 1024 /* packed references looked at together */
-#define RUNS_PAGE_SLOTS (2 * VMT_ENTRIES)
-#define RUNS_SHAPE_SLOTS (2 * VMT_ENTRIES)
-#define RUNS_SMALL 16 /* shapes of fewer references have a table of their own */
-#define RUNS_SMALL_SLOTS (4 * RUNS_SMALL * RUNS_SMALL * RUNS_SMALL)
+#define RUNS_BATCH 256 /* packed references looked at together */
+#define RUNS_SLOTS (2 * VMT_ENTRIES)
+#define RUNS_CACHED 4096               /* kinds in the cache; a power of two */
+#define RUNS_SMALL 64                  /* runs of fewer references fit a word */
 #define RUNS_MAX_REFERENCES (1u << 30) /* of a block, so that its counts fit 32 bits */
 #define RUNS_MAX_PAGES 32768u          /* of one reference; a longer one is taken as several */
 #define RUNS_NO_KEY UINT64_MAX
@@ -34,11 +33,12 @@ _Static_assert(RUNS_PAYLOAD_BYTES <= VMT_RAW_MAX, "a block's payload is within t
 /* Page and class of a run in one word: VPN << 2 | fetch | kernel << 1. */
 enum { RUNS_FETCH = 1, RUNS_KERNEL = 2 };
 
-typedef struct RunsPageSlot {
-    uint64_t vpn;
+/* An entry of a hash table, or of the cache: something that has a number in this block. */
+typedef struct RunsSlot {
+    uint64_t value;
     uint32_t id;
     uint32_t block;
-} RunsPageSlot;
+} RunsSlot;
 
 struct VmtRunsEncoder {
     unsigned page_shift;
@@ -50,14 +50,16 @@ struct VmtRunsEncoder {
     uint32_t runs;       /* closed ones */
     uint32_t page_count;
     uint32_t shape_count;
+    uint32_t kind_count;
+    RunsSlot cache[RUNS_CACHED]; /* packed runs, and their kinds */
+    uint16_t run[VMT_ENTRIES];   /* their kinds */
+    VmtKind kinds[VMT_ENTRIES];
     uint64_t pages[VMT_ENTRIES];
     TraceShape shapes[VMT_ENTRIES];
-    uint16_t page[VMT_ENTRIES];
-    uint16_t shape[VMT_ENTRIES];
-    RunsPageSlot page_slots[RUNS_PAGE_SLOTS];
-    uint64_t small_slots[RUNS_SMALL_SLOTS]; /* block << 32 | id */
-    uint64_t shape_slots[RUNS_SHAPE_SLOTS];
-    VmtTally tallies[VMT_ENTRIES];
+    VmtTally tallies[VMT_ENTRIES]; /* by kind */
+    RunsSlot page_slots[RUNS_SLOTS];
+    RunsSlot shape_slots[RUNS_SLOTS];
+    RunsSlot kind_slots[RUNS_SLOTS];
     uint8_t payload[RUNS_PAYLOAD_BYTES];
 };
 
@@ -78,30 +80,30 @@ void vmt_runs_close(VmtRunsEncoder *encoder) {
 /* ---- Dictionaries --------------------------------------------------------------------------- */
 
 VMM_ALWAYS_INLINE uint32_t runs_hash(uint64_t value) {
-    return (uint32_t)(value * 0x9E3779B97F4A7C15u >> 47) % RUNS_PAGE_SLOTS;
+    return (uint32_t)(value * 0x9E3779B97F4A7C15u >> 40);
 }
 
-static VMM_NOINLINE uint16_t runs_find_page(VmtRunsEncoder *encoder, uint64_t vpn) {
-    uint32_t at = runs_hash(vpn);
-    for (;; at = (at + 1) % RUNS_PAGE_SLOTS) {
-        RunsPageSlot *slot = &encoder->page_slots[at];
-        if (slot->block != encoder->block) {
-            *slot = (RunsPageSlot){vpn, encoder->page_count, encoder->block};
-            encoder->pages[encoder->page_count++] = vpn;
-            return (uint16_t)slot->id;
-        }
-        if (slot->vpn == vpn) {
-            return (uint16_t)slot->id;
+/*
+ * The slot of a value. If its block is not the current one, the value is new and the slot is free
+ * to be taken.
+ */
+static RunsSlot *runs_find(const VmtRunsEncoder *encoder, RunsSlot *slots, uint64_t value) {
+    for (uint32_t at = runs_hash(value);; at++) {
+        RunsSlot *slot = &slots[at % RUNS_SLOTS];
+        if (slot->block != encoder->block || slot->value == value) {
+            return slot;
         }
     }
 }
 
-VMM_ALWAYS_INLINE uint16_t runs_page_id(VmtRunsEncoder *encoder, uint64_t vpn) {
-    const RunsPageSlot *slot = &encoder->page_slots[runs_hash(vpn)];
-    if (VMM_LIKELY(slot->vpn == vpn && slot->block == encoder->block)) {
-        return (uint16_t)slot->id;
+/* The number of a value; *count is the next number, and raised if the value is new. */
+static uint32_t runs_number(const VmtRunsEncoder *encoder, RunsSlot *slots, uint64_t value,
+                            uint32_t *count) {
+    RunsSlot *slot = runs_find(encoder, slots, value);
+    if (slot->block != encoder->block) {
+        *slot = (RunsSlot){value, (*count)++, encoder->block};
     }
-    return runs_find_page(encoder, vpn);
+    return slot->id;
 }
 
 static bool runs_same_shape(const TraceShape *a, const TraceShape *b) {
@@ -109,49 +111,39 @@ static bool runs_same_shape(const TraceShape *a, const TraceShape *b) {
            a->fetch == b->fetch && a->kernel == b->kernel && a->continued == b->continued;
 }
 
-static uint32_t runs_add_shape(VmtRunsEncoder *encoder, TraceShape shape, uint64_t *slot) {
-    uint32_t id = encoder->shape_count++;
-    encoder->shapes[id] = shape;
-    *slot = (uint64_t)encoder->block << 32 | id;
-    return id;
-}
-
-static VMM_NOINLINE uint16_t runs_find_shape(VmtRunsEncoder *encoder, TraceShape shape) {
-    uint64_t word = (shape.count * 3u + shape.fetch + shape.kernel * 2u + shape.continued * 4u) ^
-                    (uint64_t)shape.writes << 20 ^ (uint64_t)shape.first_write << 40;
-    uint32_t at = runs_hash(word);
-    for (;; at = (at + 1) % RUNS_SHAPE_SLOTS) {
-        uint64_t *slot = &encoder->shape_slots[at];
-        if (*slot >> 32 != encoder->block) {
-            return (uint16_t)runs_add_shape(encoder, shape, slot);
+/* A shape does not fit a word: its slots carry a mixture, and what they stand for is compared. */
+static uint32_t runs_shape_number(VmtRunsEncoder *encoder, const TraceShape *shape) {
+    uint64_t value = ((uint64_t)shape->first_write << 32 | shape->count) * 8 ^
+                     (uint64_t)shape->writes << 16 ^
+                     (shape->fetch | shape->kernel * 2u | shape->continued * 4u);
+    for (;; value++) {
+        RunsSlot *slot = runs_find(encoder, encoder->shape_slots, value);
+        if (slot->block != encoder->block) {
+            *slot = (RunsSlot){value, encoder->shape_count, encoder->block};
+            encoder->shapes[encoder->shape_count] = *shape;
+            return encoder->shape_count++;
         }
-        if (runs_same_shape(&encoder->shapes[(uint32_t)*slot], &shape)) {
-            return (uint16_t)*slot;
+        if (runs_same_shape(&encoder->shapes[slot->id], shape)) {
+            return slot->id;
         }
     }
 }
 
-VMM_ALWAYS_INLINE uint16_t runs_shape_id(VmtRunsEncoder *encoder, TraceShape shape) {
-    if (VMM_UNLIKELY(shape.count >= RUNS_SMALL || shape.kernel)) {
-        return runs_find_shape(encoder, shape);
-    }
-    uint32_t at = ((shape.fetch + 2u * shape.continued) * RUNS_SMALL + shape.count) * RUNS_SMALL;
-    uint64_t *slot = &encoder->small_slots[(at + shape.writes) * RUNS_SMALL + shape.first_write];
-    if (VMM_UNLIKELY(*slot >> 32 != encoder->block)) {
-        return (uint16_t)runs_add_shape(encoder, shape, slot);
-    }
-    return (uint16_t)*slot;
-}
-
-VMM_ALWAYS_INLINE void runs_put(VmtRunsEncoder *encoder, uint64_t vpn, TraceShape shape) {
-    uint32_t run = encoder->runs++;
-    encoder->page[run] = runs_page_id(encoder, vpn);
-    encoder->shape[run] = runs_shape_id(encoder, shape);
+static uint32_t runs_kind(VmtRunsEncoder *encoder, uint64_t vpn, const TraceShape *shape) {
+    uint32_t page = runs_number(encoder, encoder->page_slots, vpn, &encoder->page_count);
+    encoder->pages[page] = vpn;
+    uint32_t number = runs_shape_number(encoder, shape);
+    uint32_t kind = runs_number(encoder, encoder->kind_slots, (uint64_t)page << 16 | number,
+                                &encoder->kind_count);
+    encoder->kinds[kind] = (VmtKind){(uint16_t)page, (uint16_t)number};
+    encoder->tallies[kind] = vmt_runs_tally(shape);
+    return kind;
 }
 
 static void runs_close_open(VmtRunsEncoder *encoder) {
     if (encoder->open_key != RUNS_NO_KEY) {
-        runs_put(encoder, encoder->open_key >> 2, encoder->open);
+        uint32_t kind = runs_kind(encoder, encoder->open_key >> 2, &encoder->open);
+        encoder->run[encoder->runs++] = (uint16_t)kind;
         encoder->open_key = RUNS_NO_KEY;
     }
 }
@@ -225,31 +217,37 @@ size_t vmt_runs_add(VmtRunsEncoder *encoder, const VMMRef *refs, size_t count) {
 
 /* ---- Packed references ---------------------------------------------------------------------- */
 
-/* What the first loop notes of a batch. */
+/* What is noted of a batch. */
 typedef struct RunsNotes {
     uint16_t start[RUNS_BATCH + 1]; /* of each run but the one that was open */
     uint16_t writes_before[RUNS_BATCH + 1];
     uint16_t write[RUNS_BATCH + 1]; /* where the stores are */
     size_t runs;
-    size_t refs; /* taken: all, or those before one that crosses */
 } RunsNotes;
 
 #define RUNS_FETCH_BIT ((uint64_t)VMM_OP_FETCH << VMM_PACKED_OP_SHIFT)
+#define RUNS_UNUSED_BITS (~UINT64_C(0) << (VMM_PACKED_OP_SHIFT + 2))
 _Static_assert(VMM_OP_WRITE == 1 && VMM_OP_FETCH == 2, "an op is two bits, one for each");
 
-/* The bits of a packed reference that are the same within a run. */
-static uint64_t runs_packed_mask(unsigned page_shift) {
+/*
+ * A run in one word: the bits that all its references have in common, and in the room of the others
+ * its count (below the page), its stores and its first store (in place of size and write).
+ */
+static uint64_t runs_common_bits(unsigned page_shift) {
     uint64_t page = VMM_PACKED_ADDR_MASK >> page_shift << page_shift;
-    return page | VMM_PACKED_KERNEL | RUNS_FETCH_BIT;
+    return page | VMM_PACKED_KERNEL | RUNS_FETCH_BIT | RUNS_UNUSED_BITS;
 }
+_Static_assert(RUNS_SMALL <= 1 << VMT_MIN_PAGE_SHIFT, "a count has room below the page");
+_Static_assert(RUNS_SMALL *RUNS_SMALL <= 1 << (VMM_PACKED_OP_SHIFT + 1 - VMM_PACKED_SIZE_SHIFT),
+               "two more have room between the address and the fetch bit");
 
 VMM_ALWAYS_INLINE uint64_t runs_packed_key(VMMPackedRef ref, unsigned page_shift) {
-    uint64_t fetch = ref >> (VMM_PACKED_OP_SHIFT + 1) & 1;
+    uint64_t fetch = (ref & RUNS_FETCH_BIT) != 0;
     uint64_t kernel = (ref & VMM_PACKED_KERNEL) != 0;
     return (ref & VMM_PACKED_ADDR_MASK) >> page_shift << 2 | kernel << 1 | fetch;
 }
 
-/* What an open run looks like in packed references; no reference looks like UINT64_MAX. */
+/* What an open run looks like in packed references; no good reference looks like UINT64_MAX. */
 static uint64_t runs_open_as_packed(const VmtRunsEncoder *encoder) {
     uint64_t vpn = encoder->open_key >> 2;
     if (encoder->open_key == RUNS_NO_KEY || vpn > VMM_PACKED_ADDR_MASK >> encoder->page_shift) {
@@ -260,37 +258,50 @@ static uint64_t runs_open_as_packed(const VmtRunsEncoder *encoder) {
            ((encoder->open_key & RUNS_KERNEL) != 0 ? VMM_PACKED_KERNEL : 0);
 }
 
-/* Notes where runs begin. Adding the size changes bits of the page where a reference crosses. */
+/* Bits of the page that adding the size changes: the reference crosses. */
+VMM_ALWAYS_INLINE uint64_t runs_crosses(VMMPackedRef ref, unsigned page_shift) {
+    uint64_t last = ref + (ref >> VMM_PACKED_SIZE_SHIFT) % VMM_PACKED_MAX_SIZE;
+    return (last ^ ref) >> page_shift;
+}
+
+/* How many references come before one that crosses. */
+static VMM_VECTORISED size_t runs_before_crossing(const VMMPackedRef *refs, size_t count,
+                                                  unsigned page_shift) {
+    uint64_t any = 0;
+    for (size_t i = 0; i < count; i++) {
+        any |= runs_crosses(refs[i], page_shift);
+    }
+    size_t before = any == 0 ? count : 0;
+    while (before < count && runs_crosses(refs[before], page_shift) == 0) {
+        before++;
+    }
+    return before;
+}
+
+/* Notes where runs begin in references none of which crosses. */
 static void runs_note(RunsNotes *notes, const VMMPackedRef *refs, size_t count, uint64_t open,
-                      unsigned page_shift) {
-    const uint64_t mask = runs_packed_mask(page_shift);
-    const uint64_t crossing = ~UINT64_C(0) << page_shift;
+                      uint64_t common) {
     uint64_t before = open;
     size_t runs = 0;
     size_t writes = 0;
-    size_t i = 0;
-    for (; i < count; i++) {
-        uint64_t ref = refs[i];
-        uint64_t last = ref + (ref >> VMM_PACKED_SIZE_SHIFT) % VMM_PACKED_MAX_SIZE;
-        if (VMM_UNLIKELY(((last ^ ref) & crossing) != 0)) {
-            break;
-        }
-        uint64_t page = ref & mask;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t page = refs[i] & common;
         notes->start[runs] = (uint16_t)i;
         notes->writes_before[runs] = (uint16_t)writes;
         runs += page != before;
         before = page;
         notes->write[writes] = (uint16_t)i;
-        writes += ref >> VMM_PACKED_OP_SHIFT & 1;
+        writes += refs[i] >> VMM_PACKED_OP_SHIFT & 1;
     }
-    notes->start[runs] = (uint16_t)i;
+    notes->start[runs] = (uint16_t)count;
     notes->writes_before[runs] = (uint16_t)writes;
     notes->runs = runs;
-    notes->refs = i;
 }
 
-/* References refs[0] to refs[count - 1] belong to the open run. */
-static void runs_grow(TraceShape *open, const RunsNotes *notes, uint32_t count, uint32_t writes) {
+/* The references before the first new run belong to the open one. */
+static void runs_grow(TraceShape *open, const RunsNotes *notes) {
+    uint32_t count = notes->start[0];
+    uint32_t writes = notes->writes_before[0];
     if (open->writes == 0) {
         open->first_write = open->count + (writes > 0 ? notes->write[0] : count);
     }
@@ -298,59 +309,87 @@ static void runs_grow(TraceShape *open, const RunsNotes *notes, uint32_t count, 
     open->writes += writes;
 }
 
-/* The shape of the run with this number among those noted. */
-VMM_ALWAYS_INLINE TraceShape runs_noted(const RunsNotes *notes, size_t run) {
+/* The run with this number among those noted, which begins with `ref`. */
+VMM_ALWAYS_INLINE TraceShape runs_noted(const RunsNotes *notes, size_t run, VMMPackedRef ref) {
     uint32_t start = notes->start[run];
     uint32_t before = notes->writes_before[run];
     uint32_t count = notes->start[run + 1] - start;
     uint32_t writes = (uint32_t)notes->writes_before[run + 1] - before;
     uint32_t first = writes > 0 ? notes->write[before] - start : count;
-    return (TraceShape){.count = count, .writes = writes, .first_write = first};
+    return (TraceShape){.count = count,
+                        .writes = writes,
+                        .first_write = first,
+                        .fetch = (ref & RUNS_FETCH_BIT) != 0,
+                        .kernel = (ref & VMM_PACKED_KERNEL) != 0};
 }
 
-/* Puts the runs that were noted; the last one is open afterwards. */
-static void runs_put_noted(VmtRunsEncoder *encoder, const RunsNotes *notes,
-                           const VMMPackedRef *refs) {
-    unsigned page_shift = encoder->page_shift;
+/* The op of a store and that of a fetch in one run: a reference had both, or bits above the op. */
+static bool runs_bad(const TraceShape *shape, VMMPackedRef ref) {
+    return (shape->fetch && shape->writes > 0) || (ref & RUNS_UNUSED_BITS) != 0;
+}
+
+/* The kind of a run that the cache does not know; false: it is bad, and put nowhere. */
+static VMM_NOINLINE bool runs_put_unknown(VmtRunsEncoder *encoder, const TraceShape *shape,
+                                          VMMPackedRef ref, RunsSlot *slot, uint64_t word) {
+    if (runs_bad(shape, ref)) {
+        return false;
+    }
+    uint32_t kind = runs_kind(encoder, runs_packed_key(ref, encoder->page_shift) >> 2, shape);
+    if (shape->count < RUNS_SMALL) {
+        *slot = (RunsSlot){word, kind, encoder->block};
+    }
+    encoder->run[encoder->runs++] = (uint16_t)kind;
+    return true;
+}
+
+/* Puts the runs that were noted; the last one is open afterwards. False: one is bad. */
+static bool runs_put_noted(VmtRunsEncoder *encoder, const RunsNotes *notes,
+                           const VMMPackedRef *refs, uint64_t common) {
     if (encoder->open_key != RUNS_NO_KEY) {
-        runs_grow(&encoder->open, notes, notes->start[0], notes->writes_before[0]);
-    }
-    if (notes->runs == 0) {
-        return;
-    }
-    runs_close_open(encoder);
-    for (size_t run = 0; run < notes->runs; run++) {
-        uint64_t key = runs_packed_key(refs[notes->start[run]], page_shift);
-        TraceShape shape = runs_noted(notes, run);
-        shape.fetch = (key & RUNS_FETCH) != 0;
-        shape.kernel = (key & RUNS_KERNEL) != 0;
-        if (run + 1 == notes->runs) {
-            encoder->open_key = key;
-            encoder->open = shape;
-        } else {
-            runs_put(encoder, key >> 2, shape);
+        runs_grow(&encoder->open, notes);
+        if (encoder->open.fetch && encoder->open.writes > 0) {
+            return false;
         }
     }
-}
-
-/* No reference may have both bits of the op, or any of the three above. */
-static bool runs_packed_good(const VMMPackedRef *refs, size_t count) {
-    uint64_t any = 0;
-    uint64_t both = 0;
-    for (size_t i = 0; i < count; i++) {
-        any |= refs[i];
-        both |= refs[i] & refs[i] >> 1;
+    if (notes->runs == 0) {
+        return true;
     }
-    return any >> (VMM_PACKED_OP_SHIFT + 2) == 0 && (both >> VMM_PACKED_OP_SHIFT & 1) == 0;
+    runs_close_open(encoder);
+    uint16_t *to = encoder->run + encoder->runs;
+    size_t last = notes->runs - 1;
+    for (size_t run = 0; run < last; run++) {
+        VMMPackedRef ref = refs[notes->start[run]];
+        TraceShape shape = runs_noted(notes, run, ref);
+        uint64_t word = (ref & common) | shape.count |
+                        (uint64_t)(shape.writes | shape.first_write * RUNS_SMALL)
+                            << VMM_PACKED_SIZE_SHIFT;
+        RunsSlot *slot = &encoder->cache[runs_hash(word) % RUNS_CACHED];
+        if (VMM_LIKELY(slot->value == word && slot->block == encoder->block &&
+                       shape.count < RUNS_SMALL)) {
+            *to++ = (uint16_t)slot->id;
+            continue;
+        }
+        encoder->runs = (uint32_t)(to - encoder->run);
+        if (!runs_put_unknown(encoder, &shape, ref, slot, word)) {
+            return false;
+        }
+        to++;
+    }
+    encoder->runs = (uint32_t)(to - encoder->run);
+    VMMPackedRef ref = refs[notes->start[last]];
+    encoder->open_key = runs_packed_key(ref, encoder->page_shift);
+    encoder->open = runs_noted(notes, last, ref);
+    return !runs_bad(&encoder->open, ref);
 }
 
 /* False: the block has no room for it. */
-static bool runs_add_crossing(VmtRunsEncoder *encoder, VMMPackedRef ref) {
+static bool runs_add_crossing(VmtRunsEncoder *encoder, VMMPackedRef ref, bool *bad) {
     uint64_t first = ref & VMM_PACKED_ADDR_MASK;
     uint64_t last = first + (ref >> VMM_PACKED_SIZE_SHIFT) % VMM_PACKED_MAX_SIZE;
+    bool write = (ref >> VMM_PACKED_OP_SHIFT & 1) != 0;
+    *bad = (ref & RUNS_UNUSED_BITS) != 0 || (write && (ref & RUNS_FETCH_BIT) != 0);
     return runs_reference(encoder, first >> encoder->page_shift, last >> encoder->page_shift,
-                          runs_packed_key(ref, encoder->page_shift) & 3,
-                          ref >> VMM_PACKED_OP_SHIFT & 1);
+                          runs_packed_key(ref, encoder->page_shift) & 3, write);
 }
 
 /* How many the block can surely take, at most `wanted`: each may begin a run. */
@@ -365,28 +404,26 @@ static size_t runs_room(const VmtRunsEncoder *encoder, size_t wanted) {
 
 size_t vmt_runs_add_packed(VmtRunsEncoder *encoder, const VMMPackedRef *refs, size_t count,
                            bool *bad) {
+    const unsigned page_shift = encoder->page_shift;
+    const uint64_t common = runs_common_bits(page_shift);
     RunsNotes notes;
     size_t at = 0;
-    size_t good = 0; /* that many were looked at and are */
     *bad = false;
-    while (at < count) {
+    while (at < count && !*bad) {
         size_t some = runs_room(encoder, count - at);
         if (some == 0) {
             break;
         }
-        if (at + some > good) {
-            *bad = !runs_packed_good(refs + good, at + some - good);
-            if (*bad) {
+        size_t before = runs_before_crossing(refs + at, some, page_shift);
+        runs_note(&notes, refs + at, before, runs_open_as_packed(encoder), common);
+        *bad = !runs_put_noted(encoder, &notes, refs + at, common);
+        encoder->references += (uint32_t)before;
+        at += before;
+        if (before < some && !*bad) {
+            if (!runs_add_crossing(encoder, refs[at], bad)) {
                 break;
             }
-            good = at + some;
-        }
-        runs_note(&notes, refs + at, some, runs_open_as_packed(encoder), encoder->page_shift);
-        runs_put_noted(encoder, &notes, refs + at);
-        encoder->references += (uint32_t)notes.refs;
-        at += notes.refs;
-        if (notes.refs < some && !runs_add_crossing(encoder, refs[at++])) {
-            return at - 1;
+            at++;
         }
     }
     return at;
@@ -410,9 +447,17 @@ static uint8_t *runs_put_shape(uint8_t *to, const TraceShape *shape) {
     return to;
 }
 
-/* One index a run, of one byte where that is enough for the dictionary. */
-static uint8_t *runs_put_column(uint8_t *to, const uint16_t *column, size_t runs,
-                                uint32_t dictionary) {
+/* Indices, of one byte where that is enough for their dictionary. */
+static uint8_t *runs_put_index(uint8_t *to, uint16_t index, uint32_t dictionary) {
+    *to++ = (uint8_t)index;
+    if (dictionary > 256) {
+        *to++ = (uint8_t)(index >> 8);
+    }
+    return to;
+}
+
+static VMM_VECTORISED uint8_t *runs_put_column(uint8_t *to, const uint16_t *column, size_t runs,
+                                               uint32_t dictionary) {
     if (dictionary <= 256) {
         for (size_t i = 0; i < runs; i++) {
             to[i] = (uint8_t)column[i];
@@ -425,10 +470,35 @@ static uint8_t *runs_put_column(uint8_t *to, const uint16_t *column, size_t runs
     return to + 2 * runs;
 }
 
+static VmtTally runs_sum(const VmtRunsEncoder *encoder) {
+    VmtTally sum = {0, 0, 0};
+    for (uint32_t i = 0; i < encoder->runs; i++) {
+        const VmtTally *tally = &encoder->tallies[encoder->run[i]];
+        sum.page_references += tally->page_references;
+        sum.reads_writes += tally->reads_writes;
+        sum.fetches_kernel += tally->fetches_kernel;
+    }
+    return sum;
+}
+
+/* The dictionaries of the next block are empty. After 2^32 blocks their numbers begin anew. */
+static void runs_begin_block(VmtRunsEncoder *encoder) {
+    encoder->runs = encoder->page_count = encoder->shape_count = encoder->kind_count = 0;
+    encoder->references = 0;
+    if (++encoder->block == 0) {
+        memset(encoder->cache, 0, sizeof encoder->cache);
+        memset(encoder->page_slots, 0, sizeof encoder->page_slots);
+        memset(encoder->shape_slots, 0, sizeof encoder->shape_slots);
+        memset(encoder->kind_slots, 0, sizeof encoder->kind_slots);
+        encoder->block = 1;
+    }
+}
+
 const uint8_t *vmt_runs_take(VmtRunsEncoder *encoder, VmtBlock *block) {
     runs_close_open(encoder);
     uint8_t *to = vmt_put_varint(encoder->payload, encoder->page_count);
     to = vmt_put_varint(to, encoder->shape_count);
+    to = vmt_put_varint(to, encoder->kind_count);
     uint64_t before = 0;
     for (uint32_t i = 0; i < encoder->page_count; i++) {
         to = vmt_put_varint(to, vmt_zigzag(encoder->pages[i] - before));
@@ -437,24 +507,16 @@ const uint8_t *vmt_runs_take(VmtRunsEncoder *encoder, VmtBlock *block) {
     for (uint32_t i = 0; i < encoder->shape_count; i++) {
         to = runs_put_shape(to, &encoder->shapes[i]);
     }
-    to = runs_put_column(to, encoder->page, encoder->runs, encoder->page_count);
-    to = runs_put_column(to, encoder->shape, encoder->runs, encoder->shape_count);
+    for (uint32_t i = 0; i < encoder->kind_count; i++) {
+        to = runs_put_index(to, encoder->kinds[i].page, encoder->page_count);
+        to = runs_put_index(to, encoder->kinds[i].shape, encoder->shape_count);
+    }
+    to = runs_put_column(to, encoder->run, encoder->runs, encoder->kind_count);
 
-    TraceRuns runs = {.shapes = encoder->shapes,
-                      .shape_count = encoder->shape_count,
-                      .shape = encoder->shape,
-                      .count = encoder->runs};
     block->type = VMT_BLOCK_RUNS;
     block->entries = encoder->runs;
     block->raw_bytes = (uint32_t)(to - encoder->payload);
-    vmt_runs_count(&runs, encoder->tallies, block);
-    encoder->runs = encoder->page_count = encoder->shape_count = encoder->references = 0;
-    if (++encoder->block == 0) {
-        /* After 2^32 blocks their numbers begin anew: nothing may carry one of long ago. */
-        memset(encoder->page_slots, 0, sizeof encoder->page_slots);
-        memset(encoder->small_slots, 0, sizeof encoder->small_slots);
-        memset(encoder->shape_slots, 0, sizeof encoder->shape_slots);
-        encoder->block = 1;
-    }
+    vmt_runs_count(runs_sum(encoder), block);
+    runs_begin_block(encoder);
     return encoder->payload;
 }

@@ -2,7 +2,12 @@
 /*
  * The codec of page runs: references become runs (runs.h), a block of runs becomes bytes, and back.
  *
- *     page count | shape count | pages | shapes | page of each run | shape of each run
+ *     counts of pages, shapes, kinds | pages | shapes | kinds | kind of each run
+ *
+ * A kind is a page with a shape. A program has few of them at a time, mostly fewer than 256, so
+ * that a run is a single byte, and zstd has half of the bytes to look at. (Measured on recordings
+ * of gzip, sort, sqlite3 and python3 against a column of pages and one of shapes: 5 to 35 %
+ * smaller, packed and unpacked 1.3 to 2 times as fast.)
  *
  * The encoder holds one block in the making and one open run, the last. A run stays open from call
  * to call, so that it does not matter how references are cut into calls.
@@ -21,8 +26,8 @@ void vmt_runs_close(VmtRunsEncoder *encoder);
 
 /*
  * Take references of one thread: how many were taken. Fewer than given: the block is full, and the
- * rest is to be given again once it was taken. A packed reference that is none ends the taking with
- * *bad set.
+ * rest is to be given again once it was taken. After a packed reference that is none *bad is set,
+ * and the encoder is of no more use.
  */
 size_t vmt_runs_add(VmtRunsEncoder *encoder, const VMMRef *refs, size_t count);
 size_t vmt_runs_add_packed(VmtRunsEncoder *encoder, const VMMPackedRef *refs, size_t count,
@@ -34,26 +39,32 @@ bool vmt_runs_pending(const VmtRunsEncoder *encoder);
 /* Ends the block: its payload (valid until the next call) and the counts of its header. */
 const uint8_t *vmt_runs_take(VmtRunsEncoder *encoder, VmtBlock *block);
 
-/* What one run of a shape adds to the counts of its block: two counts of 32 bits in a word. */
+/* A page with a shape, by their indices. */
+typedef struct VmtKind {
+    uint16_t page;
+    uint16_t shape;
+} VmtKind;
+
+/* What one run adds to the counts of its block: two counts of 32 bits in a word. */
 typedef struct VmtTally {
     uint64_t page_references;
     uint64_t reads_writes;
     uint64_t fetches_kernel;
 } VmtTally;
 
-/*
- * Sets the counts of references in *block. `tallies` has room for each shape. False: there are more
- * than 32 bits hold.
- */
-bool vmt_runs_count(const TraceRuns *runs, VmtTally *tallies, VmtBlock *block);
+VmtTally vmt_runs_tally(const TraceShape *shape);
+
+/* Sets the counts of references in *block. False: there are more than 32 bits hold. */
+bool vmt_runs_count(VmtTally sum, VmtBlock *block);
 
 /* The arrays of a decoded block. */
 typedef struct VmtRuns {
     uint64_t pages[VMT_ENTRIES];
     TraceShape shapes[VMT_ENTRIES];
+    VmtKind kinds[VMT_ENTRIES];
+    VmtTally tallies[VMT_ENTRIES]; /* by kind */
     uint16_t page[VMT_ENTRIES];
     uint16_t shape[VMT_ENTRIES];
-    VmtTally tallies[VMT_ENTRIES];
     TraceRuns runs; /* points into them */
 } VmtRuns;
 

@@ -9,7 +9,7 @@
 /* ---- Counting ------------------------------------------------------------------------------- */
 
 /* The first page reference of a continued run is part of the reference before. */
-static VmtTally unfold_tally(const TraceShape *shape) {
+VmtTally vmt_runs_tally(const TraceShape *shape) {
     uint64_t references = shape->count - shape->continued;
     uint64_t writes = shape->writes - (shape->continued && shape->first_write == 0);
     VmtTally tally = {.page_references = shape->count};
@@ -23,18 +23,8 @@ static VmtTally unfold_tally(const TraceShape *shape) {
     return tally;
 }
 
-bool vmt_runs_count(const TraceRuns *runs, VmtTally *tallies, VmtBlock *block) {
-    for (uint32_t i = 0; i < runs->shape_count; i++) {
-        tallies[i] = unfold_tally(&runs->shapes[i]);
-    }
-    /* No half of a word can overflow as long as all page references fit 32 bits. */
-    VmtTally sum = {0, 0, 0};
-    for (size_t i = 0; i < runs->count; i++) {
-        const VmtTally *tally = &tallies[runs->shape[i]];
-        sum.page_references += tally->page_references;
-        sum.reads_writes += tally->reads_writes;
-        sum.fetches_kernel += tally->fetches_kernel;
-    }
+/* No half of a word has overflowed as long as all page references fit 32 bits. */
+bool vmt_runs_count(VmtTally sum, VmtBlock *block) {
     block->page_references = (uint32_t)sum.page_references;
     block->reads = (uint32_t)sum.reads_writes;
     block->writes = (uint32_t)(sum.reads_writes >> 32);
@@ -76,36 +66,78 @@ static bool unfold_shapes(VmtRuns *to, VmtCursor *cursor) {
     return continued;
 }
 
-static VMM_VECTORISED uint8_t unfold_widen(uint16_t *to, const uint8_t *from, size_t count) {
+/* The next index, of one byte where that is enough for its dictionary, and below its size. */
+static uint16_t unfold_index(VmtCursor *cursor, uint32_t dictionary) {
+    size_t width = dictionary <= 256 ? 1 : 2;
+    if ((size_t)(cursor->end - cursor->at) < width) {
+        cursor->bad = true;
+        return 0;
+    }
+    unsigned index = width == 1 ? cursor->at[0] : vmt_get16(cursor->at);
+    cursor->at += width;
+    cursor->bad = cursor->bad || index >= dictionary;
+    return (uint16_t)index;
+}
+
+static void unfold_kinds(VmtRuns *to, VmtCursor *cursor, uint32_t kind_count) {
+    for (uint32_t i = 0; i < kind_count && !cursor->bad; i++) {
+        uint16_t page = unfold_index(cursor, to->runs.page_count);
+        uint16_t shape = unfold_index(cursor, to->runs.shape_count);
+        if (!cursor->bad) {
+            to->kinds[i] = (VmtKind){page, shape};
+            to->tallies[i] = vmt_runs_tally(&to->shapes[shape]);
+        }
+    }
+}
+
+static VMM_VECTORISED unsigned unfold_most(const uint8_t *bytes, size_t count) {
     uint8_t most = 0;
     for (size_t i = 0; i < count; i++) {
-        most = from[i] > most ? from[i] : most;
-        to[i] = from[i];
+        most = bytes[i] > most ? bytes[i] : most;
     }
     return most;
 }
 
-static VMM_VECTORISED uint16_t unfold_load(uint16_t *to, const uint8_t *from, size_t count) {
-    uint16_t most = 0;
+static unsigned unfold_most_of_two(const uint8_t *bytes, size_t count) {
+    unsigned most = 0;
     for (size_t i = 0; i < count; i++) {
-        uint16_t value = (uint16_t)(from[2 * i] | from[2 * i + 1] << 8);
+        unsigned value = vmt_get16(bytes + 2 * i);
         most = value > most ? value : most;
-        to[i] = value;
     }
     return most;
 }
 
-/* One index a run, all of them below the size of their dictionary. */
-static void unfold_column(uint16_t *to, VmtCursor *cursor, size_t runs, uint32_t dictionary) {
-    size_t width = dictionary <= 256 ? 1 : 2;
-    if (cursor->bad || (size_t)(cursor->end - cursor->at) < runs * width) {
-        cursor->bad = true;
-        return;
+/* Page and shape of each run, and the sum of what the runs count. All kinds are good ones. */
+VMM_ALWAYS_INLINE VmtTally unfold_runs(VmtRuns *to, const uint8_t *bytes, size_t width) {
+    VmtTally sum = {0, 0, 0};
+    for (size_t i = 0; i < to->runs.count; i++) {
+        unsigned id = width == 1 ? bytes[i] : vmt_get16(bytes + 2 * i);
+        VmtKind kind = to->kinds[id];
+        const VmtTally *tally = &to->tallies[id];
+        to->page[i] = kind.page;
+        to->shape[i] = kind.shape;
+        sum.page_references += tally->page_references;
+        sum.reads_writes += tally->reads_writes;
+        sum.fetches_kernel += tally->fetches_kernel;
     }
-    unsigned most =
-        width == 1 ? unfold_widen(to, cursor->at, runs) : unfold_load(to, cursor->at, runs);
-    cursor->at += runs * width;
-    cursor->bad = most >= dictionary;
+    return sum;
+}
+
+/* The last part of a payload; false: it does not fit the runs, or the kinds. */
+static bool unfold_column(VmtRuns *to, const VmtCursor *cursor, uint32_t kind_count,
+                          VmtTally *sum) {
+    size_t width = kind_count <= 256 ? 1 : 2;
+    const uint8_t *bytes = cursor->at;
+    size_t runs = to->runs.count;
+    if ((size_t)(cursor->end - bytes) != runs * width) {
+        return false;
+    }
+    unsigned most = width == 1 ? unfold_most(bytes, runs) : unfold_most_of_two(bytes, runs);
+    if (most >= kind_count) {
+        return false;
+    }
+    *sum = width == 1 ? unfold_runs(to, bytes, 1) : unfold_runs(to, bytes, 2);
+    return true;
 }
 
 /* Continued runs follow a run of their kind on the page before; a reference's size fits 32 bits. */
@@ -141,6 +173,7 @@ const char *vmt_runs_decode(VmtRuns *to, const VmtBlock *block, unsigned page_sh
     VmtCursor cursor = {payload, payload + block->raw_bytes, false};
     uint32_t page_count = vmt_get_varint32(&cursor);
     uint32_t shape_count = vmt_get_varint32(&cursor);
+    uint32_t kind_count = vmt_get_varint32(&cursor);
     to->runs = (TraceRuns){.pid = block->pid,
                            .tid = block->tid,
                            .page_shift = page_shift,
@@ -151,21 +184,22 @@ const char *vmt_runs_decode(VmtRuns *to, const VmtBlock *block, unsigned page_sh
                            .count = block->entries,
                            .page = to->page,
                            .shape = to->shape};
-    if (cursor.bad || page_count > block->entries || shape_count > block->entries) {
+    if (cursor.bad || page_count > block->entries || shape_count > block->entries ||
+        kind_count > block->entries) {
         return "its dictionaries are longer than its runs";
     }
     unfold_pages(to, &cursor, page_shift);
     bool continued = unfold_shapes(to, &cursor);
+    unfold_kinds(to, &cursor, kind_count);
     if (cursor.bad) {
         return "its dictionaries are wrong";
     }
-    unfold_column(to->page, &cursor, block->entries, to->runs.page_count);
-    unfold_column(to->shape, &cursor, block->entries, to->runs.shape_count);
-    if (cursor.bad || cursor.at != cursor.end) {
+    VmtTally sum;
+    if (!unfold_column(to, &cursor, kind_count, &sum)) {
         return "its runs do not fit its dictionaries";
     }
     VmtBlock counts;
-    if (!vmt_runs_count(&to->runs, to->tallies, &counts) || !unfold_same_counts(&counts, block)) {
+    if (!vmt_runs_count(sum, &counts) || !unfold_same_counts(&counts, block)) {
         return "its counts are not those of its header";
     }
     if (continued && !unfold_continues(&to->runs)) {

@@ -188,25 +188,47 @@ static Bytes take_bytes(int file) {
     return bytes;
 }
 
-/* Packed where it can be, if wanted: each stretch of one thread by itself. */
-static void write_refs(VMMTraceWriter *writer, const Script *script, size_t from, size_t to,
-                       bool packed) {
-    for (size_t i = from; i < to; i++) {
-        const VMMRef *ref = &script->steps[i].ref;
-        int code;
-        if (packed && ref->size >= 1 && ref->size <= VMM_PACKED_MAX_SIZE &&
-            ref->addr <= VMM_PACKED_ADDR_MASK) {
-            VMMPackedRef one = ref->addr | (uint64_t)(ref->size - 1) << VMM_PACKED_SIZE_SHIFT |
-                               (uint64_t)ref->op << VMM_PACKED_OP_SHIFT |
-                               (ref->flags & VMM_REF_KERNEL ? VMM_PACKED_KERNEL : 0);
-            code = vmm_trace_write_packed(writer, ref->pid, ref->tid, &one, 1);
-        } else {
-            code = vmm_trace_write(writer, ref, 1);
+static bool packable(const VMMRef *ref) {
+    return ref->size >= 1 && ref->size <= VMM_PACKED_MAX_SIZE && ref->addr <= VMM_PACKED_ADDR_MASK;
+}
+
+static VMMPackedRef pack(const VMMRef *ref) {
+    return ref->addr | (uint64_t)(ref->size - 1) << VMM_PACKED_SIZE_SHIFT |
+           (uint64_t)ref->op << VMM_PACKED_OP_SHIFT |
+           (ref->flags & VMM_REF_KERNEL ? VMM_PACKED_KERNEL : 0);
+}
+
+/* The steps from `from` on that are references and go into one call: how many. */
+static size_t gather(const Script *script, size_t from, size_t most, bool packed, VMMRef *refs,
+                     VMMPackedRef *words) {
+    size_t count = 0;
+    while (count < most && from + count < script->count) {
+        const Step *step = &script->steps[from + count];
+        if (step->kind != STEP_REF ||
+            (packed && (!packable(&step->ref) || step->ref.pid != script->steps[from].ref.pid ||
+                        step->ref.tid != script->steps[from].ref.tid))) {
+            break;
         }
-        if (code != VMM_OK) {
-            fail_msg("%s", vmm_trace_writer_error_text(writer));
-        }
+        refs[count] = step->ref;
+        words[count++] = pack(&step->ref);
     }
+    return count;
+}
+
+/* References from this step on, in calls of any length; returns how many. */
+static size_t write_refs(VMMTraceWriter *writer, const Script *script, size_t from, bool packed,
+                         Rng *rng) {
+    static VMMRef refs[3000];
+    static VMMPackedRef words[3000];
+    const VMMRef *first = &script->steps[from].ref;
+    bool pack_it = packed && packable(first);
+    size_t count = gather(script, from, 1 + rng_below(rng, 3000), pack_it, refs, words);
+    int code = pack_it ? vmm_trace_write_packed(writer, first->pid, first->tid, words, count)
+                       : vmm_trace_write(writer, refs, count);
+    if (code != VMM_OK) {
+        fail_msg("%s", vmm_trace_writer_error_text(writer));
+    }
+    return count;
 }
 
 static VMMTraceWriter *open_writer(int file, const char *codec) {
@@ -229,15 +251,15 @@ static VMMTraceWriter *open_writer(int file, const char *codec) {
 static Bytes write_script(const Script *script, const char *codec, bool packed) {
     int file = open_memory();
     VMMTraceWriter *writer = open_writer(file, codec);
-    for (size_t i = 0; i < script->count; i++) {
+    Rng rng = rng_seed(1, "calls");
+    for (size_t i = 0; i < script->count;) {
         const Step *step = &script->steps[i];
         if (step->kind == STEP_EVENT) {
             assert_int_equal(vmm_trace_write_event(writer, &step->event), VMM_OK);
         } else if (step->kind == STEP_FLUSH) {
             assert_int_equal(vmm_trace_writer_flush(writer), VMM_OK);
-        } else {
-            write_refs(writer, script, i, i + 1, packed);
         }
+        i += step->kind == STEP_REF ? write_refs(writer, script, i, packed, &rng) : 1;
     }
     assert_int_equal(vmm_trace_writer_finish(writer), VMM_OK);
     vmm_trace_writer_close(writer);
