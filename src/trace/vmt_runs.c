@@ -11,7 +11,8 @@
  * the stores are. From these notes a run becomes one word, which a small cache knows to be a kind.
  * What crosses into the next page, one in some thousands, is taken by itself.
  *
- * Tables are not cleared between blocks. An entry is valid if it carries the number of the block.
+ * The hash tables are not cleared between blocks: an entry is valid if it carries the number of the
+ * block. Of the cache only what was used is cleared.
  */
 #include "vmt_runs.h"
 
@@ -24,7 +25,7 @@ _Static_assert(RUNS_PAYLOAD_BYTES <= VMT_RAW_MAX, "a block's payload is within t
 
 #define RUNS_BATCH 256 /* packed references looked at together */
 #define RUNS_SLOTS (2 * VMT_ENTRIES)
-#define RUNS_CACHED 4096               /* kinds in the cache; a power of two */
+#define RUNS_CACHED 16384              /* kinds in the cache; a power of two */
 #define RUNS_SMALL 64                  /* runs of fewer references fit a word */
 #define RUNS_MAX_REFERENCES (1u << 30) /* of a block, so that its counts fit 32 bits */
 #define RUNS_MAX_PAGES 32768u          /* of one reference; a longer one is taken as several */
@@ -51,8 +52,10 @@ struct VmtRunsEncoder {
     uint32_t page_count;
     uint32_t shape_count;
     uint32_t kind_count;
-    RunsSlot cache[RUNS_CACHED]; /* packed runs, and their kinds */
-    uint16_t run[VMT_ENTRIES];   /* their kinds */
+    uint64_t cached[RUNS_CACHED]; /* runs in one word; 0: none */
+    uint16_t cached_kind[RUNS_CACHED];
+    uint16_t kind_cached[VMT_ENTRIES]; /* where a kind is cached, if it is */
+    uint16_t run[VMT_ENTRIES];         /* their kinds */
     VmtKind kinds[VMT_ENTRIES];
     uint64_t pages[VMT_ENTRIES];
     TraceShape shapes[VMT_ENTRIES];
@@ -310,7 +313,7 @@ static void runs_grow(TraceShape *open, const RunsNotes *notes) {
 }
 
 /* The run with this number among those noted, which begins with `ref`. */
-VMM_ALWAYS_INLINE TraceShape runs_noted(const RunsNotes *notes, size_t run, VMMPackedRef ref) {
+static TraceShape runs_noted(const RunsNotes *notes, size_t run, VMMPackedRef ref) {
     uint32_t start = notes->start[run];
     uint32_t before = notes->writes_before[run];
     uint32_t count = notes->start[run + 1] - start;
@@ -328,21 +331,55 @@ static bool runs_bad(const TraceShape *shape, VMMPackedRef ref) {
     return (shape->fetch && shape->writes > 0) || (ref & RUNS_UNUSED_BITS) != 0;
 }
 
-/* The kind of a run that the cache does not know; false: it is bad, and put nowhere. */
-static VMM_NOINLINE bool runs_put_unknown(VmtRunsEncoder *encoder, const TraceShape *shape,
-                                          VMMPackedRef ref, RunsSlot *slot, uint64_t word) {
-    if (runs_bad(shape, ref)) {
+/* The kind of a noted run that the cache does not know, and may know then. False: it is bad. */
+static VMM_NOINLINE bool runs_put_unknown(VmtRunsEncoder *encoder, const RunsNotes *notes,
+                                          size_t run, VMMPackedRef ref, uint64_t word) {
+    TraceShape shape = runs_noted(notes, run, ref);
+    uint32_t at = runs_hash(word) % RUNS_CACHED;
+    if (runs_bad(&shape, ref)) {
         return false;
     }
-    uint32_t kind = runs_kind(encoder, runs_packed_key(ref, encoder->page_shift) >> 2, shape);
-    if (shape->count < RUNS_SMALL) {
-        *slot = (RunsSlot){word, kind, encoder->block};
+    uint64_t vpn = runs_packed_key(ref, encoder->page_shift) >> 2;
+    uint16_t kind = (uint16_t)runs_kind(encoder, vpn, &shape);
+    if (shape.count < RUNS_SMALL) {
+        encoder->cached[at] = word;
+        encoder->cached_kind[at] = kind;
+        encoder->kind_cached[kind] = (uint16_t)at;
     }
-    encoder->run[encoder->runs++] = (uint16_t)kind;
+    encoder->run[encoder->runs++] = kind;
     return true;
 }
 
-/* Puts the runs that were noted; the last one is open afterwards. False: one is bad. */
+/* Puts the first `count` runs that were noted. False: one is bad. */
+static bool runs_put_closed(VmtRunsEncoder *encoder, const RunsNotes *notes, size_t count,
+                            const VMMPackedRef *refs, uint64_t common) {
+    uint16_t *to = encoder->run + encoder->runs;
+    uint64_t start = notes->start[0];
+    uint64_t before = notes->writes_before[0];
+    for (size_t run = 0; run < count; run++) {
+        uint64_t length = notes->start[run + 1] - start;
+        uint64_t writes = notes->writes_before[run + 1] - before;
+        uint64_t first = writes > 0 ? notes->write[before] - start : length;
+        VMMPackedRef ref = refs[start];
+        uint64_t word =
+            (ref & common) | length | (writes | first * RUNS_SMALL) << VMM_PACKED_SIZE_SHIFT;
+        uint32_t at = runs_hash(word) % RUNS_CACHED;
+        *to = encoder->cached_kind[at];
+        if (VMM_UNLIKELY(encoder->cached[at] != word || length >= RUNS_SMALL)) {
+            encoder->runs = (uint32_t)(to - encoder->run);
+            if (!runs_put_unknown(encoder, notes, run, ref, word)) {
+                return false;
+            }
+        }
+        to++;
+        start += length;
+        before += writes;
+    }
+    encoder->runs = (uint32_t)(to - encoder->run);
+    return true;
+}
+
+/* Takes over what was noted; its last run is open afterwards. False: a reference is bad. */
 static bool runs_put_noted(VmtRunsEncoder *encoder, const RunsNotes *notes,
                            const VMMPackedRef *refs, uint64_t common) {
     if (encoder->open_key != RUNS_NO_KEY) {
@@ -355,27 +392,10 @@ static bool runs_put_noted(VmtRunsEncoder *encoder, const RunsNotes *notes,
         return true;
     }
     runs_close_open(encoder);
-    uint16_t *to = encoder->run + encoder->runs;
     size_t last = notes->runs - 1;
-    for (size_t run = 0; run < last; run++) {
-        VMMPackedRef ref = refs[notes->start[run]];
-        TraceShape shape = runs_noted(notes, run, ref);
-        uint64_t word = (ref & common) | shape.count |
-                        (uint64_t)(shape.writes | shape.first_write * RUNS_SMALL)
-                            << VMM_PACKED_SIZE_SHIFT;
-        RunsSlot *slot = &encoder->cache[runs_hash(word) % RUNS_CACHED];
-        if (VMM_LIKELY(slot->value == word && slot->block == encoder->block &&
-                       shape.count < RUNS_SMALL)) {
-            *to++ = (uint16_t)slot->id;
-            continue;
-        }
-        encoder->runs = (uint32_t)(to - encoder->run);
-        if (!runs_put_unknown(encoder, &shape, ref, slot, word)) {
-            return false;
-        }
-        to++;
+    if (!runs_put_closed(encoder, notes, last, refs, common)) {
+        return false;
     }
-    encoder->runs = (uint32_t)(to - encoder->run);
     VMMPackedRef ref = refs[notes->start[last]];
     encoder->open_key = runs_packed_key(ref, encoder->page_shift);
     encoder->open = runs_noted(notes, last, ref);
@@ -483,10 +503,12 @@ static VmtTally runs_sum(const VmtRunsEncoder *encoder) {
 
 /* The dictionaries of the next block are empty. After 2^32 blocks their numbers begin anew. */
 static void runs_begin_block(VmtRunsEncoder *encoder) {
+    for (uint32_t kind = 0; kind < encoder->kind_count; kind++) {
+        encoder->cached[encoder->kind_cached[kind]] = 0;
+    }
     encoder->runs = encoder->page_count = encoder->shape_count = encoder->kind_count = 0;
     encoder->references = 0;
     if (++encoder->block == 0) {
-        memset(encoder->cache, 0, sizeof encoder->cache);
         memset(encoder->page_slots, 0, sizeof encoder->page_slots);
         memset(encoder->shape_slots, 0, sizeof encoder->shape_slots);
         memset(encoder->kind_slots, 0, sizeof encoder->kind_slots);
