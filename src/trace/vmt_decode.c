@@ -81,10 +81,14 @@ static bool slot_decode_references(VmtSlot *slot, unsigned page_shift) {
     if (slot->refs == NULL) {
         slot->refs = memory_zalloc(&memory_default, VMT_ENTRIES, sizeof *slot->refs);
     }
-    if (slot->refs != NULL) {
-        slot->problem = vmt_full_decode(slot->refs, block, slot->raw);
+    if (slot->model == NULL) {
+        slot->model = vmt_model_open();
     }
-    return slot->refs != NULL;
+    if (slot->refs == NULL || slot->model == NULL) {
+        return false;
+    }
+    slot->problem = vmt_full_decode(slot->model, slot->refs, block, slot->raw);
+    return true;
 }
 
 static void slot_decode(VmtSlot *slot, unsigned page_shift) {
@@ -105,6 +109,7 @@ static void slot_free(VmtSlot *slot) {
     memory_free(&memory_default, slot->unpacked, slot->unpacked_room, 1);
     memory_free(&memory_default, slot->runs, 1, sizeof *slot->runs);
     memory_free(&memory_default, slot->refs, VMT_ENTRIES, sizeof *slot->refs);
+    vmt_model_close(slot->model);
     vmt_unpacker_close(slot->unpacker);
 }
 

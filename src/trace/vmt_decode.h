@@ -29,7 +29,8 @@ typedef struct VmtSlot {
     uint8_t *unpacked;
     size_t unpacked_room;
     VmtRuns *runs; /* of a block of runs */
-    VMMRef *refs;  /* of a block of full addresses: VMT_ENTRIES */
+    VmtModel *model;
+    VMMRef *refs; /* of a block of full addresses: VMT_ENTRIES */
     VmtUnpacker *unpacker;
     int state; /* of the ring */
 } VmtSlot;
