@@ -333,6 +333,52 @@ static void filters_and_ends(void **state) {
     }
 }
 
+/* What an observer was told. */
+typedef struct Told {
+    uint64_t steps, index, hits, count[VMM_OP_COUNT], kernel;
+} Told;
+
+static void tell(void *user, const VMMStep *step) {
+    Told *told = user;
+    assert_true(step->index == told->index || step->index == told->index + 1);
+    bool begins = step->index != told->index;
+    told->steps++;
+    told->hits += step->tlb_hit;
+    told->index = step->index;
+    assert_int_equal(step->ref.addr >> RUN_BITS, step->vpn);
+    if ((step->ref.flags & VMM_REF_KERNEL) != 0) {
+        told->kernel += begins;
+    } else {
+        told->count[step->ref.op] += begins;
+    }
+}
+
+/* Each page reference of a run is a step of its own. */
+static void observers_see_each(void **state) {
+    (void)state;
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        Trace *trace = random_trace(seed, UINT64_C(1) << 36);
+        Told told = {0};
+        Rig rig;
+        rig_make(&rig, "policy=clock frames=5 tlb-size=3 refs=all", BATCH);
+        assert_int_equal(stream_watch(rig.stream, NULL), VMM_OK);
+        rig.machine.observer = tell;
+        rig.machine.observer_user = &told;
+        feed_runs(&rig, trace);
+        VMMStats stats;
+        machine_stats(&rig.machine, &stats);
+        assert_int_equal(told.steps, stats.page_references);
+        assert_int_equal(told.hits, stats.tlb_hits);
+        assert_int_equal(told.index, stats.accesses + stats.kernel_references);
+        assert_int_equal(told.kernel, stats.kernel_references);
+        assert_int_equal(told.count[VMM_OP_READ], stats.reads);
+        assert_int_equal(told.count[VMM_OP_WRITE], stats.writes);
+        assert_int_equal(told.count[VMM_OP_FETCH], stats.fetches);
+        rig_free(&rig);
+        free(trace);
+    }
+}
+
 /* Pages smaller than the trace's cannot be told apart. */
 static void smaller_pages_are_refused(void **state) {
     (void)state;
@@ -348,11 +394,9 @@ static void smaller_pages_are_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_policy),
-        cmocka_unit_test(larger_pages),
-        cmocka_unit_test(pages_beyond_the_limit),
-        cmocka_unit_test(filters_and_ends),
-        cmocka_unit_test(smaller_pages_are_refused),
+        cmocka_unit_test(every_policy),           cmocka_unit_test(larger_pages),
+        cmocka_unit_test(pages_beyond_the_limit), cmocka_unit_test(filters_and_ends),
+        cmocka_unit_test(observers_see_each),     cmocka_unit_test(smaller_pages_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
