@@ -52,7 +52,7 @@ static inline int channel_process_exists(uint32_t pid) {
 
 typedef struct RecordQueue {
     Channel *channel;
-    int fd; /* of the memory file; others open it as /proc/PID/fd/N */
+    int fd;                          /* of the memory file; others open it as /proc/PID/fd/N */
     volatile sig_atomic_t attention; /* a signal came: there is something else to look at */
 } RecordQueue;
 
