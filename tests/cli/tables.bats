@@ -72,7 +72,7 @@ assert rows and all(row["name"] and list(row.values())[-1] for row in rows), row
     cp good.trace app.trace
     cp good.trace plain
     printf ' L 1000,8\n S 2000,8\n' | gzip >sort.lackey.gz
-    cp "$BATS_TEST_DIRNAME/events.vmt" server.vmt
+    make_events server.vmt
     cp server.vmt client.vmt
     vmm trace cut server.vmt --pid 100 -o app.champsim -q
     xz -c app.champsim >app.champsimtrace.xz
