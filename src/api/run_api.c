@@ -74,8 +74,8 @@ static const char *unfit_for_reduced(const Machine *machine, const VMMTraceInfo 
     if (settings_frames(settings) < k) {
         return "the memory has fewer frames";
     }
-    if (settings->page_size != info->page_size) {
-        return "the page-size is not the trace's";
+    if (info->page_size == 0) { /* larger pages than the trace's are served too */
+        return "it does not say for pages of which size";
     }
     if (settings->refs != REFS_ALL) {
         return "refs is not all";

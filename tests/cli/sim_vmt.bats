@@ -65,6 +65,9 @@ print(json.dumps(report))' "$1"; }
         done
     done
     grep -q '"reduction": 8' reduced.json
+    vmm -t laps.trace -p 16K --frames 8 -a lru -o whole.json >/dev/null
+    vmm -t reduced.vmt -p 16K --frames 8 -a lru -o reduced.json >/dev/null
+    [ "$(counter misses whole.json)" = "$(counter misses reduced.json)" ]
     fails 1 'fewer frames' vmm -t reduced.vmt --frames 7 -a lru
     fails 1 'the policy is not lru' vmm -t reduced.vmt --frames 8
     fails 1 'the TLB is neither' vmm -t reduced.vmt --frames 8 -a lru -T 4
