@@ -68,7 +68,7 @@ static Bool arguments_is_valgrinds(HChar *variable) {
 }
 
 /* The name that exec was given takes the place of the path, or that of a removed variable. */
-static void arguments_restore_name(UWord *place, HChar *removed) {
+static void arguments_restore_name(UWord *place, HChar *removed, SizeT room_there) {
     HChar *name = recorder_slot.exec_name;
     SizeT length = VG_(strlen)(name);
     HChar *room = (HChar *)*place;
@@ -76,9 +76,9 @@ static void arguments_restore_name(UWord *place, HChar *removed) {
         return;
     }
     if (VG_(strlen)(room) < length) {
-        room = removed;
+        room = room_there < length ? NULL : removed;
     }
-    if (room != NULL && VG_(strlen)(room) >= length) {
+    if (room != NULL) {
         VG_(memcpy)(room, name, length + 1);
         *place = (UWord)room;
     }
@@ -90,17 +90,20 @@ void recorder_restore_arguments(ThreadId tid) {
     UWord *environment = stack + 1 + stack[0] + 1;
     UWord *end = arguments_end(environment);
     HChar *removed = NULL;
+    SizeT room = 0;
     while (*environment != 0) {
         HChar *variable = (HChar *)*environment;
+        SizeT length = VG_(strlen)(variable);
         if (!arguments_is_valgrinds(variable)) {
             environment++;
             continue;
         }
-        if (removed == NULL || VG_(strlen)(variable) > VG_(strlen)(removed)) {
+        if (length > room) {
             removed = variable;
+            room = length;
         }
         arguments_remove_word(environment, end);
         end--;
     }
-    arguments_restore_name(&stack[1], removed);
+    arguments_restore_name(&stack[1], removed, room);
 }

@@ -33,6 +33,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The memory file for Valgrind's own messages has this name; the tool knows it by that. */
+#define CHANNEL_LOG_NAME "vmm-record-log"
+
 #define CHANNEL_MAGIC UINT64_C(0x4c4e4843764d4d56)
 enum {
     CHANNEL_VERSION = 1,

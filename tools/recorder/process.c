@@ -124,7 +124,7 @@ void recorder_thread_begins(ThreadId tid) {
 
 void recorder_thread_ends(ThreadId tid) {
     process_live_threads--;
-    if (!process_exiting) {
+    if (!process_exiting && process_live_threads > 0) {
         recorder_use_thread(tid);
         recorder_tell(RECORD_EVENT_THREAD_EXIT, 0, 0, 0);
     }

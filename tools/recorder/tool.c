@@ -65,7 +65,23 @@ static void tool_debug_usage(void) {
     VG_(printf)("    (none)\n");
 }
 
+/* Valgrind opens its log, uses a copy that the program cannot reach, and leaves this one open. */
+static void tool_close_log(void) {
+    HChar link[64];
+    HChar target[sizeof CHANNEL_LOG_NAME + 64];
+    for (Int fd = 0; fd < 1024; fd++) {
+        VG_(sprintf)(link, "/proc/self/fd/%d", fd);
+        SSizeT length = VG_(readlink)(link, target, sizeof target - 1);
+        target[length > 0 ? length : 0] = '\0';
+        if (VG_(strstr)(target, CHANNEL_LOG_NAME) != NULL) {
+            VG_(close)(fd);
+            return;
+        }
+    }
+}
+
 static void tool_post_init(void) {
+    tool_close_log();
     recorder_attach(tool_channel);
 }
 

@@ -283,6 +283,20 @@ static void record_progress(Record *record) {
     cli_progress_step(&record->progress, &now);
 }
 
+/* How a process ended: of the program itself we know; else only SIGKILL leaves no time for a word.
+ */
+static int record_how_it_ended(Record *record, uint32_t pid) {
+    if (pid != (uint32_t)record->pid) {
+        return SIGKILL;
+    }
+    if (record->running) {
+        while (waitpid(record->pid, &record->wait_status, 0) < 0 && errno == EINTR) {}
+        record->running = false;
+        record->ended = cli_now();
+    }
+    return record->wait_status;
+}
+
 /* What producers left that died without a word. */
 static void record_bury(Record *record) {
     RecordPart part;
@@ -292,7 +306,8 @@ static void record_bury(Record *record) {
             record_stream_take(&record->stream, &part);
             record_queue_return(&record->queue, (unsigned)segment);
         } else if (part.pid == part.tid) {
-            record_stream_died(&record->stream, part.pid, part.time_ns);
+            record_stream_died(&record->stream, part.pid, record_how_it_ended(record, part.pid),
+                               part.time_ns);
         }
     }
 }
@@ -454,7 +469,7 @@ static int record_whole(Record *record) {
 }
 
 static int record_main(const CliCommand *command, int argc, char **argv) {
-    Record record = {.fd = -1, .queue = {.fd = -1}};
+    Record record = {.fd = -1, .queue = {.fd = -1, .log_fd = -1}};
     CliArguments arguments = {0};
     int status = cli_parse(command, argc, argv, &record.flags, &arguments);
     if (status == CLI_OK && arguments.help) {

@@ -53,6 +53,7 @@ static inline int channel_process_exists(uint32_t pid) {
 typedef struct RecordQueue {
     Channel *channel;
     int fd;                          /* of the memory file; others open it as /proc/PID/fd/N */
+    int log_fd;                      /* where Valgrind's own messages go; so too */
     volatile sig_atomic_t attention; /* a signal came: there is something else to look at */
 } RecordQueue;
 
@@ -128,8 +129,8 @@ size_t record_stream_wanted(RecordStream *stream, size_t count, size_t *skipped)
 void record_stream_check_limits(RecordStream *stream);
 
 void record_stream_take(RecordStream *stream, const RecordPart *part);
-/* The process ended by a signal that left it no time to say so. */
-void record_stream_died(RecordStream *stream, uint32_t pid, uint64_t time_ns);
+/* The process ended without a word; its status as of wait(2). */
+void record_stream_died(RecordStream *stream, uint32_t pid, int wait_status, uint64_t time_ns);
 void record_stream_pause(RecordStream *stream, bool paused, uint64_t time_ns);
 /* Writes what is left, unless an error ended it. */
 void record_stream_finish(RecordStream *stream);

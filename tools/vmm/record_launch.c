@@ -55,8 +55,9 @@ int record_launch_check(const char *program) {
         return CLI_OK;
     }
     if (stat(program, &status) != 0) {
-        cli_error("cannot run '%s': %s", program, strerror(errno));
-        return errno == ENOENT || errno == ENOTDIR ? RECORD_NOT_FOUND : RECORD_NOT_EXECUTABLE;
+        int error = errno;
+        cli_error("cannot run '%s': %s", program, strerror(error));
+        return error == ENOENT || error == ENOTDIR ? RECORD_NOT_FOUND : RECORD_NOT_EXECUTABLE;
     }
     if (!S_ISREG(status.st_mode) || access(program, X_OK) != 0) {
         cli_error("cannot run '%s': %s", program,
@@ -138,20 +139,23 @@ static char **record_launch_join(const char *const *options, size_t count, char 
     return joined;
 }
 
-static char *record_launch_channel(const RecordQueue *queue) {
-    return cli_format("/proc/%ld/fd/%d", (long)getpid(), queue->fd);
+/* The name under which another process opens a descriptor of this one. */
+static char *record_launch_own(int fd) {
+    return cli_format("/proc/%ld/fd/%d", (long)getpid(), fd);
 }
 
 static char **record_launch_tool_words(const RecordQueue *queue, char **words) {
     char *launcher = record_launch_find_tool();
-    char *channel = record_launch_channel(queue);
+    char *channel = record_launch_own(queue->fd);
+    char *log = record_launch_own(queue->log_fd);
     char *option = cli_format("--channel=%s", channel);
+    char *log_option = cli_format("--log-file=%s", log);
     const char *const options[] = {
         launcher != NULL ? launcher : "vmmrec",
         "--tool=vmmrec",
         "--command-line-only=yes", /* no ~/.valgrindrc, no $VALGRIND_OPTS */
         "-q",
-        "--log-file=/dev/null", /* Valgrind's own messages are not the program's */
+        log_option, /* its own messages are not the program's */
         "--vgdb=no",
         "--trace-children=yes",
         "--child-silent-after-fork=yes",
@@ -162,7 +166,9 @@ static char **record_launch_tool_words(const RecordQueue *queue, char **words) {
     };
     char **joined = record_launch_join(options, sizeof options / sizeof options[0], words);
     free(option);
+    free(log_option);
     free(channel);
+    free(log);
     free(launcher);
     return joined;
 }
@@ -240,7 +246,7 @@ static void record_launch_free(char **joined, char **words) {
 }
 
 pid_t record_launch(RecordRecorder recorder, const RecordQueue *queue, char **words) {
-    char *channel = record_launch_channel(queue);
+    char *channel = record_launch_own(queue->fd);
     pid_t pid;
     if (recorder == RECORD_FAST) {
         pid = record_launch_start(recorder, words, channel, -1);

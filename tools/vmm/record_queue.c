@@ -17,8 +17,9 @@
 /* ---- Opening -------------------------------------------------------------------------------- */
 
 int record_queue_open(RecordQueue *queue, uint32_t fetches, bool paused) {
-    *queue = (RecordQueue){.fd = memfd_create("vmm-record", MFD_CLOEXEC)};
-    if (queue->fd < 0 || ftruncate(queue->fd, (off_t)sizeof(Channel)) != 0) {
+    *queue = (RecordQueue){.fd = memfd_create("vmm-record", MFD_CLOEXEC),
+                           .log_fd = memfd_create(CHANNEL_LOG_NAME, MFD_CLOEXEC)};
+    if (queue->fd < 0 || queue->log_fd < 0 || ftruncate(queue->fd, (off_t)sizeof(Channel)) != 0) {
         cli_error("cannot make memory to share with the recorder: %s", strerror(errno));
         return CLI_FAILURE;
     }
@@ -47,7 +48,10 @@ void record_queue_close(RecordQueue *queue) {
     if (queue->fd >= 0) {
         close(queue->fd);
     }
-    *queue = (RecordQueue){.fd = -1};
+    if (queue->log_fd >= 0) {
+        close(queue->log_fd);
+    }
+    *queue = (RecordQueue){.fd = -1, .log_fd = -1};
 }
 
 /* ---- Who lives ------------------------------------------------------------------------------ */

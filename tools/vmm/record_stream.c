@@ -277,9 +277,9 @@ void record_stream_pause(RecordStream *stream, bool paused, uint64_t time_ns) {
     }
 }
 
-void record_stream_died(RecordStream *stream, uint32_t pid, uint64_t time_ns) {
+void record_stream_died(RecordStream *stream, uint32_t pid, int wait_status, uint64_t time_ns) {
     VMMEvent event = record_stream_new_event(VMM_EVENT_EXIT, pid, pid, time_ns);
-    event.value = 9; /* only SIGKILL leaves no time at all */
+    event.value = (uint64_t)(unsigned)wait_status;
     record_stream_exit(stream, &event);
 }
 

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the tests of vmm record have recorded: one action a run, named by the first argument. What
+ * an action touches it brings between marks, and prints the addresses that the test must know.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ipc.h>
+#include <sys/mman.h>
+#include <sys/shm.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../../include/vmm/record.h"
+
+enum { PAGE = 4096 };
+
+static unsigned char *map_pages(size_t pages) {
+    void *memory =
+        mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) {
+        exit(99);
+    }
+    return memory;
+}
+
+static void say(const void *address) {
+    printf("%p\n", address);
+    fflush(stdout);
+}
+
+static void store(unsigned char *memory, int page) {
+    *(volatile unsigned char *)(memory + page * PAGE) = (unsigned char)(page + 1);
+}
+
+/* The parent stores to page 0, then the child to pages 0 and 1, then the parent to page 2. */
+static int act_fork(const char *value) {
+    (void)value;
+    unsigned char *memory = map_pages(3);
+    int status = 0;
+    say(memory);
+    store(memory, 0);
+    pid_t child = fork();
+    if (child == 0) {
+        store(memory, 0);
+        store(memory, 1);
+        _exit(3);
+    }
+    waitpid(child, &status, 0);
+    store(memory, 2);
+    return WEXITSTATUS(status) == 3 ? 0 : 1;
+}
+
+/* A child that leaves no time for a last word. */
+static int act_kill(const char *value) {
+    (void)value;
+    unsigned char *memory = map_pages(2);
+    int status = 0;
+    say(memory);
+    pid_t child = fork();
+    if (child == 0) {
+        store(memory, 1);
+        for (;;) {
+            store(memory, 0);
+        }
+    }
+    usleep(300 * 1000);
+    kill(child, SIGKILL);
+    waitpid(child, &status, 0);
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL ? 0 : 1;
+}
+
+static int act_shared(const char *path) {
+    int fd = open(path, O_RDWR);
+    unsigned char *memory = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, PAGE);
+    if (fd < 0 || memory == MAP_FAILED) {
+        return 99;
+    }
+    say(memory);
+    store(memory, 1);
+    msync(memory, 2 * PAGE, MS_SYNC);
+    return 0;
+}
+
+static int act_heap(const char *value) {
+    say(value); /* and the buffer of standard output is there */
+    char *start = sbrk(0);
+    say(start);
+    vmm_record_mark(1);
+    brk(start + 5 * PAGE);
+    brk(start + 2 * PAGE);
+    vmm_record_mark(2);
+    return 0;
+}
+
+static int act_remap(const char *value) {
+    (void)value;
+    unsigned char *memory = map_pages(2);
+    unsigned char *target = map_pages(8);
+    say(memory);
+    say(target);
+    vmm_record_mark(1);
+    mremap(memory, 2 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, target);
+    vmm_record_mark(2);
+    return 0;
+}
+
+static int act_sysv(const char *value) {
+    (void)value;
+    int id = shmget(IPC_PRIVATE, 3 * PAGE, IPC_CREAT | 0600);
+    vmm_record_mark(1);
+    unsigned char *memory = shmat(id, NULL, 0);
+    store(memory, 2);
+    shmdt(memory);
+    vmm_record_mark(2);
+    say(memory);
+    shmctl(id, IPC_RMID, NULL);
+    return 0;
+}
+
+static void *thread_stores(void *memory) {
+    store(memory, 1);
+    return NULL;
+}
+
+static int act_thread(const char *value) {
+    (void)value;
+    unsigned char *memory = map_pages(2);
+    pthread_t thread;
+    say(memory);
+    pthread_create(&thread, NULL, thread_stores, memory);
+    pthread_join(thread, NULL);
+    store(memory, 0);
+    return 0;
+}
+
+/* 5000 bytes go out of page 0 on, and 3 of 4096 come in at page 3. */
+static int act_kernel(const char *path) {
+    unsigned char *memory = map_pages(4);
+    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    int pipes[2];
+    if (fd < 0 || pipe(pipes) != 0) {
+        return 99;
+    }
+    say(memory);
+    vmm_record_mark(1);
+    long written = write(fd, memory, 5000);
+    written += write(pipes[1], "abc", 3);
+    long got = read(pipes[0], memory + 3 * PAGE, PAGE);
+    long failed = write(-1, memory, 100);
+    vmm_record_mark(2);
+    return written == 5003 && got == 3 && failed == -1 ? 0 : 1;
+}
+
+static int act_pause(const char *value) {
+    (void)value;
+    unsigned char *memory = map_pages(5);
+    say(memory);
+    store(memory, 0);
+    vmm_record_stop();
+    store(memory, 1);
+    munmap(map_pages(1), PAGE);
+    vmm_record_start();
+    store(memory, 2);
+    vmm_record_stop();
+    store(memory, 3);
+    vmm_record_start();
+    store(memory, 4);
+    return 0;
+}
+
+static int deeper(int levels) {
+    volatile unsigned char frame[PAGE];
+    frame[0] = (unsigned char)levels;
+    return levels == 0 ? frame[0] : deeper(levels - 1) + frame[0];
+}
+
+static int act_stack(const char *value) {
+    (void)value;
+    return deeper(300) < 0;
+}
+
+static int act_signal(const char *value) {
+    return raise(atoi(value));
+}
+
+static int act_crash(const char *value) {
+    (void)value;
+    return *(volatile int *)(uintptr_t)16;
+}
+
+static int compare(const void *a, const void *b) {
+    return *(const int *)a - *(const int *)b;
+}
+
+/* Some hundred thousand references. */
+static int act_work(const char *value) {
+    static int numbers[4000];
+    (void)value;
+    for (int i = 0; i < 4000; i++) {
+        numbers[i] = i * 7919 % 4001;
+    }
+    qsort(numbers, 4000, sizeof numbers[0], compare);
+    return numbers[0] != 0;
+}
+
+static int act_exit(const char *value) {
+    return atoi(value);
+}
+
+static const char *own_path(void) {
+    static char path[4096];
+    return readlink("/proc/self/exe", path, sizeof path - 1) > 0 ? path : "?";
+}
+
+static int act_exec(const char *value) {
+    execl(own_path(), "renamed", "exit", value, (char *)NULL);
+    return 98;
+}
+
+/* A name with which the program says its name. */
+static int act_name(const char *value) {
+    execl(own_path(), value, "print", (char *)NULL);
+    return 98;
+}
+
+int main(int argc, char **argv) {
+    static const struct {
+        const char *name;
+        int (*act)(const char *value);
+    } actions[] = {
+        {"fork", act_fork},   {"kill", act_kill},   {"shared", act_shared}, {"heap", act_heap},
+        {"remap", act_remap}, {"sysv", act_sysv},   {"thread", act_thread}, {"kernel", act_kernel},
+        {"pause", act_pause}, {"stack", act_stack}, {"signal", act_signal}, {"crash", act_crash},
+        {"exit", act_exit},   {"work", act_work},   {"exec", act_exec},     {"name", act_name},
+    };
+    const char *action = argc > 1 ? argv[1] : "";
+    if (strcmp(action, "print") == 0) {
+        puts(argv[0]);
+        return 0;
+    }
+    for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) {
+        if (strcmp(action, actions[i].name) == 0) {
+            return actions[i].act(argc > 2 ? argv[2] : "");
+        }
+    }
+    return 97;
+}

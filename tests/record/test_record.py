@@ -1,0 +1,548 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""vmm record on small programs whose references and events are known exactly.
+
+The programs stand beside this file. A recording is read as native text, which shows every reference
+and every event; addresses that the test must know the program has printed.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/property"))
+
+from tap import Tap, equal  # noqa: E402
+
+BIN = Path(os.environ.get("VMM_BIN_DIR", ROOT / "bin")).resolve()
+VMM = str(BIN / "vmm")
+PAGE = 4096
+LONG = "print(sum(i for i in range(1000)))\nx = [str(i) for i in range(20000)]"
+EVENT = re.compile(r"^# (\w+) (\d+)/(\d+) ?(.*)$")
+REFERENCE = re.compile(r"^(\d+)/(\d+) (K?)([RWI]) 0x([0-9a-f]+) (\d+)$")
+
+
+class Trace:
+    """A recording: `lines` in order, each ("R" or the event's name, pid, tid, what follows)."""
+
+    def __init__(self, text):
+        self.lines = []
+        for line in text.splitlines():
+            event, reference = EVENT.match(line), REFERENCE.match(line)
+            if event:
+                self.lines.append((event[1], int(event[2]), int(event[3]), event[4]))
+            elif reference:
+                self.lines.append((reference[4] + reference[3].lower(), int(reference[1]),
+                                   int(reference[2]), (int(reference[5], 16), int(reference[6]))))
+            elif line and not line.startswith("#"):
+                raise AssertionError(f"a line that is neither reference nor event: {line}")
+
+    def events(self, *names):
+        return [line for line in self.lines if line[0] in names]
+
+    def between(self, first, last):
+        """What stands between two marks."""
+        marks = [i for i, line in enumerate(self.lines) if line[0] == "mark"]
+        start, = [i for i in marks if self.lines[i][3] == str(first)]
+        end, = [i for i in marks if self.lines[i][3] == str(last)]
+        return Trace.of(self.lines[start + 1:end])
+
+    @staticmethod
+    def of(lines):
+        trace = Trace("")
+        trace.lines = lines
+        return trace
+
+    def since(self, address):
+        """What follows the last mapping that begins at this address: it was used before, perhaps."""
+        last = max(i for i, line in enumerate(self.lines)
+                   if line[0] == "map" and line[3].startswith(f"0x{address:x}-"))
+        return Trace.of(self.lines[last + 1:])
+
+    def touched(self, start, length, kinds="RWI"):
+        """References inside of [start, start + length): (kind, offset, size)."""
+        return [(kind, rest[0] - start, rest[1]) for kind, _, _, rest in self.lines
+                if kind.rstrip("k") in kinds and isinstance(rest, tuple)
+                and start <= rest[0] < start + length]
+
+
+class Run:
+    """One program under vmm record."""
+
+    def __init__(self, options, words, to="native", folder=None):
+        self.folder = folder or FOLDER
+        self.file = self.folder / "t.out"
+        done = subprocess.run([VMM, "record", "--to", to, "-o", self.file, *options, "--", *words],
+                              capture_output=True, cwd=self.folder, timeout=120, check=False,
+                              stdin=subprocess.DEVNULL)
+        self.status, self.out, self.err = done.returncode, done.stdout.decode(), done.stderr.decode()
+        self.said = self.out.split()
+
+    def trace(self):
+        return Trace(self.file.read_text())
+
+
+def act(*words, options=("-q",)):
+    """Records an action: the trace, and the addresses that it printed."""
+    run = Run(options, [ACTIONS, *words])
+    equal(run.err, "", "standard error")
+    equal(run.status, 0, "exit status")
+    return run.trace(), [int(word, 16) for word in run.said if word.startswith("0x")]
+
+
+# ---- References ----------------------------------------------------------------------------------
+
+def pages():
+    run = Run(["-q", "--fetches", "none"], [PAGES, "5"])
+    equal(run.status, 0, "exit status")
+    trace, memory = run.trace(), int(run.said[0], 16)
+    equal(trace.between(1, 2).touched(memory, 5 * PAGE),
+          [("W", page * PAGE, 1) for page in range(5)], "stores")
+    equal(trace.between(2, 3).touched(memory, 5 * PAGE),
+          [("R", page * PAGE + 8, 4) for page in (4, 3, 2, 1, 0)], "loads")
+    equal(trace.between(3, 4).touched(memory, 5 * PAGE), [("R", 4092, 8)], "crossing load")
+    equal(trace.touched(0, 1 << 47, "I"), [], "fetches")
+
+
+def events_of_a_mapping():
+    trace = Run(["-q"], [PAGES, "5"]).trace()
+    memory = int(Run(["-q"], [PAGES, "5"]).said[0], 16)
+    found = [(name, rest) for name, _, _, rest in
+             trace.between(4, 5).events("protect", "advise", "unmap", "map")]
+    equal(found, [("protect", f"0x{memory:x}-0x{memory + PAGE:x} r--"),
+                  ("advise", f"0x{memory + PAGE:x}-0x{memory + 2 * PAGE:x} advice 4"),
+                  ("unmap", f"0x{memory:x}-0x{memory + 5 * PAGE:x}")], "events")
+    before = [rest for _, _, _, rest in trace.events("map")
+              if rest.startswith(f"0x{memory:x}-")]
+    equal(before[-1:], [f"0x{memory:x}-0x{memory + 5 * PAGE:x} rw- private anonymous"], "mapping")
+
+
+def page_runs_count_alike():
+    """Runs and full addresses of the same program: the same counts from the simulator."""
+    counts = []
+    for codec in ("runs", "full"):
+        run = Run(["-q", "--codec", codec], [PAGES, "50"], to="vmt")
+        report = subprocess.run([VMM, "-t", run.file, "--frames", "40", "--no-timing"],
+                                capture_output=True, text=True, check=True, timeout=60)
+        counts.append(re.findall(r"(?:Reads|Writes|Fetches|Page faults|TLB hits): +(\d+)",
+                                 report.stdout))
+    equal(counts[0], counts[1], "counts of page runs and of full addresses")
+
+
+def fetches():
+    every = Run(["-q", "--fetches", "all"], [PAGES, "5"]).trace()
+    by_page = Run(["-q", "--fetches", "page"], [PAGES, "5"]).trace()
+    all_fetches = every.touched(0, 1 << 47, "I")
+    some = by_page.touched(0, 1 << 47, "I")
+    assert len(all_fetches) > 3 * len(some) > 0, (len(all_fetches), len(some))
+    equal({address // PAGE for _, address, _ in some} - {address // PAGE
+                                                        for _, address, _ in all_fetches},
+          set(), "pages of code that only the page mode met")
+
+
+def lackey_agrees():
+    """Counts of a static program against Valgrind's own tracing tool: within 1 %."""
+    lackey = subprocess.run(["valgrind", "--tool=lackey", "--trace-mem=yes", "--log-fd=1", "-q",
+                             STATIC, "work"], capture_output=True, text=True, check=True,
+                            timeout=300)
+    theirs = {"I": 0, " L": 0, " S": 0, " M": 0}
+    for line in lackey.stdout.splitlines():
+        if line[:2].rstrip() in ("I",):
+            theirs["I"] += 1
+        elif line[:2] in theirs:
+            theirs[line[:2]] += 1
+    ours = Run(["-q", "--fetches", "all"], [STATIC, "work"]).trace()
+    for kind, expected in (("R", theirs[" L"] + theirs[" M"]), ("W", theirs[" S"] + theirs[" M"]),
+                           ("I", theirs["I"])):
+        found = sum(1 for line in ours.lines if line[0] == kind)
+        assert abs(found - expected) <= expected / 100, f"{kind}: Lackey {expected}, found {found}"
+
+
+def kernel():
+    trace, (memory,) = act("kernel", str(FOLDER / "kernel.file"))
+    equal(trace.between(1, 2).touched(memory, 4 * PAGE),
+          [("Rk", 0, 5000), ("Wk", 3 * PAGE, 3)], "touches of the kernel")
+
+
+def stack():
+    trace, _ = act("stack")
+    top, = [rest for _, _, _, rest in trace.events("map") if "stack" in rest]
+    start, end = (int(word, 16) for word in top.split()[0].split("-"))
+    written = {(address + start) // PAGE for kind, address, _ in
+               trace.touched(start, end - start, "W")}
+    assert len(written) > 300, f"{len(written)} pages of the stack"
+    assert max(written) < end // PAGE
+
+
+# ---- Events --------------------------------------------------------------------------------------
+
+def every_address_is_mapped():
+    """The mappings are complete: no reference lies outside of them."""
+    for words in (["thread"], ["remap"], ["heap"], ["stack"], ["fork"]):
+        trace, _ = act(*words)
+        spaces = {}
+        for kind, pid, _, rest in trace.lines:
+            mapped = spaces.setdefault(pid, set())
+            if kind in ("map", "unmap", "remap"):
+                start, end = (int(word, 16) for word in rest.split()[0].split("-"))
+                own = set(range(start // PAGE, end // PAGE))
+                if kind == "map":
+                    mapped |= own
+                else:
+                    mapped -= own
+                if kind == "remap":
+                    start, end = (int(word, 16) for word in
+                                  re.search(r"0x\w+-0x\w+$", rest).group().split("-"))
+                    mapped |= set(range(start // PAGE, end // PAGE))
+            elif kind == "exec":
+                mapped.clear()
+            elif kind == "fork":
+                spaces[int(rest.split()[1])] = set(mapped)
+            elif isinstance(rest, tuple):
+                for page in range(rest[0] // PAGE, (rest[0] + rest[1] - 1) // PAGE + 1):
+                    assert page in mapped, f"{words}: {kind} of 0x{rest[0]:x} outside of mappings"
+
+
+def heap():
+    trace, (_, start) = act("heap")
+    equal(start % PAGE, 0, "the end of the heap in its page")
+    found = [(name, rest) for name, _, _, rest in trace.between(1, 2).events("map", "unmap")]
+    equal(found, [("map", f"0x{start:x}-0x{start + 5 * PAGE:x} rw- private anonymous heap"),
+                  ("unmap", f"0x{start + 2 * PAGE:x}-0x{start + 5 * PAGE:x} anonymous heap")],
+          "events")
+
+
+def remap():
+    trace, (memory, target) = act("remap")
+    found = [rest for _, _, _, rest in trace.between(1, 2).events("remap")]
+    equal(len(found), 1, "events")
+    for address in (memory, memory + 2 * PAGE, target, target + 4 * PAGE):
+        assert f"0x{address:x}" in found[0], found
+
+
+def shared_file():
+    file = FOLDER / "shared.file"
+    file.write_bytes(bytes(4 * PAGE))
+    trace, (memory,) = act("shared", str(file))
+    found = [rest for _, _, _, rest in trace.events("map") if str(file) in rest]
+    equal(found, [f'0x{memory:x}-0x{memory + 2 * PAGE:x} rw- shared "{file}" offset 0x1000'],
+          "mapping")
+    equal(trace.since(memory).touched(memory, 2 * PAGE), [("W", PAGE, 1), ("Rk", 0, 2 * PAGE)],
+          "references")
+
+
+def sysv():
+    trace, (memory,) = act("sysv")
+    found = [(name, rest) for name, _, _, rest in trace.between(1, 2).events("map", "unmap")
+             if "sysv" in rest]
+    equal([name for name, _ in found], ["map", "unmap"], "events")
+    for _, rest in found:
+        assert rest.startswith(f"0x{memory:x}-0x{memory + 3 * PAGE:x}"), rest
+    assert '"/SYSV00000000"' in found[0][1], found
+
+
+def threads():
+    trace, (memory,) = act("thread")
+    (_, pid, tid, other), = trace.events("thread_start")
+    equal(pid, tid, "who made the thread")
+    other = int(other.split()[-1])
+    equal([line[2] for line in trace.events("thread_exit")], [other], "who ended")
+    stores = [(line[2], line[3][0] - memory) for line in trace.lines
+              if line[0] == "W" and memory <= line[3][0] < memory + 2 * PAGE]
+    equal(stores, [(other, PAGE), (pid, 0)], "stores by thread")
+
+
+def fork():
+    trace, (memory,) = act("fork")
+    (_, parent, _, child), = trace.events("fork")
+    child = int(child.split()[1])
+    told = [(name, pid) for name, pid, _, _ in trace.events("start", "fork", "exec", "exit")]
+    equal(told, [("start", parent), ("exec", parent), ("fork", parent), ("exit", child),
+                 ("exit", parent)], "order of events")
+    equal(trace.events("exit")[0][3], "status 3", "how the child ended")
+    stores = [(line[1] == child, line[3][0] - memory) for line in trace.lines
+              if line[0] == "W" and memory <= line[3][0] < memory + 3 * PAGE]
+    equal(stores, [(False, 0), (True, 0), (True, PAGE), (False, 2 * PAGE)], "stores")
+
+
+def killed_child():
+    """What a child did before a SIGKILL is not lost."""
+    trace, (memory,) = act("kill")
+    child = int(trace.events("fork")[0][3].split()[1])
+    equal([(pid, rest) for _, pid, _, rest in trace.events("exit") if pid == child],
+          [(child, "signal 9")], "its end")
+    own = [line for line in trace.lines if line[1] == child and line[0] == "W"
+           and memory <= line[3][0] < memory + 2 * PAGE]
+    equal(own[0][3][0] - memory, PAGE, "its first store")
+    assert len(own) > 1000, f"{len(own)} stores"
+
+
+def executes():
+    run = Run(["-q"], [ACTIONS, "exec", "7"])
+    equal(run.status, 7, "exit status")
+    told = [(name, rest) for name, _, _, rest in run.trace().events("start", "exec", "exit")]
+    equal(told, [("start", "parent 0"), ("exec", f'"{ACTIONS}"'), ("exec", f'"{ACTIONS}"'),
+                 ("exit", "status 7")], "events")
+
+
+def deaths():
+    for words, status, end in ((["signal", "15"], 143, "signal 15"), (["crash"], 139, "signal 11"),
+                               (["signal", "9"], 137, "signal 9"), (["exit", "42"], 42, "status 42"),
+                               (["exit", "0"], 0, "status 0")):
+        run = Run(["-q"], [ACTIONS, *words])
+        equal(run.status, status, f"{words}: exit status")
+        equal([rest for _, _, _, rest in run.trace().events("exit")], [end], f"{words}: event")
+
+
+def pauses():
+    trace, (memory,) = act("pause")
+    stores = [offset for _, offset, _ in trace.since(memory).touched(memory, 5 * PAGE)]
+    equal(stores, [0, 2 * PAGE, 4 * PAGE], "stores")
+    names = [name for name, _, _, _ in trace.events("pause", "resume", "unmap")]
+    equal([name for name in names if name != "unmap"], ["pause", "resume"] * 2, "events")
+    assert "unmap" in names[names.index("pause"):names.index("resume")], names
+
+
+def begins_paused():
+    run = Run(["-q", "--paused"], [PAGES, "5"])
+    equal(sum(1 for line in run.trace().lines if isinstance(line[3], tuple)), 0, "references")
+    assert run.trace().events("map") and run.trace().events("mark"), "events go on"
+
+
+def limits():
+    whole = Run(["-q"], [PAGES, "5"]).trace()
+    references = [line for line in whole.lines if isinstance(line[3], tuple)]
+    part = Run(["-q", "--start-after", "1000", "--stop-after", "500"], [PAGES, "5"])
+    equal(part.status, 0, "exit status")
+    found = [line for line in part.trace().lines if isinstance(line[3], tuple)]
+    equal([(line[0], line[3]) for line in found],
+          [(line[0], line[3]) for line in references[1000:1500]], "references 1001 to 1500")
+
+
+# ---- The program does not notice -----------------------------------------------------------------
+
+def programs():
+    text = FOLDER / "lines.txt"
+    text.write_text("".join(f"line {i * 7919 % 10007}\n" for i in range(4000)))
+    (FOLDER / "hello.c").write_text("int puts(const char *);\nint main(void) "
+                                    "{ return puts(\"hello\") < 0; }\n")
+    yield "ls", ["ls", "-l", str(ROOT / "include")]
+    yield "ls of what is not there", ["ls", "/no such file"]
+    yield "sort", ["sort", str(text)]
+    yield "gzip", ["gzip", "-c", str(text)]
+    yield "python3", [sys.executable, "-S", "-c", "print(sum({i: i * i for i in range(3000)}.values()))"]
+    yield "xz with threads", ["xz", "-T2", "--block-size=8192", "-1", "-c", str(text)]
+    yield "gcc", ["gcc", "-c", "-o", "hello.o", "hello.c"]
+    yield "a pipeline", ["sh", "-c", f"cat {text} | sort -r | head -n 3; echo $?"]
+    yield "environment", ["env"]
+    yield "names of programs", ["sh", "-c", "ls /nowhere; sort -z --nonsense; exec cat /nowhere"]
+    yield "many writers", ["sh", "-c", "for i in 1 2 3 4 5 6 7 8; do (echo $i > out.$i) & done; wait; cat out.*"]
+    if shutil.which("sqlite3"):
+        yield "sqlite3", ["sqlite3", ":memory:", "create table t(a); insert into t values (3), (1);"
+                          "select * from t order by a"]
+
+
+def natively(words):
+    done = subprocess.run(words, capture_output=True, cwd=FOLDER, timeout=60, check=False,
+                          stdin=subprocess.DEVNULL)
+    made = (FOLDER / "hello.o").read_bytes() if words[0] == "gcc" else b""
+    return done.stdout, done.stderr, done.returncode, made
+
+
+def unnoticed(words):
+    expected = natively(words)
+    done = subprocess.run([VMM, "record", "-q", "-o", FOLDER / "t.vmt", "--", *words],
+                          capture_output=True, cwd=FOLDER, timeout=200, check=False,
+                          stdin=subprocess.DEVNULL)
+    made = (FOLDER / "hello.o").read_bytes() if words[0] == "gcc" else b""
+    equal((done.stdout, done.stderr, done.returncode, made), expected, "what the program did")
+    verified = subprocess.run([VMM, "trace", "verify", FOLDER / "t.vmt"], capture_output=True,
+                              text=True, timeout=200, check=False)
+    equal(verified.returncode, 0, f"vmm trace verify: {verified.stderr}")
+    text = subprocess.run([VMM, "trace", "cat", FOLDER / "t.vmt"], capture_output=True,
+                          text=True, timeout=200, check=True)
+    begun = re.findall(r"^# start (\d+)|^# fork .* child (\d+)", text.stdout, re.M)
+    ended = re.findall(r"^# exit (\d+)", text.stdout, re.M)
+    equal(sorted(a or b for a, b in begun), sorted(ended), "processes that began and that ended")
+
+
+def name_is_kept():
+    for name in ("short", "a name that is longer than the path of the program itself"):
+        run = Run(["-q"], [ACTIONS, "name", name])
+        equal(run.out, name + "\n", "what the program was called")
+
+
+def descriptors():
+    listed = Run(["-q"], ["sh", "-c", "ls /proc/self/fd"]).out.split()
+    low = [word for word in listed if int(word) < 200]
+    expected = subprocess.run(["sh", "-c", "ls /proc/self/fd"], capture_output=True, text=True,
+                              stdin=subprocess.DEVNULL, check=True).stdout.split()
+    equal(low, expected, "descriptors")
+
+
+# ---- Ends ----------------------------------------------------------------------------------------
+
+def started(options, words):
+    command = [VMM, "record", "-o", FOLDER / "s.vmt", *options, "--", *words]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                            cwd=FOLDER, start_new_session=True)
+
+
+def readable():
+    done = subprocess.run([VMM, "trace", "verify", FOLDER / "s.vmt"], capture_output=True,
+                          text=True, timeout=60, check=False)
+    equal(done.returncode, 0, f"vmm trace verify: {done.stderr}")
+
+
+def interrupted():
+    """Ctrl-C goes to the whole group: the program ends, and the trace is whole."""
+    process = started([], ["sh", "-c", "echo ready; while :; do :; done"])
+    equal(process.stdout.readline(), "ready\n", "the program")
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    equal(process.returncode, 130, f"exit status; {err}")
+    readable()
+
+
+def passed_on():
+    """SIGTERM to vmm alone reaches the program, which may handle it."""
+    process = started(["-q"], ["sh", "-c", "trap 'exit 9' TERM; echo ready; while :; do :; done"])
+    equal(process.stdout.readline(), "ready\n", "the program")
+    os.kill(process.pid, signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    equal((process.returncode, err), (9, ""), "exit status and messages")
+    readable()
+
+
+def toggled():
+    """SIGUSR1 begins, and pauses again."""
+    process = started(["-q", "--paused"], ["sh", "-c", "echo ready; read line; exit 0"])
+    process.stdin = None
+    equal(process.stdout.readline(), "ready\n", "the program")
+    process.communicate(timeout=60)
+    process = started(["-q", "--paused"], ["sh", "-c", "echo ready; while [ ! -e go ]; do :; done"])
+    (FOLDER / "go").unlink(missing_ok=True)
+    equal(process.stdout.readline(), "ready\n", "the program")
+    os.kill(process.pid, signal.SIGUSR1)
+    while (FOLDER / "s.vmt").stat().st_size < 2000:
+        time.sleep(0.05)
+    (FOLDER / "go").touch()
+    process.communicate(timeout=60)
+    equal(process.returncode, 0, "exit status")
+    readable()
+    (FOLDER / "go").unlink()
+
+
+def full_disk():
+    """A clear error, the program undisturbed, the trace readable as far as it goes."""
+    script = (f"mount -t tmpfs -o size=128k none {FOLDER}/small && cd {FOLDER}/small && "
+              f"{VMM} record --codec full -o s.vmt -- {sys.executable} -S -c '{LONG}'; "
+              f"status=$?; cp s.vmt {FOLDER}; exit $status")
+    (FOLDER / "small").mkdir()
+    run = subprocess.run(["unshare", "-rm", "sh", "-c", script], capture_output=True, text=True,
+                         timeout=200, check=False)
+    if "mount" in run.stderr or "unshare" in run.stderr:
+        return  # nobody may mount here
+    equal(run.stdout, "499500\n", f"the program's output; {run.stderr}")
+    equal(run.returncode, 1, "exit status")
+    assert "error:" in run.stderr and "No space left on device" in run.stderr, run.stderr
+    found = subprocess.run([VMM, "trace", "info", "--skip-bad-records", FOLDER / "s.vmt"],
+                           capture_output=True, text=True, timeout=60, check=False)
+    equal(found.returncode, 0, f"vmm trace info: {found.stderr}")
+    assert re.search(r"[1-9]\d{4,}", found.stdout), found.stdout + found.stderr
+
+
+def no_place():
+    """Names that cannot be written, and devices that are full."""
+    run = Run([], [ACTIONS, "exit", "0"], folder=FOLDER)
+    for path, message in (("/nonexistent/t.vmt", "No such file or directory"),
+                          (str(FOLDER), "Is a directory"), ("-", "standard output is the program's")):
+        run = subprocess.run([VMM, "record", "-o", path, "--", ACTIONS, "print"], timeout=60,
+                             capture_output=True, text=True, check=False)
+        equal((run.returncode, run.stdout), (1, ""), f"{path}: status, and what the program said")
+        assert message in run.stderr, run.stderr
+    run = subprocess.run([VMM, "record", "-o", "/dev/full", "--", ACTIONS, "print"], timeout=60,
+                         capture_output=True, text=True, check=False)
+    equal((run.returncode, run.stdout), (1, ACTIONS + "\n"), "/dev/full")
+    assert "No space left on device" in run.stderr, run.stderr
+    own = subprocess.run(["sh", "-c", f"{VMM} record -o o.txt -- {ACTIONS} print > o.txt"],
+                         cwd=FOLDER, timeout=60, capture_output=True, text=True, check=False)
+    equal(own.returncode, 1, "the trace where the program writes to")
+    assert "standard stream" in own.stderr, own.stderr
+
+
+def no_program():
+    plain = FOLDER / "plain.txt"
+    plain.write_text("text")
+    for words, status, message in ((["nonexistent"], 127, "not found"),
+                                   (["./nonexistent"], 127, "No such file"),
+                                   ([str(plain)], 126, "Permission denied"),
+                                   ([str(FOLDER)], 126, "Is a directory"),
+                                   ([], 1, "no program to record")):
+        run = subprocess.run([VMM, "record", "-o", "n.vmt", "--", *words], cwd=FOLDER, timeout=60,
+                             capture_output=True, text=True, check=False)
+        equal(run.returncode, status, f"{words}: exit status; {run.stderr}")
+        assert message in run.stderr, run.stderr
+        assert not (FOLDER / "n.vmt").exists(), "a trace of nothing"
+
+
+def size_limit():
+    run = Run(["--max-size", "64Ki", "--codec", "full"],
+              [sys.executable, "-S", "-c", LONG], to="vmt")
+    equal((run.status, run.out), (0, "499500\n"), "the program")
+    assert "--max-size" in run.err, run.err
+    assert 32 * 1024 < run.file.stat().st_size < 1024 * 1024, run.file.stat().st_size
+
+
+def fallback():
+    """Without our tool: a plain warning, and Lackey."""
+    environment = dict(os.environ, VMM_RECORDER="/nonexistent")
+    run = subprocess.run([VMM, "record", "--to", "native", "-o", FOLDER / "l.txt", "--", STATIC,
+                          "exit", "3"], capture_output=True, text=True, env=environment,
+                         cwd=FOLDER, timeout=300, check=False)
+    equal(run.returncode, 3, f"exit status; {run.stderr}")
+    assert "Lackey" in run.stderr and "warning" in run.stderr, run.stderr
+    trace = Trace((FOLDER / "l.txt").read_text())
+    assert sum(1 for line in trace.lines if line[0] == "W") > 1000
+    missing = dict(environment, PATH="/nonexistent")
+    run = subprocess.run([VMM, "record", "--", STATIC, "exit", "3"], capture_output=True,
+                         text=True, env=missing, cwd=FOLDER, timeout=60, check=False)
+    equal(run.returncode, 1, "exit status without any Valgrind")
+    assert "apt-get install valgrind" in run.stderr, run.stderr
+
+
+TESTS = [pages, events_of_a_mapping, page_runs_count_alike, fetches, lackey_agrees, kernel, stack,
+         every_address_is_mapped, heap, remap, shared_file, sysv, threads, fork, killed_child,
+         executes, deaths, pauses, begins_paused, limits, name_is_kept, descriptors, interrupted,
+         passed_on, toggled, full_disk, size_limit, no_place, no_program, fallback]
+
+
+def main():
+    tap = Tap()
+    for source, name, flags in (("actions", ACTIONS, ["-pthread"]), ("pages", PAGES, []),
+                                ("actions", STATIC, ["-pthread", "-static"])):
+        subprocess.run(["gcc", "-O1", "-D_GNU_SOURCE", "-o", name,
+                        ROOT / f"tests/record/{source}.c", *flags], check=True)
+    for test in TESTS:
+        tap.run(test.__name__.replace("_", " "), test)
+    for name, words in programs():
+        if shutil.which(words[0]):
+            tap.run(f"the program does not notice: {name}", lambda words=words: unnoticed(words))
+    return tap.finish()
+
+
+if __name__ == "__main__":
+    if not (BIN / "vmmrec").exists():
+        print("1..1\nok 1 - vmm record # SKIP the recorder was not built: no Valgrind")
+        sys.exit(0)
+    with tempfile.TemporaryDirectory() as name:
+        FOLDER = Path(name).resolve()
+        ACTIONS, PAGES, STATIC = (str(FOLDER / word) for word in ("actions", "pages", "static"))
+        sys.exit(main())
