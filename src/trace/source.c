@@ -324,6 +324,18 @@ int trace_source_rewind(TraceSource *source, Error *error) {
     return code;
 }
 
+int trace_source_seek(TraceSource *source, uint64_t offset, Error *error) {
+    if (lseek(source->fd, source->start + (off_t)offset, SEEK_SET) < 0) {
+        return error_set(error, VMM_E_READ, "cannot go to byte %llu of %s: %s",
+                         (unsigned long long)offset, source->name, strerror(errno));
+    }
+    source->bytes_read = offset;
+    source->raw_at = source->raw_end = 0;
+    source->raw_ended = false;
+    source->error = (Error){.code = VMM_OK};
+    return VMM_OK;
+}
+
 const char *trace_source_compression(const TraceSource *source) {
     return source->codec != NULL ? source->codec->name : "none";
 }

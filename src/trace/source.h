@@ -99,6 +99,9 @@ int trace_source_keep(TraceSource *source, Error *error);
 /* VMM_E_UNSUPPORTED if the input cannot be had again, VMM_E_READ, VMM_E_NO_MEMORY. */
 int trace_source_rewind(TraceSource *source, Error *error);
 
+/* To a byte of the input, which can be seeked and is not compressed. VMM_OK or VMM_E_READ. */
+int trace_source_seek(TraceSource *source, uint64_t offset, Error *error);
+
 /* "none", "gzip", ... */
 const char *trace_source_compression(const TraceSource *source);
 

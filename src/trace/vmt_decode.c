@@ -91,7 +91,7 @@ static bool slot_decode_references(VmtSlot *slot, unsigned page_shift) {
     return true;
 }
 
-static void slot_decode(VmtSlot *slot, unsigned page_shift) {
+void vmt_slot_decode(VmtSlot *slot, unsigned page_shift) {
     slot->problem = NULL;
     slot->no_memory = false;
     if (slot->block.type == 0) {
@@ -104,7 +104,7 @@ static void slot_decode(VmtSlot *slot, unsigned page_shift) {
     }
 }
 
-static void slot_free(VmtSlot *slot) {
+void vmt_slot_free(VmtSlot *slot) {
     memory_free(&memory_default, slot->packed, slot->packed_room, 1);
     memory_free(&memory_default, slot->unpacked, slot->unpacked_room, 1);
     memory_free(&memory_default, slot->runs, 1, sizeof *slot->runs);
@@ -127,7 +127,7 @@ static void *ring_work(void *argument) {
         ring->next_job++;
         slot->state = SLOT_BUSY;
         pthread_mutex_unlock(&ring->lock);
-        slot_decode(slot, ring->page_shift);
+        vmt_slot_decode(slot, ring->page_shift);
         pthread_mutex_lock(&ring->lock);
         slot->state = SLOT_DONE;
         pthread_cond_signal(&ring->done);
@@ -181,7 +181,7 @@ void vmt_ring_close(VmtRing *ring) {
         pthread_join(ring->threads[i], NULL);
     }
     for (size_t i = 0; ring->slots != NULL && i < ring->slot_count; i++) {
-        slot_free(&ring->slots[i]);
+        vmt_slot_free(&ring->slots[i]);
     }
     pthread_mutex_destroy(&ring->lock);
     pthread_cond_destroy(&ring->submitted);
@@ -213,7 +213,7 @@ VmtSlot *vmt_ring_take(VmtRing *ring) {
     }
     VmtSlot *slot = &ring->slots[ring->oldest % ring->slot_count];
     if (ring->thread_count == 0) {
-        slot_decode(slot, ring->page_shift);
+        vmt_slot_decode(slot, ring->page_shift);
         return slot;
     }
     pthread_mutex_lock(&ring->lock);

@@ -45,6 +45,10 @@ void vmt_ring_close(VmtRing *ring);
 VmtSlot *vmt_ring_free_slot(VmtRing *ring);
 void vmt_ring_submit(VmtRing *ring);
 
+/* For a slot that is in no ring, zeroed at first. */
+void vmt_slot_decode(VmtSlot *slot, unsigned page_shift);
+void vmt_slot_free(VmtSlot *slot);
+
 /* Room for the packed payload; false: no memory. */
 bool vmt_slot_reserve(VmtSlot *slot, size_t bytes);
 

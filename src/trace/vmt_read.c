@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reads .vmt: finds the blocks in the stream of bytes, has them decoded, and hands out references,
- * runs and events in their order.
+ * Reads .vmt: has the blocks found and decoded, and hands out references, runs and events in their
+ * order.
  *
- *     source ──► window ──► frame ──► ring of slots ──► references, runs, events ──► caller
- *                           checks headers, checksums   decoded, maybe by threads
+ *     source ──► framer ──► ring of slots ──► references, runs, events ──► caller
+ *                           decoded, maybe by threads
  *
- * DAMAGE. A block whose header or payload does not fit its checksum costs only itself: with
- * skip_bad the reader looks for the next place where a header fits. Each header says how many
- * references come before its block, and the trailer how many there are, so what is missing is known
- * and is told by an event LOST. Without skip_bad what stands before the damage is delivered, and
- * then comes the error.
- *
- * Framing runs ahead of delivery by the slots of the ring; an error that framing meets waits in
- * `stop` until everything before it is delivered.
+ * Framing runs ahead of delivery by the slots of the ring. What is missing is told by an event
+ * LOST. An error that framing meets waits until everything before it is delivered.
  */
 #include "vmt_read.h"
 
@@ -26,14 +20,8 @@
 #include "../base/rng.h"
 #include "vmt_decode.h"
 #include "vmt_events.h"
-
-/* One line of the index. */
-typedef struct VmtIndexLine {
-    uint64_t offset;
-    uint64_t first; /* references before the block */
-    uint64_t ordinal;
-    uint8_t type;
-} VmtIndexLine;
+#include "vmt_frame.h"
+#include "vmt_index.h"
 
 struct VmtReader {
     TraceSource *source;
@@ -48,22 +36,11 @@ struct VmtReader {
     VmtRing *ring;
     bool has_trailer; /* the file can be seeked, and its end is known */
     VmtTrailer trailer;
-    VmtIndexLine *index; /* made by the first seek */
-    size_t index_count;
+    VmtIndex index; /* read by the first seek */
+    bool index_tried;
 
-    /* The window: window[at] is the byte `offset` of the file. */
-    uint8_t *window;
-    size_t room;
-    size_t at;
-    size_t filled;
-    uint64_t offset;
-
-    /* Framing. */
-    uint64_t next_ordinal;
-    uint64_t next_first;
-    bool expects_gap; /* damage was passed over: the next block need not follow the last one */
-    bool framed;      /* no block follows */
-    Error stop;       /* why, if not the end */
+    VmtFramer framer;
+    bool framed; /* no block follows */
 
     /* Delivery. */
     VmtSlot *current; /* being handed out */
@@ -76,235 +53,15 @@ struct VmtReader {
     uint64_t kernel_references;
     uint64_t events;
     uint64_t time_ns;
-    uint64_t bad_records;
     uint64_t ignored_records;
-    uint64_t damaged_bytes;
     uint64_t fingerprint;
-    Error bad_texts[VMM_TRACE_BAD_TEXTS];
-    size_t bad_text_count;
 };
 
 bool vmt_matches(const void *bytes, size_t count) {
     return count >= VMT_MAGIC_BYTES && memcmp(bytes, VMT_MAGIC, VMT_MAGIC_BYTES) == 0;
 }
 
-/* ---- The window ----------------------------------------------------------------------------- */
-
-/* Has `wanted` bytes in the window if the input has them: how many there are. */
-static size_t reader_fill(VmtReader *reader, size_t wanted) {
-    if (reader->filled - reader->at >= wanted) {
-        return reader->filled - reader->at;
-    }
-    if (reader->at + wanted > reader->room) {
-        memmove(reader->window, reader->window + reader->at, reader->filled - reader->at);
-        reader->filled -= reader->at;
-        reader->at = 0;
-    }
-    if (wanted > reader->room) {
-        size_t room = wanted + wanted / 2;
-        uint8_t *grown = memory_grow(&memory_default, reader->window, reader->room, room, 1);
-        if (grown == NULL) {
-            error_no_memory(&reader->stop, room, "reading the trace");
-            return reader->filled - reader->at;
-        }
-        reader->window = grown;
-        reader->room = room;
-    }
-    while (reader->filled - reader->at < wanted) {
-        size_t space = reader->room - reader->filled;
-        long count = trace_source_read(reader->source, (char *)reader->window + reader->filled,
-                                       space < VMM_TRACE_BUFFER ? space : VMM_TRACE_BUFFER);
-        if (count <= 0) {
-            break;
-        }
-        reader->filled += (size_t)count;
-    }
-    return reader->filled - reader->at;
-}
-
-static const uint8_t *reader_bytes(const VmtReader *reader) {
-    return reader->window + reader->at;
-}
-
-static void reader_step(VmtReader *reader, size_t count) {
-    reader->at += count;
-    reader->offset += count;
-}
-
-/* The input failed, not just ended: a read error, or memory. Damage of its compression is damage.
- */
-static bool reader_failed(VmtReader *reader) {
-    int code = reader->source->error.code;
-    if (reader->stop.code == VMM_OK && code != VMM_OK && code != VMM_E_DAMAGED) {
-        reader->stop = reader->source->error;
-    }
-    return reader->stop.code != VMM_OK;
-}
-
-/* ---- Damage --------------------------------------------------------------------------------- */
-
-/* The sentence about damage at a byte of the file. */
-static void reader_describe(const VmtReader *reader, uint64_t offset, const char *found,
-                            const char *expected, bool advise, Error *error) {
-    error_set(error, VMM_E_DAMAGED, "%s: damaged .vmt at byte %llu: found %s, expected %s%s",
-              reader->source->name, (unsigned long long)offset, found, expected,
-              advise ? "; get the file again, or use --skip-bad-records to take what can be read"
-                     : "");
-}
-
-/* Counts damage that is passed over, and says of the first what it is. */
-static void reader_note_damage(VmtReader *reader, uint64_t offset, const char *found,
-                               const char *expected) {
-    reader->bad_records++;
-    if (reader->bad_text_count < VMM_TRACE_BAD_TEXTS) {
-        reader_describe(reader, offset, found, expected, false,
-                        &reader->bad_texts[reader->bad_text_count++]);
-    }
-}
-
-/* True: go on past it. False: framing ends, with the sentence in `stop`. */
-static bool reader_pass_damage(VmtReader *reader, const char *found, const char *expected) {
-    if (reader->skip_bad) {
-        reader_note_damage(reader, reader->offset, found, expected);
-        reader->expects_gap = true;
-        return true;
-    }
-    reader_describe(reader, reader->offset, found, expected, true, &reader->stop);
-    return false;
-}
-
-/* Steps to the next place where a block or the trailer begins, or to the end of the input. */
-static void reader_resynchronise(VmtReader *reader) {
-    uint64_t from = reader->offset;
-    size_t step = 1;
-    for (;;) {
-        reader_step(reader, step);
-        size_t have = reader_fill(reader, VMT_BLOCK_BYTES);
-        VmtBlock block;
-        VmtTrailer trailer;
-        if ((have >= VMT_BLOCK_BYTES && vmt_block_get(&block, reader_bytes(reader))) ||
-            (have >= VMT_TRAILER_BYTES && vmt_trailer_get(&trailer, reader_bytes(reader))) ||
-            have == 0) {
-            break;
-        }
-        have = reader->filled - reader->at;
-        const uint8_t *next = memchr(reader_bytes(reader) + 1, VMT_BLOCK_MAGIC[0] & 0xff, have - 1);
-        step = next != NULL ? (size_t)(next - reader_bytes(reader)) : have;
-    }
-    reader->damaged_bytes += reader->offset - from;
-}
-
-/* ---- Framing -------------------------------------------------------------------------------- */
-
-/* A slot that stands for missing references. */
-static void reader_frame_lost(VmtSlot *slot, uint64_t lost) {
-    slot->block = (VmtBlock){.type = 0};
-    slot->lost = lost;
-}
-
-/* The header of a block fits. Fills the slot with the block, or with what is missing before it. */
-static bool reader_frame_block(VmtReader *reader, const VmtBlock *block, VmtSlot *slot) {
-    bool follows = block->ordinal == reader->next_ordinal && block->first == reader->next_first;
-    if (!follows && !reader->expects_gap &&
-        !reader_pass_damage(reader, "a block out of order", "the block after the last one")) {
-        return false;
-    }
-    uint64_t lost = block->first > reader->next_first ? block->first - reader->next_first : 0;
-    bool gap = !follows;
-    reader->expects_gap = false;
-    reader->next_ordinal = block->ordinal;
-    reader->next_first = block->first;
-    if (gap) {
-        reader_frame_lost(slot, lost);
-        return true;
-    }
-    slot->block = *block;
-    slot->offset = reader->offset;
-    if (!vmt_slot_reserve(slot, block->packed_bytes)) {
-        error_no_memory(&reader->stop, block->packed_bytes, "reading the trace");
-        return false;
-    }
-    memcpy(slot->packed, reader_bytes(reader) + VMT_BLOCK_BYTES, block->packed_bytes);
-    reader_step(reader, VMT_BLOCK_BYTES + block->packed_bytes);
-    reader->next_ordinal++;
-    reader->next_first += block->references;
-    return true;
-}
-
-/* The trailer is there: the end, unless something is missing or follows. */
-static bool reader_frame_trailer(VmtReader *reader, const VmtTrailer *trailer, VmtSlot *slot) {
-    if (trailer->references != reader->next_first) {
-        if (!reader->expects_gap &&
-            !reader_pass_damage(reader, "the end of the trace", "more references")) {
-            return false;
-        }
-        uint64_t lost = trailer->references - reader->next_first;
-        reader_frame_lost(slot, trailer->references > reader->next_first ? lost : 0);
-        reader->next_first = trailer->references;
-        return true;
-    }
-    reader_step(reader, VMT_TRAILER_BYTES);
-    size_t behind = reader_fill(reader, 1);
-    if (behind > 0 && reader_pass_damage(reader, "more bytes", "the end of the file")) {
-        uint64_t from = reader->offset;
-        while ((behind = reader_fill(reader, 1)) > 0) {
-            reader_step(reader, behind);
-        }
-        reader->damaged_bytes += reader->offset - from;
-    }
-    return false;
-}
-
-/* Nothing more comes, and there was no trailer. */
-static void reader_cut_off(VmtReader *reader) {
-    if (reader_failed(reader)) {
-        return;
-    }
-    if (reader->source->error.code == VMM_E_DAMAGED && !reader->skip_bad) {
-        reader->stop = reader->source->error;
-        return;
-    }
-    size_t left = reader_fill(reader, 1);
-    if (reader_pass_damage(reader, "the end of the file", "a block or the end of the trace")) {
-        uint64_t unread = left + trace_source_unread(reader->source);
-        reader->damaged_bytes += unread > 0 ? unread : 1;
-        reader_step(reader, left);
-    }
-}
-
-/* Fills the slot with the next block, or with what is missing. False: nothing follows. */
-static bool reader_frame(VmtReader *reader, VmtSlot *slot) {
-    for (;;) {
-        size_t have = reader_fill(reader, VMT_BLOCK_BYTES);
-        VmtBlock block;
-        VmtTrailer trailer;
-        const char *found = "damaged bytes";
-        const char *expected = "the header of a block";
-        if (have >= VMT_BLOCK_BYTES && vmt_block_get(&block, reader_bytes(reader))) {
-            size_t whole = VMT_BLOCK_BYTES + block.packed_bytes;
-            have = reader_fill(reader, whole);
-            if (have >= whole && vmt_checksum_fits(reader_bytes(reader) + VMT_BLOCK_BYTES,
-                                                   block.packed_bytes, block.checksum)) {
-                return reader_frame_block(reader, &block, slot);
-            }
-            found = "a block whose checksum does not fit";
-            expected = "an undamaged block";
-            if (have < whole && !reader->skip_bad) {
-                reader_cut_off(reader);
-                return false;
-            }
-        } else if (have >= VMT_TRAILER_BYTES && vmt_trailer_get(&trailer, reader_bytes(reader))) {
-            return reader_frame_trailer(reader, &trailer, slot);
-        } else if (have < VMT_BLOCK_BYTES) {
-            reader_cut_off(reader);
-            return false;
-        }
-        if (reader_failed(reader) || !reader_pass_damage(reader, found, expected)) {
-            return false;
-        }
-        reader_resynchronise(reader);
-    }
-}
+/* ---- Delivery ------------------------------------------------------------------------------- */
 
 /* Fills what is free of the ring. */
 static void reader_fill_ring(VmtReader *reader) {
@@ -313,14 +70,12 @@ static void reader_fill_ring(VmtReader *reader) {
         if (slot == NULL) {
             return;
         }
-        reader->framed = !reader_frame(reader, slot);
+        reader->framed = !vmt_framer_next(&reader->framer, slot);
         if (!reader->framed) {
             vmt_ring_submit(reader->ring);
         }
     }
 }
-
-/* ---- Delivery ------------------------------------------------------------------------------- */
 
 static void reader_tell(VmtReader *reader, const VMMEvent *event) {
     reader->events++;
@@ -340,12 +95,12 @@ static int reader_bad_block(VmtReader *reader, const VmtSlot *slot, const char *
     char found[160];
     snprintf(found, sizeof found, "a block that cannot be decoded (%s)", problem);
     if (!reader->skip_bad) {
-        reader_describe(reader, slot->offset, found, "a block of .vmt version 1", true,
-                        reader->error);
+        vmt_framer_describe(&reader->framer, slot->offset, found, "a block of .vmt version 1", true,
+                            reader->error);
         return VMM_E_DAMAGED;
     }
-    reader_note_damage(reader, slot->offset, found, "a block of .vmt version 1");
-    reader->damaged_bytes += VMT_BLOCK_BYTES + slot->block.packed_bytes;
+    vmt_framer_note_damage(&reader->framer, slot->offset, found, "a block of .vmt version 1");
+    reader->framer.damaged_bytes += VMT_BLOCK_BYTES + slot->block.packed_bytes;
     reader_tell_lost(reader, slot->block.pid, slot->block.tid, slot->block.references);
     return VMM_OK;
 }
@@ -414,16 +169,16 @@ static int reader_end(VmtReader *reader, int code) {
 
 /* Nothing follows: why. */
 static int reader_finish(VmtReader *reader) {
-    if (reader->stop.code != VMM_OK) {
-        *reader->error = reader->stop;
-        return reader_end(reader, reader->stop.code);
+    if (reader->framer.stop.code != VMM_OK) {
+        *reader->error = reader->framer.stop;
+        return reader_end(reader, reader->framer.stop.code);
     }
     if (reader->references == 0) {
         error_set(reader->error, VMM_E_EMPTY,
                   "%s holds no references: %llu events and %llu bad places were found in it; check "
                   "how it was recorded",
                   reader->source->name, (unsigned long long)reader->events,
-                  (unsigned long long)reader->bad_records);
+                  (unsigned long long)reader->framer.bad_records);
         return reader_end(reader, VMM_E_EMPTY);
     }
     return reader_end(reader, VMM_OK);
@@ -512,39 +267,63 @@ static void reader_start_pass(VmtReader *reader) {
     if (reader->ring != NULL) {
         vmt_ring_clear(reader->ring);
     }
-    reader->at = reader->filled = 0;
-    reader->offset = 0;
-    reader->next_ordinal = reader->next_first = 0;
-    reader->expects_gap = reader->framed = reader->told = false;
-    reader->stop = (Error){.code = VMM_OK};
+    reader->framed = reader->told = false;
     reader->unfold = (VmtUnfold){0, 0};
     reader->next_ref = 0;
     reader->ended = VMM_OK;
     reader->references = reader->kernel_references = reader->events = reader->time_ns = 0;
-    reader->bad_records = reader->ignored_records = reader->damaged_bytes = 0;
-    reader->fingerprint = 0;
-    reader->bad_text_count = 0;
+    reader->ignored_records = reader->fingerprint = 0;
 }
 
 int vmt_reader_rewind(VmtReader *reader) {
     reader_start_pass(reader);
-    if (reader_fill(reader, reader->header_bytes) < reader->header_bytes) {
+    vmt_framer_start(&reader->framer, 0, 0, 0);
+    if (vmt_framer_fill(&reader->framer, reader->header_bytes) < reader->header_bytes) {
         return error_set(reader->error, VMM_E_READ, "cannot read the header of %s again",
                          reader->source->name);
     }
-    reader_step(reader, reader->header_bytes);
+    vmt_framer_step(&reader->framer, reader->header_bytes);
     return VMM_OK;
 }
 
-/* Not yet: everything is read on. */
 bool vmt_reader_can_seek(VmtReader *reader) {
-    (void)reader;
-    return false;
+    if (reader->has_trailer && !reader->index_tried) {
+        reader->index_tried = true;
+        vmt_index_read(&reader->index, reader->source, &reader->trailer);
+    }
+    return reader->index.count > 0;
+}
+
+/* Files that are named by events behind the place that is gone to. */
+static int reader_take_files_before(VmtReader *reader, uint64_t offset) {
+    for (size_t i = 0; i < reader->index.count; i++) {
+        const VmtIndexLine *line = &reader->index.lines[i];
+        if (line->type != VMT_BLOCK_FILES || line->offset >= offset) {
+            continue;
+        }
+        VmtSlot slot = {.state = 0};
+        int code = VMM_OK;
+        if (vmt_index_read_block(reader->source, line->offset, &slot)) {
+            code = reader_take_files(reader, &slot);
+        }
+        vmt_slot_free(&slot);
+        if (code != VMM_OK) {
+            return code;
+        }
+    }
+    return VMM_OK;
 }
 
 int vmt_reader_seek(VmtReader *reader, uint64_t reference) {
-    (void)reader, (void)reference;
-    return VMM_E_UNSUPPORTED;
+    VmtIndexLine line = vmt_index_find(&reader->index, reference);
+    int code = trace_source_seek(reader->source, line.offset, reader->error);
+    if (code != VMM_OK) {
+        return code;
+    }
+    reader_start_pass(reader);
+    vmt_framer_start(&reader->framer, line.offset, line.ordinal, line.first);
+    reader->references = line.first;
+    return reader_take_files_before(reader, line.offset);
 }
 
 /* ---- Opening -------------------------------------------------------------------------------- */
@@ -557,22 +336,23 @@ static int reader_bad_header(VmtReader *reader, const char *problem) {
 }
 
 static int reader_read_header(VmtReader *reader) {
-    if (reader_fill(reader, VMT_HEADER_FIXED) < VMT_HEADER_FIXED) {
+    if (vmt_framer_fill(&reader->framer, VMT_HEADER_FIXED) < VMT_HEADER_FIXED) {
         return reader_bad_header(reader, "it ends within its header");
     }
-    size_t length = vmt_header_length(reader_bytes(reader));
+    size_t length = vmt_header_length(vmt_framer_bytes(&reader->framer));
     if (length == 0) {
         return reader_bad_header(reader, "its first bytes are damaged");
     }
-    if (reader_fill(reader, length) < length) {
+    if (vmt_framer_fill(&reader->framer, length) < length) {
         return reader_bad_header(reader, "it ends within its header");
     }
-    const char *problem = vmt_header_read(&reader->header, reader_bytes(reader), length);
+    const char *problem =
+        vmt_header_read(&reader->header, vmt_framer_bytes(&reader->framer), length);
     if (problem != NULL) {
         return reader_bad_header(reader, problem);
     }
     reader->header_bytes = length;
-    reader_step(reader, length);
+    vmt_framer_step(&reader->framer, length);
     return VMM_OK;
 }
 
@@ -608,13 +388,10 @@ static void reader_publish_header(VmtReader *reader) {
 }
 
 static int reader_start(VmtReader *reader, const VmtReaderSetup *setup) {
-    reader->room = setup->count + VMM_TRACE_BUFFER + VMT_BLOCK_BYTES;
-    reader->window = memory_zalloc(&memory_default, reader->room, 1);
-    if (reader->window == NULL) {
-        return error_no_memory(reader->error, reader->room, "reading the trace");
+    if (!vmt_framer_open(&reader->framer, setup->source, setup->skip_bad, setup->bytes,
+                         setup->count)) {
+        return error_no_memory(reader->error, setup->count, "reading the trace");
     }
-    memcpy(reader->window, setup->bytes, setup->count);
-    reader->filled = setup->count;
     int code = reader_read_header(reader);
     if (code != VMM_OK) {
         return code;
@@ -659,8 +436,8 @@ void vmt_reader_close(VmtReader *reader) {
     vmt_ring_close(reader->ring);
     vmt_files_free(&reader->files);
     vmt_header_free(&reader->header);
-    memory_free(&memory_default, reader->index, reader->index_count, sizeof *reader->index);
-    memory_free(&memory_default, reader->window, reader->room, 1);
+    vmt_index_free(&reader->index);
+    vmt_framer_close(&reader->framer);
     memory_free(&memory_default, reader, 1, sizeof *reader);
 }
 
@@ -690,9 +467,9 @@ void vmt_reader_info(const VmtReader *reader, VMMTraceInfo *info) {
     info->kernel_references = reader->kernel_references;
     info->events = reader->events;
     info->time_ns = reader->time_ns;
-    info->bad_records = reader->bad_records;
+    info->bad_records = reader->framer.bad_records;
     info->ignored_records = reader->ignored_records;
-    info->damaged_bytes = reader->damaged_bytes;
+    info->damaged_bytes = reader->framer.damaged_bytes;
     info->page_size = runs ? UINT64_C(1) << header->page_shift : 0;
     info->reduction = header->reduction;
     info->mappings_complete = (header->flags & VMT_FLAG_MAPPINGS_COMPLETE) != 0;
@@ -702,5 +479,5 @@ void vmt_reader_info(const VmtReader *reader, VMMTraceInfo *info) {
 }
 
 const char *vmt_reader_bad_text(const VmtReader *reader, size_t index) {
-    return index < reader->bad_text_count ? reader->bad_texts[index].text : NULL;
+    return index < reader->framer.bad_text_count ? reader->framer.bad_texts[index].text : NULL;
 }

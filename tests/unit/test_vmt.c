@@ -590,6 +590,406 @@ static void many_references(void **state) {
     }
 }
 
+/* ---- Headers, files, empty traces, pipes, seeking -------------------------------------------- */
+
+static void header_and_files(void **state) {
+    (void)state;
+    int file = open_memory();
+    VMMTraceWriter *writer = open_writer(file, "runs");
+    VMMRef ref = {.addr = 0x1000, .pid = 7, .size = 4};
+    VMMTraceFile lib = {2049, 77, "/lib/x y.so"};
+    VMMTraceFile other = {2049, 78, "/lib/x y.so"};
+    assert_int_equal(vmm_trace_write(writer, &ref, 1), VMM_OK);
+    assert_int_equal(vmm_trace_write_time(writer, 1234), VMM_OK);
+    assert_int_equal(vmm_trace_write_file(writer, &lib), 1);
+    assert_int_equal(vmm_trace_write_file(writer, &other), 2);
+    assert_int_equal(vmm_trace_write_file(writer, &lib), 1);
+    VMMEvent event = {.struct_size = sizeof event,
+                      .type = VMM_EVENT_MAP,
+                      .pid = UINT32_MAX,
+                      .tid = 3,
+                      .start = UINT64_MAX,
+                      .length = 1,
+                      .target = 2,
+                      .value = 3,
+                      .offset = UINT64_C(1) << 63,
+                      .time_ns = 5678,
+                      .prot = 7,
+                      .flags = VMM_MAP_SYSV,
+                      .file = 2};
+    assert_int_equal(vmm_trace_write_event(writer, &event), VMM_OK);
+    for (int i = 0; i < 20000; i++) { /* more files and events than a block of them holds */
+        char path[64];
+        snprintf(path, sizeof path, "/a/rather/long/path/of/a/file/%d", i);
+        VMMTraceFile many = {1, (uint64_t)i, path};
+        assert_int_equal(vmm_trace_write_file(writer, &many), i + 3);
+        event.file = (uint32_t)i + 3;
+        assert_int_equal(vmm_trace_write_event(writer, &event), VMM_OK);
+    }
+    assert_int_equal(vmm_trace_write(writer, &ref, 1), VMM_OK);
+    assert_int_equal(vmm_trace_writer_finish(writer), VMM_OK);
+    VMMTraceWriterInfo info = {.struct_size = sizeof info};
+    vmm_trace_writer_info(writer, &info);
+    assert_int_equal(info.references, 2);
+    assert_int_equal(info.events, 20001);
+    assert_int_equal(info.bytes, lseek(file, 0, SEEK_END));
+    vmm_trace_writer_close(writer);
+
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", file);
+    VMMTrace *trace = NULL;
+    assert_int_equal(vmm_trace_open(path, NULL, &trace, NULL), VMM_OK);
+    const VMMTraceHeader *header = vmm_trace_header(trace);
+    assert_string_equal(header->command, "sort 'a b'");
+    assert_string_equal(header->host, "host");
+    assert_string_equal(header->recorder, "test");
+    assert_string_equal(header->note, "");
+    assert_string_equal(header->codec, "runs");
+    assert_int_equal(header->start_time_ns, 5);
+    assert_int_equal(header->page_size, PAGE);
+    assert_int_equal(header->total_references, 2);
+    assert_null(vmm_trace_file(trace, 1));
+    assert_int_equal(vmm_trace_read(trace, &ref, 1), 1);
+    assert_int_equal(vmm_trace_read(trace, &ref, 1), 1);
+    assert_int_equal(vmm_trace_file(trace, 2)->inode, 78);
+    assert_string_equal(vmm_trace_file(trace, 1)->path, "/lib/x y.so");
+    assert_string_equal(vmm_trace_file(trace, 20002)->path, "/a/rather/long/path/of/a/file/19999");
+    assert_null(vmm_trace_file(trace, 20003));
+    assert_null(vmm_trace_file(trace, 0));
+    VMMTraceInfo read = {.struct_size = sizeof read};
+    vmm_trace_info(trace, &read);
+    assert_int_equal(read.events, 20001);
+    assert_int_equal(read.time_ns, 5678);
+    vmm_trace_close(trace);
+    close(file);
+}
+
+static void keep_event(void *user, const VMMEvent *event) {
+    *(VMMEvent *)user = *event;
+}
+
+static void events_keep_every_field(void **state) {
+    (void)state;
+    int file = open_memory();
+    VMMTraceWriter *writer = open_writer(file, "full");
+    VMMEvent event = {sizeof event, VMM_EVENT_REMAP, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 0};
+    VMMEvent heard;
+    VMMRef ref = {.addr = 0x1000, .pid = 7, .size = 4};
+    memset(&heard, 0, sizeof heard);
+    vmm_trace_write_event(writer, &event);
+    vmm_trace_write(writer, &ref, 1);
+    assert_int_equal(vmm_trace_writer_finish(writer), VMM_OK);
+    vmm_trace_writer_close(writer);
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", file);
+    VMMTrace *trace = NULL;
+    assert_int_equal(vmm_trace_open(path, NULL, &trace, NULL), VMM_OK);
+    vmm_trace_on_event(trace, keep_event, &heard);
+    assert_int_equal(vmm_trace_read(trace, &ref, 1), 1);
+    assert_memory_equal(&heard, &event, sizeof event);
+    vmm_trace_close(trace);
+    close(file);
+}
+
+static void empty_traces(void **state) {
+    (void)state;
+    for (int events = 0; events < 2; events++) {
+        Script script = {NULL, 0, 0};
+        if (events) {
+            add_event(&script, VMM_EVENT_UNMAP, PAGE, PAGE);
+        }
+        Bytes bytes = write_script(&script, "runs", false);
+        Result result = read_bytes(bytes.data, bytes.size, false, 0, 10);
+        assert_int_equal(result.open_code, VMM_OK);
+        assert_int_equal(result.end, VMM_E_EMPTY);
+        assert_int_equal(result.runs.count, events);
+        free_result(&result);
+        free(bytes.data);
+        free(script.steps);
+    }
+}
+
+/* Two processes, events, many small blocks; each block's addresses are its own. */
+static Script small_script(void) {
+    Script script = {NULL, 0, 0};
+    for (uint32_t block = 0; block < 12; block++) {
+        for (uint32_t i = 0; i < 5 + block; i++) {
+            add_ref_of(&script, block % 2, block, i % 3 == 1 ? VMM_OP_WRITE : VMM_OP_READ,
+                       (uint64_t)PAGE * (100 * block + i / 2) + i, 4, i == 7);
+        }
+        if (block % 4 == 3) {
+            add_event(&script, VMM_EVENT_UNMAP, PAGE * block, PAGE);
+        }
+    }
+    return script;
+}
+
+static void pipes_are_read_and_kept(void **state) {
+    (void)state;
+    Script script = small_script();
+    Bytes bytes = write_script(&script, "runs", false);
+    for (unsigned threads = 0; threads < 2; threads++) {
+        int ends[2];
+        assert_int_equal(pipe(ends), 0);
+        assert_true(bytes.size < 65536);
+        assert_int_equal(write(ends[1], bytes.data, bytes.size), (ssize_t)bytes.size);
+        close(ends[1]);
+        char path[64];
+        snprintf(path, sizeof path, "/proc/self/fd/%d", ends[0]);
+        VMMTraceOptions options = {.struct_size = sizeof options, .threads = threads};
+        VMMTrace *trace = NULL;
+        assert_int_equal(vmm_trace_open(path, &options, &trace, NULL), VMM_OK);
+        assert_int_equal(vmm_trace_keep(trace), VMM_OK);
+        VMMTraceInfo info[3];
+        for (int pass = 0; pass < 3; pass++) {
+            VMMRef refs[10];
+            while (vmm_trace_read(trace, refs, pass == 1 ? 1 : 10) > 0) {}
+            info[pass] = (VMMTraceInfo){.struct_size = sizeof info[pass]};
+            vmm_trace_info(trace, &info[pass]);
+            assert_int_equal(info[pass].references, 12 * 5 + 66);
+            assert_int_equal(info[pass].events, 3);
+            assert_int_equal(info[pass].fingerprint, info[0].fingerprint);
+            assert_int_equal(vmm_trace_rewind(trace), VMM_OK);
+        }
+        vmm_trace_close(trace);
+        close(ends[0]);
+    }
+    free(bytes.data);
+    free(script.steps);
+}
+
+static void seek_goes_anywhere(void **state) {
+    (void)state;
+    Script script = small_script();
+    for (int full = 0; full < 2; full++) {
+        Bytes bytes = write_script(&script, full ? "full" : "runs", false);
+        Result all = read_bytes(bytes.data, bytes.size, false, 0, 1000);
+        int file = open_memory();
+        assert_int_equal(write(file, bytes.data, bytes.size), (ssize_t)bytes.size);
+        char path[64];
+        snprintf(path, sizeof path, "/proc/self/fd/%d", file);
+        for (unsigned threads = 0; threads < 2; threads++) {
+            VMMTraceOptions options = {.struct_size = sizeof options, .threads = threads};
+            VMMTrace *trace = NULL;
+            assert_int_equal(vmm_trace_open(path, &options, &trace, NULL), VMM_OK);
+            Rng rng = rng_seed(threads, "seek");
+            for (int i = 0; i < 300; i++) {
+                uint64_t to = rng_below(&rng, all.count + 3);
+                assert_int_equal(vmm_trace_seek(trace, to), VMM_OK);
+                VMMRef ref;
+                long got = vmm_trace_read(trace, &ref, 1);
+                assert_int_equal(got, to < all.count);
+                if (got == 1) {
+                    assert_memory_equal(&ref, &all.refs[to], sizeof ref);
+                }
+                VMMTraceInfo info = {.struct_size = sizeof info};
+                vmm_trace_info(trace, &info);
+                assert_int_equal(info.references, to < all.count ? to + 1 : all.count);
+            }
+            vmm_trace_close(trace);
+        }
+        close(file);
+        free(bytes.data);
+        free_result(&all);
+    }
+    free(script.steps);
+}
+
+static void text_is_sought_by_reading_on(void **state) {
+    (void)state;
+    int file = open_memory();
+    assert_int_equal(dprintf(file, "1 R 0x1000\n1 W 0x2000\n1 R 0x3000\n"), 33);
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", file);
+    VMMTrace *trace = NULL;
+    assert_int_equal(lseek(file, 0, SEEK_SET), 0);
+    assert_int_equal(vmm_trace_open(path, NULL, &trace, NULL), VMM_OK);
+    assert_null(vmm_trace_header(trace));
+    assert_false(trace_has_runs(trace));
+    for (uint64_t to = 3; to-- > 0;) {
+        VMMRef ref;
+        assert_int_equal(vmm_trace_seek(trace, to), VMM_OK);
+        assert_int_equal(vmm_trace_read(trace, &ref, 1), 1);
+        assert_int_equal(ref.addr, 0x1000 * (to + 1));
+    }
+    vmm_trace_close(trace);
+    close(file);
+}
+
+static void what_cannot_be_written_is_refused(void **state) {
+    (void)state;
+    char error[VMM_ERROR_TEXT_BYTES];
+    VMMTraceWriter *writer = NULL;
+    int file = open_memory();
+    VMMTraceWriterOptions options = {.struct_size = sizeof options, .codec = "walks"};
+    assert_int_equal(vmm_trace_writer_open(file, &options, &writer, error), VMM_E_USAGE);
+    assert_non_null(strstr(error, "runs or full"));
+    options = (VMMTraceWriterOptions){.struct_size = sizeof options, .page_size = 32};
+    assert_int_equal(vmm_trace_writer_open(file, &options, &writer, error), VMM_E_USAGE);
+    options = (VMMTraceWriterOptions){.struct_size = sizeof options, .level = 23};
+    assert_int_equal(vmm_trace_writer_open(file, &options, &writer, error), VMM_E_USAGE);
+    for (int i = 0; i < 6; i++) {
+        static const VMMPackedRef bad[] = {UINT64_C(3) << 59, UINT64_C(1) << 61, UINT64_C(1) << 63};
+        VMMPackedRef refs[600];
+        for (int k = 0; k < 600; k++) {
+            refs[k] = 0x1000 | UINT64_C(7) << 48 | (uint64_t)(k % 2) << 59;
+        }
+        refs[i < 3 ? 599 : 300] |= bad[i % 3];
+        writer = open_writer(file, i % 2 ? "runs" : "full");
+        int code = vmm_trace_write_packed(writer, 1, 1, refs, 600);
+        assert_int_equal(code, VMM_E_USAGE);
+        assert_non_null(strstr(vmm_trace_writer_error_text(writer), "op"));
+        vmm_trace_writer_close(writer);
+    }
+    close(file);
+    file = open("/dev/full", O_WRONLY);
+    if (file >= 0) {
+        writer = open_writer(file, "runs");
+        assert_int_equal(vmm_trace_writer_finish(writer), VMM_E_WRITE);
+        assert_int_equal(vmm_trace_writer_finish(writer), VMM_E_WRITE);
+        assert_non_null(strstr(vmm_trace_writer_error_text(writer), "No space left"));
+        vmm_trace_writer_close(writer);
+        close(file);
+    }
+}
+
+/* ---- Damage --------------------------------------------------------------------------------- */
+
+/* What was delivered is part of the whole, in order. */
+static void assert_part_of(const Result *part, const Result *whole) {
+    size_t at = 0;
+    for (size_t i = 0; i < part->count; i++) {
+        while (at < whole->count && memcmp(&part->refs[i], &whole->refs[at], sizeof(VMMRef)) != 0) {
+            at++;
+        }
+        assert_true(at < whole->count);
+        at++;
+    }
+}
+
+static void assert_begins(const Result *part, const Result *whole) {
+    assert_true(part->count <= whole->count);
+    if (part->count > 0) {
+        assert_memory_equal(part->refs, whole->refs, part->count * sizeof(VMMRef));
+    }
+}
+
+static void cut_off_anywhere(void **state) {
+    (void)state;
+    Script script = small_script();
+    for (int full = 0; full < 2; full++) {
+        Bytes bytes = write_script(&script, full ? "full" : "runs", false);
+        Result whole = read_bytes(bytes.data, bytes.size, false, 0, 100);
+        assert_int_equal(whole.end, 0);
+        for (size_t size = 0; size < bytes.size; size++) {
+            Result strict = read_bytes(bytes.data, size, false, size % 2, 100);
+            Result loose = read_bytes(bytes.data, size, true, 0, 100);
+            assert_int_not_equal(strict.open_code == VMM_OK ? strict.end : strict.open_code, 0);
+            assert_true(strlen(strict.error) > 20);
+            assert_begins(&strict, &whole);
+            assert_begins(&loose, &whole);
+            assert_int_equal(loose.open_code, strict.open_code);
+            assert_int_equal(loose.count, strict.count);
+            if (loose.open_code == VMM_OK) {
+                assert_int_equal(loose.end, loose.count > 0 ? 0 : VMM_E_EMPTY);
+                assert_true(loose.info.damaged_bytes > 0);
+                assert_int_equal(loose.info.bad_records, 1);
+                assert_int_equal(strict.end, VMM_E_DAMAGED);
+                assert_non_null(strstr(strict.error, "--skip-bad-records"));
+            }
+            free_result(&strict);
+            free_result(&loose);
+        }
+        free_result(&whole);
+        free(bytes.data);
+    }
+    free(script.steps);
+}
+
+/* Every bit of a file is flipped once: a block is lost at most, and all is accounted for. */
+static void every_flipped_bit_costs_one_block(void **state) {
+    (void)state;
+    Script script = small_script();
+    Bytes bytes = write_script(&script, "runs", false);
+    Result whole = read_bytes(bytes.data, bytes.size, false, 0, 100);
+    for (size_t bit = 0; bit < 8 * bytes.size; bit += 3) {
+        bytes.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        Result strict = read_bytes(bytes.data, bytes.size, false, 0, 100);
+        Result loose = read_bytes(bytes.data, bytes.size, true, 0, 100);
+        assert_int_not_equal(strict.open_code == VMM_OK ? strict.end : strict.open_code, 0);
+        assert_begins(&strict, &whole);
+        if (loose.open_code == VMM_OK) {
+            assert_int_equal(loose.end, 0);
+            assert_part_of(&loose, &whole);
+            assert_true(loose.count + 16 >= whole.count);
+            assert_int_equal(loose.count + loose.lost, whole.count);
+            assert_true(loose.info.damaged_bytes > 0);
+        }
+        free_result(&strict);
+        free_result(&loose);
+        bytes.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
+    }
+    free_result(&whole);
+    free(bytes.data);
+    free(script.steps);
+}
+
+/* Flips, cuts, bytes that are missing, doubled or overwritten, several at a time. */
+static size_t hurt(uint8_t *data, size_t size, Rng *rng) {
+    for (uint64_t times = 1 + rng_below(rng, 4); times > 0 && size > 1; times--) {
+        size_t at = (size_t)rng_below(rng, size);
+        size_t length = (size_t)rng_below(rng, size - at < 200 ? size - at : 200);
+        switch (rng_below(rng, 8)) {
+        case 0:
+            size = at;
+            break;
+        case 1:
+            memmove(data + at, data + at + length, size - at - length);
+            size -= length;
+            break;
+        case 2:
+            memset(data + at, (int)rng_below(rng, 256), length);
+            break;
+        case 3:
+            memcpy(data + at, data, length < at ? length : at);
+            break;
+        default:
+            data[at] ^= (uint8_t)(1 << rng_below(rng, 8));
+        }
+    }
+    return size;
+}
+
+static void ten_thousand_kinds_of_damage(void **state) {
+    (void)state;
+    Script script = small_script();
+    for (int full = 0; full < 2; full++) {
+        Bytes bytes = write_script(&script, full ? "full" : "runs", false);
+        Result whole = read_bytes(bytes.data, bytes.size, false, 0, 100);
+        uint8_t *copy = malloc(bytes.size);
+        Rng rng = rng_seed((uint64_t)full, "damage");
+        for (int i = 0; i < 5000; i++) {
+            memcpy(copy, bytes.data, bytes.size);
+            size_t size = hurt(copy, bytes.size, &rng);
+            bool skip = i % 4 != 0;
+            Result result = read_bytes(copy, size, skip, i % 16 == 1, full || i % 3 ? 100 : 0);
+            assert_true(result.count <= whole.count);
+            if (full || i % 3) {
+                assert_part_of(&result, &whole);
+            }
+            if (result.open_code == VMM_OK && skip) {
+                assert_int_equal(result.end, result.count > 0 ? 0 : VMM_E_EMPTY);
+                assert_true(result.info.damaged_bytes > 0 || result.count == whole.count);
+            }
+            free_result(&result);
+        }
+        free(copy);
+        free_result(&whole);
+        free(bytes.data);
+    }
+    free(script.steps);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_few_references),
@@ -598,6 +998,16 @@ int main(void) {
         cmocka_unit_test(processes_threads_events_and_flushes),
         cmocka_unit_test(extremes),
         cmocka_unit_test(many_references),
+        cmocka_unit_test(header_and_files),
+        cmocka_unit_test(events_keep_every_field),
+        cmocka_unit_test(empty_traces),
+        cmocka_unit_test(pipes_are_read_and_kept),
+        cmocka_unit_test(seek_goes_anywhere),
+        cmocka_unit_test(text_is_sought_by_reading_on),
+        cmocka_unit_test(what_cannot_be_written_is_refused),
+        cmocka_unit_test(cut_off_anywhere),
+        cmocka_unit_test(every_flipped_bit_costs_one_block),
+        cmocka_unit_test(ten_thousand_kinds_of_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
