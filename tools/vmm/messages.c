@@ -119,10 +119,12 @@ void cli_warn_losses(const VMMTrace *trace, const VMMTraceInfo *info) {
                     info->bad_records == 1 ? " was" : "s were");
     }
     if (info->ignored_records > 0) {
+        bool din = strcmp(info->format, "din") == 0, lackey = strcmp(info->format, "lackey") == 0;
         cli_warning("%s: %" PRIu64 " record%s no reference (%s) and left out", info->path,
                     info->ignored_records, info->ignored_records == 1 ? " was" : "s were",
-                    strcmp(info->format, "din") == 0 ? "labels 3 to 5"
-                                                     : "output of the watched program");
+                    din      ? "labels 3 to 5"
+                    : lackey ? "output of the watched program"
+                             : "of other kinds");
     }
     if (info->damaged_bytes > 0) {
         cli_warning("%s: damage made at least %" PRIu64 " byte%s unreadable", info->path,
