@@ -29,6 +29,7 @@
 #include "trace/source.c"
 #include "trace/trace.c"
 #include "trace/trace_vmt.c"
+#include "trace/vmt_behind.c"
 #include "trace/vmt_decode.c"
 #include "trace/vmt_events.c"
 #include "trace/vmt_format.c"

@@ -30,7 +30,7 @@ typedef struct VMMTraceWriterOptions {
     const char *codec;          /* .vmt: "runs" (NULL) or "full" */
     uint64_t page_size;         /* bytes of a page run, or of a page number; 0: 4096 */
     int32_t level;              /* .vmt: of zstd; 0: the default */
-    uint32_t reserved;
+    uint32_t threads; /* .vmt: that compress behind the caller's; 0: none, the caller's does */
     const char *command, *host, *recorder, *note; /* .vmt: see VMMTraceHeader; NULL: "" */
     uint64_t start_time_ns;                       /* .vmt; 0: now */
     uint64_t reduction;                           /* .vmt: see VMMTraceInfo */

@@ -16,6 +16,7 @@
 
 #include "../base/compiler.h"
 #include "../base/memory.h"
+#include "vmt_behind.h"
 #include "vmt_events.h"
 #include "vmt_format.h"
 #include "vmt_full.h"
@@ -36,6 +37,9 @@ typedef struct VmtWriter {
     VmtCodec codec;
     VmtRunsEncoder *runs; /* one of the two */
     VmtFullEncoder *full;
+    int level;
+    unsigned threads;  /* that are to pack; started with the first block */
+    VmtBehind *behind; /* they; NULL: none */
     VmtPacker *packer;
     uint8_t *packed;
     size_t packed_room;
@@ -76,16 +80,11 @@ static void write_vmt_index_line(VmtWriter *state, const VmtBlock *block, uint64
     state->before_offset = offset;
 }
 
-static int write_vmt_block(VMMTraceWriter *writer, VmtBlock *block, const uint8_t *payload) {
+/* Writes a block that is packed. */
+static int write_vmt_packed(VMMTraceWriter *writer, VmtBlock *block, const uint8_t *bytes) {
     VmtWriter *state = writer->state;
-    size_t packed =
-        vmt_pack(state->packer, payload, block->raw_bytes, state->packed, state->packed_room);
-    block->compression = packed > 0 ? VMT_ZSTD : VMT_STORED;
-    block->packed_bytes = packed > 0 ? (uint32_t)packed : block->raw_bytes;
-    const uint8_t *bytes = packed > 0 ? state->packed : payload;
     block->ordinal = state->blocks;
     block->first = state->references;
-    block->checksum = vmt_checksum(bytes, block->packed_bytes);
     uint8_t header[VMT_BLOCK_BYTES];
     vmt_block_put(block, header);
     int code = writer_put(writer, header, sizeof header);
@@ -103,6 +102,18 @@ static int write_vmt_block(VMMTraceWriter *writer, VmtBlock *block, const uint8_
     state->blocks++;
     writer->info.blocks++;
     return VMM_OK;
+}
+
+/* Packs a block and writes it, at once. */
+static int write_vmt_block(VMMTraceWriter *writer, VmtBlock *block, const uint8_t *payload) {
+    VmtWriter *state = writer->state;
+    size_t packed =
+        vmt_pack(state->packer, payload, block->raw_bytes, state->packed, state->packed_room);
+    block->compression = packed > 0 ? VMT_ZSTD : VMT_STORED;
+    block->packed_bytes = packed > 0 ? (uint32_t)packed : block->raw_bytes;
+    const uint8_t *bytes = packed > 0 ? state->packed : payload;
+    block->checksum = vmt_checksum(bytes, block->packed_bytes);
+    return write_vmt_packed(writer, block, bytes);
 }
 
 /* An index block begins with where the one before it is; its differences begin anew. */
@@ -123,13 +134,62 @@ static int write_vmt_index(VMMTraceWriter *writer) {
     return code;
 }
 
-static int write_vmt_put_block(VMMTraceWriter *writer, VmtBlock *block, const uint8_t *payload) {
+static int write_vmt_index_if_full(VMMTraceWriter *writer) {
+    const VmtWriter *state = writer->state;
+    bool full = state->index_list.used + VMT_INDEX_LINE_BYTES > VMT_LIST_BYTES;
+    return full ? write_vmt_index(writer) : VMM_OK;
+}
+
+/* Writes the oldest of the blocks that threads pack; *none: there is none, or none yet. */
+static int write_vmt_oldest(VMMTraceWriter *writer, bool wait, bool *none) {
     VmtWriter *state = writer->state;
-    int code = write_vmt_block(writer, block, payload);
-    if (code == VMM_OK && state->index_list.used + VMT_INDEX_LINE_BYTES > VMT_LIST_BYTES) {
-        code = write_vmt_index(writer);
+    const VmtPackedBlock *packed = vmt_behind_take(state->behind, wait);
+    *none = packed == NULL;
+    if (packed == NULL) {
+        return VMM_OK;
+    }
+    VmtBlock block = packed->block;
+    int code = write_vmt_packed(writer, &block, packed->bytes);
+    vmt_behind_release(state->behind);
+    return code == VMM_OK ? write_vmt_index_if_full(writer) : code;
+}
+
+/* Writes what threads have packed; `all`: what they still pack, too. */
+static int write_vmt_collect(VMMTraceWriter *writer, bool all) {
+    const VmtWriter *state = writer->state;
+    bool none = state->behind == NULL;
+    int code = VMM_OK;
+    while (!none && code == VMM_OK) {
+        code = write_vmt_oldest(writer, all, &none);
     }
     return code;
+}
+
+static int write_vmt_put_behind(VMMTraceWriter *writer, const VmtBlock *block,
+                                const uint8_t *payload) {
+    VmtWriter *state = writer->state;
+    bool none = false;
+    int code = write_vmt_collect(writer, false);
+    if (code == VMM_OK && vmt_behind_is_full(state->behind)) {
+        code = write_vmt_oldest(writer, true, &none);
+    }
+    if (code == VMM_OK && !vmt_behind_submit(state->behind, block, payload)) {
+        code = error_no_memory(&writer->error, block->raw_bytes, "writing .vmt");
+    }
+    return code;
+}
+
+static int write_vmt_put_block(VMMTraceWriter *writer, VmtBlock *block, const uint8_t *payload) {
+    VmtWriter *state = writer->state;
+    if (state->behind == NULL && state->threads > 0) {
+        state->behind = vmt_behind_open(state->threads, state->level);
+        state->threads = 0; /* what cannot be had is done without */
+    }
+    if (state->behind != NULL) {
+        return write_vmt_put_behind(writer, block, payload);
+    }
+    int code = write_vmt_block(writer, block, payload);
+    return code == VMM_OK ? write_vmt_index_if_full(writer) : code;
 }
 
 /* What waits in a list. */
@@ -389,6 +449,8 @@ static int vmt_open(VMMTraceWriter *writer) {
     }
     unsigned page_shift = (unsigned)__builtin_ctzll(writer->options.page_size);
     int level = writer->options.level != 0 ? writer->options.level : VMT_DEFAULT_LEVEL;
+    state->level = level;
+    state->threads = writer->options.threads;
     state->packed_room = vmt_pack_bound(VMT_RAW_MAX);
     state->packed = memory_zalloc(&memory_default, state->packed_room, 1);
     state->packer = vmt_packer_open(level);
@@ -410,6 +472,9 @@ static int vmt_finish(VMMTraceWriter *writer) {
     VmtWriter *state = writer->state;
     int code = vmt_flush(writer);
     if (code == VMM_OK) {
+        code = write_vmt_collect(writer, true);
+    }
+    if (code == VMM_OK) {
         code = write_vmt_index(writer);
     }
     if (code != VMM_OK) {
@@ -426,6 +491,7 @@ static int vmt_finish(VMMTraceWriter *writer) {
 
 static void vmt_close(VMMTraceWriter *writer) {
     VmtWriter *state = writer->state;
+    vmt_behind_close(state->behind);
     vmt_runs_close(state->runs);
     vmt_full_close(state->full);
     vmt_packer_close(state->packer);

@@ -235,6 +235,7 @@ static int record_open_writer(Record *record) {
         .mappings_complete = record->recorder == RECORD_VALGRIND,
         .format = record->flags.format,
         .codec = record->flags.codec,
+        .threads = 1,
         .level = (int32_t)(level < 100 ? level : 100),
         .command = command,
         .host = host,
