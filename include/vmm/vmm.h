@@ -17,9 +17,9 @@
  *     vmm_destroy(vmm);
  *
  * Reading order: types.h (the words), config.h (options by name), sim.h (the machine; threads
- * and determinism), trace.h and generate.h (where references come from), trace_write.h (where they
- * can go), reduce.h (how they become fewer), event.h (control and observation), stats.h and
- * report.h (results), error.h.
+ * and determinism), trace.h, runs.h and generate.h (where references come from), trace_write.h
+ * (where they can go), reduce.h (how they become fewer), event.h (control and observation),
+ * stats.h and report.h (results), error.h.
  *
  * Conventions: sizes are bytes, simulated times picoseconds unless a name says otherwise. Every
  * struct that may grow opens with struct_size. Functions return VMM_OK or a negative VMMError,
@@ -35,6 +35,7 @@
 #include "generate.h"
 #include "reduce.h"
 #include "report.h"
+#include "runs.h"
 #include "sim.h"
 #include "stats.h"
 #include "trace.h"

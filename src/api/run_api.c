@@ -4,8 +4,8 @@
 
 #include <string.h>
 
+#include "../../include/vmm/runs.h"
 #include "../base/number.h"
-#include "../trace/runs.h"
 #include "handle.h"
 
 /* Page references in a batch: small for one machine, so that batch and machine share the caches;
@@ -74,8 +74,8 @@ static const char *unfit_for_reduced(const Machine *machine, const VMMTraceInfo 
     if (settings_frames(settings) < k) {
         return "the memory has fewer frames";
     }
-    if (settings->page_size != info->page_size) {
-        return "the page-size is not the trace's";
+    if (info->page_size == 0) { /* larger pages than the trace's are served too */
+        return "it does not say for pages of which size";
     }
     if (settings->refs != REFS_ALL) {
         return "refs is not all";
@@ -102,7 +102,7 @@ static int check_trace(Machine *machine, const VMMTrace *trace, Error *error) {
                          (unsigned long long)info.page_size,
                          (unsigned long long)settings->page_size);
     }
-    if (trace_has_runs(trace) && settings->young_flush != 0 && settings->tlb != 0 &&
+    if (vmm_trace_has_runs(trace) && settings->young_flush != 0 && settings->tlb != 0 &&
         settings->accessed_bit == ACCESSED_TLB_FILL && machine->policy.type->tick != NULL) {
         return error_set(error, VMM_E_CONFIG,
                          "young-flush with %s needs the order of all loads and stores, which a "

@@ -40,7 +40,7 @@ typedef struct RunPass {
     Error *error;
     int status; /* of what an event made necessary */
     bool by_runs;
-    const TraceRuns *runs;      /* the stretch that is being taken, NULL: none */
+    const VMMRuns *runs;        /* the stretch that is being taken, NULL: none */
     VMMRef refs[RUN_READ_REFS]; /* references read from the trace and not yet taken */
     size_t ref_count, taken;
     RunNote notes[RUN_NOTES]; /* of the first pass, not yet written */
@@ -70,7 +70,7 @@ static int run_read_refs(RunPass *pass) {
 
 /* The next stretch of page runs. VMM_OK or an error. */
 static int run_read_runs(RunPass *pass) {
-    int more = trace_next_runs(pass->trace, &pass->runs);
+    int more = vmm_trace_next_runs(pass->trace, &pass->runs);
     if (pass->status != VMM_OK) {
         return pass->status;
     }
@@ -372,7 +372,7 @@ static void run_on_event(void *user, const VMMEvent *event) {
 static int run_pass(RunPass *pass, RunWatch *watch) {
     const Stream *stream = pass->stream;
     int status;
-    pass->by_runs = trace_has_runs(pass->trace);
+    pass->by_runs = vmm_trace_has_runs(pass->trace);
     pass->alive = pass->machines == NULL ? 1 : pass->count;
     vmm_trace_on_event(pass->trace, run_on_event, pass);
     do {

@@ -34,12 +34,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../../include/vmm/runs.h"
 #include "../../include/vmm/types.h"
 #include "../base/error.h"
 #include "../base/memory.h"
 #include "../config/settings.h"
 #include "../mm/machine.h"
-#include "../trace/runs.h"
 
 /* Bits of Batch.op beside the VMMOp: this is not the first page of its reference; the kernel's. */
 enum { OP_WRITE_BIT = 1, OP_MASK = 3, OP_CONTINUED = 4, OP_KERNEL = 8 };
@@ -139,10 +139,10 @@ void stream_next_batch(Stream *stream);
 int stream_add(Stream *stream, const VMMRef *refs, size_t count, size_t *taken, Error *error);
 
 /* The same from page runs. Begins a stretch, which must stay valid until it is taken. */
-int stream_begin_runs(Stream *stream, const TraceRuns *runs, Error *error);
+int stream_begin_runs(Stream *stream, const VMMRuns *runs, Error *error);
 
 /* Adds runs of the stretch; *taken: all of them, else the batch is full or stream_is_done(). */
-int stream_add_runs(Stream *stream, const TraceRuns *runs, bool *taken, Error *error);
+int stream_add_runs(Stream *stream, const VMMRuns *runs, bool *taken, Error *error);
 
 void stream_free_runs(Stream *stream);
 

@@ -2,7 +2,7 @@
 /*
  * Page runs into batches, without unfolding them.
  *
- * A stretch comes with the pages and the shapes of its runs as dictionaries (trace/runs.h). A page
+ * A stretch comes with the pages and the shapes of its runs as dictionaries (vmm/runs.h). A page
  * is interned at its first run that is simulated, since ids are given in the order of first
  * reference; a shape is turned once into the elements that its runs become:
  *
@@ -44,7 +44,7 @@ void stream_free_runs(Stream *stream) {
     memory_free(memory, taking->stores, capacity, sizeof *taking->stores);
 }
 
-static int stream_reserve_runs(Stream *stream, const TraceRuns *runs, Error *error) {
+static int stream_reserve_runs(Stream *stream, const VMMRuns *runs, Error *error) {
     const Memory *memory = &stream->memory;
     StreamRuns *taking = &stream->taking;
     size_t capacity = stream->batch.capacity;
@@ -73,12 +73,12 @@ static int stream_reserve_runs(Stream *stream, const TraceRuns *runs, Error *err
 }
 
 /* The operation of a run's references that are neither loads nor stores of the program. */
-static uint8_t stream_shape_op(const TraceShape *shape) {
+static uint8_t stream_shape_op(const VMMRunShape *shape) {
     return (uint8_t)((shape->fetch ? VMM_OP_FETCH : VMM_OP_READ) | (shape->kernel ? OP_KERNEL : 0));
 }
 
 /* What the runs of a shape become. */
-static StreamShape stream_shape(const Stream *stream, const TraceShape *shape) {
+static StreamShape stream_shape(const Stream *stream, const VMMRunShape *shape) {
     uint8_t op = stream_shape_op(shape);
     uint8_t store = (uint8_t)((op & OP_KERNEL) | VMM_OP_WRITE);
     uint32_t loads = shape->first_write;
@@ -102,7 +102,7 @@ static StreamShape stream_shape(const Stream *stream, const TraceShape *shape) {
     return made;
 }
 
-int stream_begin_runs(Stream *stream, const TraceRuns *runs, Error *error) {
+int stream_begin_runs(Stream *stream, const VMMRuns *runs, Error *error) {
     StreamRuns *taking = &stream->taking;
     if (!taking->any) {
         taking->any = true;
@@ -146,7 +146,7 @@ static void stream_put_element(Stream *stream, uint32_t page, uint8_t op, uint32
 }
 
 /* The references themselves, for observers: their first bytes are those of the trace's page. */
-static void stream_put_origins(Stream *stream, const TraceRuns *runs, size_t at, size_t from) {
+static void stream_put_origins(Stream *stream, const VMMRuns *runs, size_t at, size_t from) {
     Batch *batch = &stream->batch;
     for (size_t i = from; batch->origin != NULL && i < batch->count; i++) {
         batch->origin[i] = (VMMRef){
@@ -161,7 +161,7 @@ static void stream_put_origins(Stream *stream, const TraceRuns *runs, size_t at,
 }
 
 /* The key of a run's page: one whose first byte is beyond the limit is none. */
-static uint64_t stream_run_key(const Stream *stream, const TraceRuns *runs, size_t at) {
+static uint64_t stream_run_key(const Stream *stream, const VMMRuns *runs, size_t at) {
     uint64_t vpn = runs->pages[runs->page[at]];
     return vpn > (stream->address_limit - 1) >> runs->page_shift
                ? DIRECTORY_NO_KEY
@@ -250,9 +250,9 @@ static bool stream_put_invalid(Stream *stream, Run *run, const StreamRest *rest)
  * What is to be done of a run: its page references without one that is none for this machine, and
  * without those behind max_references.
  */
-static StreamRest stream_rest(Stream *stream, const TraceRuns *runs, size_t at) {
+static StreamRest stream_rest(Stream *stream, const VMMRuns *runs, size_t at) {
     StreamRuns *taking = &stream->taking;
-    const TraceShape *shape = &runs->shapes[runs->shape[at]];
+    const VMMRunShape *shape = &runs->shapes[runs->shape[at]];
     StreamRest rest = {.key = stream_run_key(stream, runs, at),
                        .count = shape->count,
                        .first_write = shape->first_write,
@@ -272,7 +272,7 @@ static StreamRest stream_rest(Stream *stream, const TraceRuns *runs, size_t at) 
 }
 
 /* One run. False: it was not finished, since the batch is full. */
-static bool stream_add_run(Stream *stream, const TraceRuns *runs, size_t at) {
+static bool stream_add_run(Stream *stream, const VMMRuns *runs, size_t at) {
     StreamRuns *taking = &stream->taking;
     size_t before = stream->batch.count;
     StreamRest rest = stream_rest(stream, runs, at);
@@ -294,7 +294,7 @@ static bool stream_add_run(Stream *stream, const TraceRuns *runs, size_t at) {
 /* ---- Many runs ------------------------------------------------------------------------------ */
 
 /* How many runs from `at` on can be taken, whatever their number of references. */
-static size_t stream_plain_runs(const Stream *stream, const TraceRuns *runs, size_t at) {
+static size_t stream_plain_runs(const Stream *stream, const VMMRuns *runs, size_t at) {
     uint64_t left = (stream->max_references - stream->references) / PLAIN_COUNT;
     size_t count = runs->count - at < PLAIN_RUNS ? runs->count - at : PLAIN_RUNS;
     return left < count ? (size_t)left : count;
@@ -304,7 +304,7 @@ static size_t stream_plain_runs(const Stream *stream, const TraceRuns *runs, siz
  * Runs of known pages with nothing special, in a tight loop; returns how many are done. Everything
  * the loop needs is in locals. Each run writes two elements and counts one or two.
  */
-static size_t stream_add_plain(Stream *stream, const TraceRuns *runs, size_t at, Run *run) {
+static size_t stream_add_plain(Stream *stream, const VMMRuns *runs, size_t at, Run *run) {
     Batch *batch = &stream->batch;
     const uint32_t *local = stream->taking.local;
     const StreamShape *shapes = stream->taking.shapes;
@@ -347,13 +347,13 @@ static size_t stream_add_plain(Stream *stream, const TraceRuns *runs, size_t at,
 }
 
 /* Whether the next run is behind the last reference that is taken. */
-static bool stream_ends_here(const Stream *stream, const TraceShape *shape) {
+static bool stream_ends_here(const Stream *stream, const VMMRunShape *shape) {
     return stream->taking.done == 0 && !shape->continued &&
            stream->references >= stream->max_references;
 }
 
 /* The runs from `at` on that can be taken in one step; how many, 0: the batch is full. */
-static size_t stream_add_some(Stream *stream, const TraceRuns *runs, size_t at) {
+static size_t stream_add_some(Stream *stream, const VMMRuns *runs, size_t at) {
     StreamRuns *taking = &stream->taking;
     const Batch *batch = &stream->batch;
     bool watched = batch->origin != NULL || batch->left_out_before != NULL;
@@ -370,7 +370,7 @@ static size_t stream_add_some(Stream *stream, const TraceRuns *runs, size_t at) 
     return some;
 }
 
-int stream_add_runs(Stream *stream, const TraceRuns *runs, bool *taken, Error *error) {
+int stream_add_runs(Stream *stream, const VMMRuns *runs, bool *taken, Error *error) {
     Batch *batch = &stream->batch;
     StreamRuns *taking = &stream->taking;
     size_t before = batch->count;
@@ -378,7 +378,7 @@ int stream_add_runs(Stream *stream, const TraceRuns *runs, bool *taken, Error *e
     batch->repeat = taking->repeat;
     batch->stores = taking->stores;
     while (taking->at < runs->count && batch->count + 2 <= batch->capacity && !taking->ended) {
-        const TraceShape *shape = &runs->shapes[runs->shape[taking->at]];
+        const VMMRunShape *shape = &runs->shapes[runs->shape[taking->at]];
         if (stream_ends_here(stream, shape)) {
             taking->ended = true;
             break;

@@ -55,11 +55,12 @@ typedef struct FormatFit {
     unsigned records;
     unsigned bad;
     unsigned ignored;
+    const char *end; /* of what was looked at */
 } FormatFit;
 
 static FormatFit format_fit(const TraceFormat *format, const char *text, const char *end,
                             uint64_t page_size) {
-    FormatFit fit = {0, 0, 0};
+    FormatFit fit = {0, 0, 0, text};
     _Alignas(max_align_t) unsigned char state[TRACE_STATE_BYTES] = {0};
     while (text < end && fit.records + fit.bad < TRACE_GUESS_LINES) {
         const char *newline = memchr(text, '\n', (size_t)(end - text));
@@ -73,6 +74,7 @@ static FormatFit format_fit(const TraceFormat *format, const char *text, const c
         fit.records += kind == TRACE_LINE_REF || kind == TRACE_LINE_TWO_REFS;
         text = newline + 1;
     }
+    fit.end = text;
     return fit;
 }
 
@@ -136,7 +138,7 @@ static void format_guess_comments(TraceGuess *guess, const char *text, const cha
                                   uint64_t page_size) {
     for (size_t i = 0; i < VMM_COUNT_OF(trace_format_table); i++) {
         const TraceFormat *format = trace_format_table[i];
-        FormatFit fit = {0, 0, 0};
+        FormatFit fit = {0, 0, 0, text};
         if (format->hash_records) {
             fit = format_fit(format, text, end, page_size);
         }
@@ -165,6 +167,9 @@ TraceGuess trace_format_guess(const char *text, const char *end, uint64_t page_s
             continue;
         }
         FormatFit fit = format_fit(format, text, end, page_size);
+        if (fit.records == TRACE_GUESS_LINES) {
+            end = fit.end; /* others need not look further: they cannot have more */
+        }
         unsigned score = 2 * fit.records + (fit.bad + fit.ignored == 0);
         if (score > best) {
             best = score;

@@ -20,7 +20,13 @@
 #include "scan.h"
 
 /* The kinds of records, by the letter in lower case: what the first three characters must be. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define LACKEY_HEAD(a, b) ((uint32_t)(a) | (uint32_t)(b) << 8 | (uint32_t)' ' << 16)
+static const uint32_t lackey_head_mask = 0x00ffffff;
+#else
+#define LACKEY_HEAD(a, b) ((uint32_t)(a) << 24 | (uint32_t)(b) << 16 | (uint32_t)' ' << 8)
+static const uint32_t lackey_head_mask = 0xffffff00;
+#endif
 static const uint32_t lackey_heads[256] = {
     ['i'] = LACKEY_HEAD('I', ' '),
     ['l'] = LACKEY_HEAD(' ', 'L'),
@@ -30,13 +36,13 @@ static const uint32_t lackey_heads[256] = {
 static const uint8_t lackey_ops[256] = {
     ['i'] = VMM_OP_FETCH, ['l'] = VMM_OP_READ, ['s'] = VMM_OP_WRITE, ['m'] = VMM_OP_READ};
 
-/* The letter of a record in lower case, 0 if the line does not begin like one; reads 3 bytes. */
+/* The letter of a record in lower case, 0 if the line does not begin like one; reads 4 bytes. */
 VMM_ALWAYS_INLINE unsigned lackey_letter(const char *at) {
     /* One of the first two characters is a blank, and 'L' | ' ' is 'l'. */
     unsigned letter = (unsigned char)at[0] | (unsigned char)at[1];
-    uint32_t head = (unsigned char)at[0] | (uint32_t)(unsigned char)at[1] << 8 |
-                    (uint32_t)(unsigned char)at[2] << 16;
-    return lackey_heads[letter] == head ? letter : 0;
+    uint32_t head;
+    memcpy(&head, at, sizeof head);
+    return lackey_heads[letter] == (head & lackey_head_mask) ? letter : 0;
 }
 
 /* "==123==", "--123--", "**123**" ahead? */
@@ -108,6 +114,14 @@ static TraceLineKind lackey_line(TraceLine *line) {
     return TRACE_LINE_IGNORED;
 }
 
+VMM_ALWAYS_INLINE bool lackey_store(VMMRef **ref, uint64_t addr, uint32_t size, unsigned letter) {
+    fast_store(ref, addr, 0, size, lackey_ops[letter]);
+    if (VMM_UNLIKELY(letter == 'm')) {
+        fast_store(ref, addr, 0, size, VMM_OP_WRITE);
+    }
+    return true;
+}
+
 /* Any record, without blanks behind it. */
 VMM_ALWAYS_INLINE bool lackey_fast(const char *at, const char *newline, VMMRef **ref,
                                    uint64_t page_size) {
@@ -117,18 +131,21 @@ VMM_ALWAYS_INLINE bool lackey_fast(const char *at, const char *newline, VMMRef *
         return false;
     }
     uint64_t addr;
-    uint32_t size;
-    unsigned digits = fast_hex(at + 3, &addr);
+    uint32_t size = 0;
+    size_t digits = (size_t)(newline - at) - strlen(" L ,8"); /* with a size of one digit */
+    if (VMM_LIKELY(digits - 1 <= 15 && newline[-2] == ',')) {
+        size = fast_digits[(unsigned char)newline[-1]];
+    }
+    if (VMM_LIKELY(size - 1 < 9 && fast_hex_of(at + 3, (unsigned)digits, &addr))) {
+        return lackey_store(ref, addr, size, letter);
+    }
+    digits = fast_hex(at + 3, &addr);
     at += 3 + digits;
     if (VMM_UNLIKELY(digits == 0 || *at != ',' || (at = fast_decimal(at + 1, &size)) == NULL ||
                      !fast_at_end(at, newline) || size == 0)) {
         return false;
     }
-    fast_store(ref, addr, 0, size, lackey_ops[letter]);
-    if (VMM_UNLIKELY(letter == 'm')) {
-        fast_store(ref, addr, 0, size, VMM_OP_WRITE);
-    }
-    return true;
+    return lackey_store(ref, addr, size, letter);
 }
 
 static TraceStatus lackey_parse(TraceParse *parse) {

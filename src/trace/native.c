@@ -26,6 +26,17 @@ static const uint8_t native_ops[256] = {
     ['M'] = NATIVE_MODIFY,    ['m'] = NATIVE_MODIFY,
 };
 
+/* op letter -> VMMOp for those of one reference, else FAST_NONE. */
+static const uint8_t native_single_ops[256] = {
+    [0 ... 'I' - 1] = FAST_NONE,       ['I'] = VMM_OP_FETCH,
+    ['I' + 1 ... 'R' - 1] = FAST_NONE, ['R'] = VMM_OP_READ,
+    ['R' + 1 ... 'W' - 1] = FAST_NONE, ['W'] = VMM_OP_WRITE,
+    ['W' + 1 ... 'i' - 1] = FAST_NONE, ['i'] = VMM_OP_FETCH,
+    ['i' + 1 ... 'r' - 1] = FAST_NONE, ['r'] = VMM_OP_READ,
+    ['r' + 1 ... 'w' - 1] = FAST_NONE, ['w'] = VMM_OP_WRITE,
+    ['w' + 1 ... 255] = FAST_NONE,
+};
+
 static const char *native_process(Scan *scan, uint64_t *pid, uint64_t *tid) {
     const char *problem = scan_decimal(scan, UINT32_MAX, pid);
     *tid = 0;
@@ -123,6 +134,29 @@ static TraceLineKind native_line(TraceLine *line) {
     return TRACE_LINE_TWO_REFS;
 }
 
+/*
+ * "pid op 0xADDRESS size" with single blanks, pid and size of one digit, op R, W or I: what most
+ * lines are. Where each field is follows from both ends of the line, so that none has to wait
+ * until the one before it is read; and conditions that always hold are tested together.
+ */
+VMM_ALWAYS_INLINE bool native_common(const char *at, const char *newline, VMMRef **ref) {
+    uint64_t addr;
+    size_t digits = (size_t)(newline - at) - strlen("1 R 0x 8");
+    if (VMM_UNLIKELY(digits - 1 > 15)) {
+        return false;
+    }
+    unsigned pid = fast_digits[(unsigned char)at[0]];
+    unsigned op = native_single_ops[(unsigned char)at[2]];
+    unsigned size = fast_digits[(unsigned char)newline[-1]];
+    if (VMM_UNLIKELY(((pid | op | size) & FAST_NONE) != 0 || size == 0 || at[1] != ' ' ||
+                     memcmp(at + 3, " 0x", 3) != 0 || newline[-2] != ' ' ||
+                     !fast_hex_of(at + 6, (unsigned)digits, &addr))) {
+        return false;
+    }
+    fast_store(ref, addr, pid, size, op);
+    return true;
+}
+
 /* "pid op 0xADDRESS" or "pid op 0xADDRESS size", pid or pid/tid, single blanks, op R, W or I. */
 VMM_ALWAYS_INLINE bool native_fast(const char *at, const char *newline, VMMRef **ref,
                                    uint64_t page_size) {
@@ -131,6 +165,9 @@ VMM_ALWAYS_INLINE bool native_fast(const char *at, const char *newline, VMMRef *
     uint32_t tid = 0;
     uint32_t size = 1;
     uint64_t addr;
+    if (VMM_LIKELY(native_common(at, newline, ref))) {
+        return true;
+    }
     at = fast_decimal(at, &pid);
     if (VMM_UNLIKELY(at == NULL)) {
         return false;

@@ -19,7 +19,7 @@
 #include "format.h"
 
 /* VMM_TRACE_PORTABLE: without vector instructions also where there are some (for tests). */
-#if defined(__SSE2__) && !defined(VMM_TRACE_PORTABLE)
+#if defined(__x86_64__) && defined(__SSE2__) && !defined(VMM_TRACE_PORTABLE)
 #include <emmintrin.h>
 #define FAST_VECTOR 1
 #else
@@ -153,27 +153,57 @@ static inline VMMRef scan_ref(uint64_t addr, uint32_t pid, uint32_t size, VMMOp 
  * 16 bytes are read in any case.
  *
  *   bytes   '1' 'f' 'f' '8' '\n' ...
- *   nibbles  01  0f  0f  08  ..       '0'..'9' and 'a'..'f' in parallel
+ *   nibbles  01  0f  0f  08  >0f      what each is worth, in either alphabet
  *   pairs      1f      f8    ..       packed to 8 bytes, first digit in the top nibble
  *   value   shifted right by what lies behind the last digit
+ *
+ * A digit moved to the top of the bytes' range is worth what it lies above 0xf0; others saturate,
+ * or stay far from there. A letter, made a capital, is worth its distance from 'A' and 10. The
+ * smaller one of both is below 16 if the byte is a digit of either kind.
  */
-VMM_ALWAYS_INLINE unsigned fast_hex(const char *at, uint64_t *value) {
+VMM_ALWAYS_INLINE __m128i fast_nibbles(const char *at) {
     __m128i text = _mm_loadu_si128((const __m128i *)(const void *)at);
-    __m128i digit = _mm_sub_epi8(text, _mm_set1_epi8('0'));
-    __m128i letter = _mm_sub_epi8(_mm_or_si128(text, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
-    __m128i is_digit = _mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(9)), digit);
-    __m128i is_letter = _mm_cmpeq_epi8(_mm_min_epu8(letter, _mm_set1_epi8(5)), letter);
-    unsigned other = ~(unsigned)_mm_movemask_epi8(_mm_or_si128(is_digit, is_letter));
-    unsigned count = (unsigned)__builtin_ctz(other); /* bits 16 to 31 are set: at most 16 */
+    __m128i digit =
+        _mm_subs_epu8(_mm_add_epi8(text, _mm_set1_epi8((char)(0xff - '9'))), _mm_set1_epi8(6));
+    digit = _mm_sub_epi8(digit, _mm_set1_epi8((char)0xf0));
+    __m128i letter =
+        _mm_sub_epi8(_mm_and_si128(text, _mm_set1_epi8((char)0xdf)), _mm_set1_epi8('A'));
+    letter = _mm_adds_epu8(letter, _mm_set1_epi8(10));
+    return _mm_min_epu8(digit, letter);
+}
 
-    __m128i nibbles =
-        _mm_or_si128(_mm_and_si128(is_digit, digit),
-                     _mm_and_si128(is_letter, _mm_add_epi8(letter, _mm_set1_epi8(10))));
-    __m128i pairs = _mm_or_si128(_mm_slli_epi16(nibbles, 4), _mm_srli_epi16(nibbles, 8));
-    pairs = _mm_and_si128(pairs, _mm_set1_epi16(0xff));
+/* How many of the nibbles, from the first on, are below 16. */
+VMM_ALWAYS_INLINE unsigned fast_count_nibbles(__m128i nibbles) {
+    __m128i sign = _mm_adds_epu8(nibbles, _mm_set1_epi8(0x7f - 15));
+    return (unsigned)__builtin_ctz((unsigned)_mm_movemask_epi8(sign) | 0x10000u);
+}
+
+/* The first `count` nibbles, 1 to 16, as a number; of 0, any. */
+VMM_ALWAYS_INLINE uint64_t fast_join_nibbles(__m128i nibbles, unsigned count) {
+    __m128i factor = _mm_set1_epi16(0x1001);
+    __asm__("" : "+x"(factor)); /* else gcc shifts and adds, which takes longer */
+    nibbles = _mm_and_si128(nibbles, _mm_set1_epi8(15)); /* those behind may be anything */
+    /* first + 256 * second, times 0x1001, has 16 * first + second in the upper byte */
+    __m128i pairs = _mm_srli_epi16(_mm_mullo_epi16(nibbles, factor), 8);
     uint64_t packed = (uint64_t)_mm_cvtsi128_si64(_mm_packus_epi16(pairs, pairs));
-    *value = __builtin_bswap64(packed) >> ((64 - 4 * count) & 63); /* count 0: any value */
+    return __builtin_bswap64(packed) >> (-(4 * count) & 63);
+}
+
+VMM_ALWAYS_INLINE unsigned fast_hex(const char *at, uint64_t *value) {
+    __m128i nibbles = fast_nibbles(at);
+    unsigned count = fast_count_nibbles(nibbles);
+    *value = fast_join_nibbles(nibbles, count);
     return count;
+}
+
+/*
+ * The same where it is known from elsewhere how many digits, 1 to 16, there should be. False: there
+ * are more or fewer. So the value need not wait until the digits are counted.
+ */
+VMM_ALWAYS_INLINE bool fast_hex_of(const char *at, unsigned count, uint64_t *value) {
+    __m128i nibbles = fast_nibbles(at);
+    *value = fast_join_nibbles(nibbles, count);
+    return fast_count_nibbles(nibbles) == count;
 }
 
 #else
@@ -192,6 +222,10 @@ VMM_ALWAYS_INLINE unsigned fast_hex(const char *at, uint64_t *value) {
     return count;
 }
 
+VMM_ALWAYS_INLINE bool fast_hex_of(const char *at, unsigned count, uint64_t *value) {
+    return fast_hex(at, value) == count;
+}
+
 #endif
 
 /*
@@ -202,13 +236,38 @@ VMM_ALWAYS_INLINE void fast_store(VMMRef **ref, uint64_t addr, uint32_t pid, uin
                                   unsigned op) {
     VMMRef *to = (*ref)++;
     to->addr = addr;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    /* Two stores of 8 bytes for six fields. */
+    uint64_t who = pid | (uint64_t)size << 32;
+    uint64_t what = (uint64_t)op << 8 * (offsetof(VMMRef, op) - offsetof(VMMRef, tid));
+    memcpy((char *)to + offsetof(VMMRef, pid), &who, sizeof who);
+    memcpy((char *)to + offsetof(VMMRef, tid), &what, sizeof what);
+#else
     to->pid = pid;
     to->size = size;
     to->tid = 0;
     to->core = 0;
     to->op = (uint8_t)op;
     to->flags = 0;
+#endif
 }
+
+/* The value of a decimal digit; FAST_NONE: it is none. */
+#define FAST_NONE 0x80
+static const uint8_t fast_digits[256] = {
+    [0 ... '0' - 1] = FAST_NONE,
+    ['0'] = 0,
+    ['1'] = 1,
+    ['2'] = 2,
+    ['3'] = 3,
+    ['4'] = 4,
+    ['5'] = 5,
+    ['6'] = 6,
+    ['7'] = 7,
+    ['8'] = 8,
+    ['9'] = 9,
+    ['9' + 1 ... 255] = FAST_NONE,
+};
 
 /*
  * A decimal number of 1 to 9 digits: stores it and returns the byte behind its last digit; NULL
@@ -235,31 +294,39 @@ VMM_ALWAYS_INLINE const char *fast_decimal(const char *at, uint32_t *value) {
 
 /*
  * Where the lines end: the places of '\n' in at .. end, as distances from `at`, are stored until
- * there are at least `wanted` or no more. Returns how many; up to 63 more than wanted, and 4
+ * there are at least `wanted` or no more. Returns how many; up to 63 more than wanted, and 6
  * places behind the last one may be overwritten (FAST_INDEX_SLACK).
  *
  * Finding all ends first and parsing then is faster than parsing from one end to the next: the
  * start of a line does not depend on how the line before it was parsed, so the processor works
  * on several lines at once.
  */
-#define FAST_INDEX_SLACK 68
+#define FAST_INDEX_SLACK 70
 
 #if FAST_VECTOR
 
 /* Stores the place of the lowest bit and takes it off; of no bit, the place of a block's last. */
 VMM_ALWAYS_INLINE uint64_t fast_next_place(uint64_t mask, uint32_t base, uint32_t *place) {
-    *place = base + (uint32_t)__builtin_ctzll(mask | UINT64_C(1) << 63);
+    uint64_t lowest;
+    /* What __builtin_ctzll() gives, but that it may be asked of 0, too: any number comes out. */
+    __asm__("rep bsfq %1, %0" : "=r"(lowest) : "r"(mask) : "cc");
+    *place = base + (uint32_t)lowest;
     return mask & (mask - 1);
 }
 
-/* The places of the bits of `mask`, four at a time: few branches, and those easy to predict. */
+/*
+ * The places of the bits of `mask`, six at a time, which are seldom fewer than there are: a branch
+ * that goes now this way, now that, would cost more.
+ */
 VMM_ALWAYS_INLINE void fast_bit_places(uint64_t mask, uint32_t base, uint32_t *places) {
     do {
         mask = fast_next_place(mask, base, places);
         mask = fast_next_place(mask, base, places + 1);
         mask = fast_next_place(mask, base, places + 2);
         mask = fast_next_place(mask, base, places + 3);
-        places += 4;
+        mask = fast_next_place(mask, base, places + 4);
+        mask = fast_next_place(mask, base, places + 5);
+        places += 6;
     } while (VMM_UNLIKELY(mask != 0));
 }
 
@@ -386,10 +453,13 @@ VMM_ALWAYS_INLINE TraceStatus trace_parse_lines(TraceParse *parse, TraceFast *fa
                 status = TRACE_FULL;
                 break;
             }
-            if (VMM_UNLIKELY(!fast(at, newline, &ref, page_size)) &&
-                !trace_parse_other(parse, at, newline, &ref, line)) {
-                status = TRACE_BAD;
-                break;
+            if (VMM_UNLIKELY(!fast(at, newline, &ref, page_size))) {
+                VMMRef *other = ref; /* `ref` stays in a register */
+                if (!trace_parse_other(parse, at, newline, &other, line)) {
+                    status = TRACE_BAD;
+                    break;
+                }
+                ref = other;
             }
             at = newline + 1;
         }

@@ -3,13 +3,13 @@
 #include "../base/compiler.h"
 #include "vmt_read.h"
 
-bool trace_has_runs(const VMMTrace *trace) {
+bool vmm_trace_has_runs(const VMMTrace *trace) {
     const VmtReader *reader = trace != NULL ? trace_vmt(trace) : NULL;
     return reader != NULL && vmt_reader_has_runs(reader);
 }
 
-int trace_next_runs(VMMTrace *trace, const TraceRuns **runs) {
-    if (!trace_has_runs(trace)) {
+int vmm_trace_next_runs(VMMTrace *trace, const VMMRuns **runs) {
+    if (!vmm_trace_has_runs(trace)) {
         return VMM_E_USAGE;
     }
     trace_go(trace);

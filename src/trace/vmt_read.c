@@ -250,7 +250,7 @@ long vmt_reader_read(VmtReader *reader, VMMRef *refs, size_t capacity) {
     return (long)count;
 }
 
-int vmt_reader_next_runs(VmtReader *reader, const TraceRuns **runs) {
+int vmt_reader_next_runs(VmtReader *reader, const VMMRuns **runs) {
     int code = reader_next_block(reader);
     if (code == 1) {
         *runs = &reader->current->runs->runs;

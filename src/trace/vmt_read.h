@@ -6,7 +6,7 @@
 #ifndef VMM_TRACE_VMT_READ_H
 #define VMM_TRACE_VMT_READ_H
 
-#include "runs.h"
+#include "../../include/vmm/runs.h"
 #include "source.h"
 #include "vmt_format.h"
 
@@ -29,9 +29,9 @@ bool vmt_matches(const void *bytes, size_t count);
 int vmt_reader_open(const VmtReaderSetup *setup, VmtReader **reader);
 void vmt_reader_close(VmtReader *reader);
 
-/* As vmm_trace_read() and trace_next_runs(). */
+/* As vmm_trace_read() and vmm_trace_next_runs(). */
 long vmt_reader_read(VmtReader *reader, VMMRef *refs, size_t capacity);
-int vmt_reader_next_runs(VmtReader *reader, const TraceRuns **runs);
+int vmt_reader_next_runs(VmtReader *reader, const VMMRuns **runs);
 
 /* The source stands at its beginning again. */
 int vmt_reader_rewind(VmtReader *reader);

@@ -45,7 +45,7 @@ struct VmtRunsEncoder {
     unsigned page_shift;
     uint32_t block;    /* number of the block, from 1 */
     uint64_t open_key; /* RUNS_NO_KEY: no run is open */
-    TraceShape open;
+    VMMRunShape open;
     uint64_t resumed;    /* pages of the reference to come that were already taken */
     uint32_t references; /* page references in the block */
     uint32_t runs;       /* closed ones */
@@ -58,7 +58,7 @@ struct VmtRunsEncoder {
     uint16_t run[VMT_ENTRIES];         /* their kinds */
     VmtKind kinds[VMT_ENTRIES];
     uint64_t pages[VMT_ENTRIES];
-    TraceShape shapes[VMT_ENTRIES];
+    VMMRunShape shapes[VMT_ENTRIES];
     VmtTally tallies[VMT_ENTRIES]; /* by kind */
     RunsSlot page_slots[RUNS_SLOTS];
     RunsSlot shape_slots[RUNS_SLOTS];
@@ -109,13 +109,13 @@ static uint32_t runs_number(const VmtRunsEncoder *encoder, RunsSlot *slots, uint
     return slot->id;
 }
 
-static bool runs_same_shape(const TraceShape *a, const TraceShape *b) {
+static bool runs_same_shape(const VMMRunShape *a, const VMMRunShape *b) {
     return a->count == b->count && a->writes == b->writes && a->first_write == b->first_write &&
            a->fetch == b->fetch && a->kernel == b->kernel && a->continued == b->continued;
 }
 
 /* A shape does not fit a word: its slots carry a mixture, and what they stand for is compared. */
-static uint32_t runs_shape_number(VmtRunsEncoder *encoder, const TraceShape *shape) {
+static uint32_t runs_shape_number(VmtRunsEncoder *encoder, const VMMRunShape *shape) {
     uint64_t value = ((uint64_t)shape->first_write << 32 | shape->count) * 8 ^
                      (uint64_t)shape->writes << 16 ^
                      (shape->fetch | shape->kernel * 2u | shape->continued * 4u);
@@ -132,7 +132,7 @@ static uint32_t runs_shape_number(VmtRunsEncoder *encoder, const TraceShape *sha
     }
 }
 
-static uint32_t runs_kind(VmtRunsEncoder *encoder, uint64_t vpn, const TraceShape *shape) {
+static uint32_t runs_kind(VmtRunsEncoder *encoder, uint64_t vpn, const VMMRunShape *shape) {
     uint32_t page = runs_number(encoder, encoder->page_slots, vpn, &encoder->page_count);
     encoder->pages[page] = vpn;
     uint32_t number = runs_shape_number(encoder, shape);
@@ -155,13 +155,13 @@ static void runs_close_open(VmtRunsEncoder *encoder) {
 
 /* One page reference. A `continued` one begins a run always, as has the rest of a reference. */
 static void runs_page_reference(VmtRunsEncoder *encoder, uint64_t key, bool write, bool continued) {
-    TraceShape *open = &encoder->open;
+    VMMRunShape *open = &encoder->open;
     if (key != encoder->open_key || continued) {
         runs_close_open(encoder);
         encoder->open_key = key;
-        *open = (TraceShape){.fetch = (key & RUNS_FETCH) != 0,
-                             .kernel = (key & RUNS_KERNEL) != 0,
-                             .continued = continued};
+        *open = (VMMRunShape){.fetch = (key & RUNS_FETCH) != 0,
+                              .kernel = (key & RUNS_KERNEL) != 0,
+                              .continued = continued};
     }
     if (open->writes == 0) {
         open->first_write = open->count + !write;
@@ -302,7 +302,7 @@ static void runs_note(RunsNotes *notes, const VMMPackedRef *refs, size_t count, 
 }
 
 /* The references before the first new run belong to the open one. */
-static void runs_grow(TraceShape *open, const RunsNotes *notes) {
+static void runs_grow(VMMRunShape *open, const RunsNotes *notes) {
     uint32_t count = notes->start[0];
     uint32_t writes = notes->writes_before[0];
     if (open->writes == 0) {
@@ -313,28 +313,28 @@ static void runs_grow(TraceShape *open, const RunsNotes *notes) {
 }
 
 /* The run with this number among those noted, which begins with `ref`. */
-static TraceShape runs_noted(const RunsNotes *notes, size_t run, VMMPackedRef ref) {
+static VMMRunShape runs_noted(const RunsNotes *notes, size_t run, VMMPackedRef ref) {
     uint32_t start = notes->start[run];
     uint32_t before = notes->writes_before[run];
     uint32_t count = notes->start[run + 1] - start;
     uint32_t writes = (uint32_t)notes->writes_before[run + 1] - before;
     uint32_t first = writes > 0 ? notes->write[before] - start : count;
-    return (TraceShape){.count = count,
-                        .writes = writes,
-                        .first_write = first,
-                        .fetch = (ref & RUNS_FETCH_BIT) != 0,
-                        .kernel = (ref & VMM_PACKED_KERNEL) != 0};
+    return (VMMRunShape){.count = count,
+                         .writes = writes,
+                         .first_write = first,
+                         .fetch = (ref & RUNS_FETCH_BIT) != 0,
+                         .kernel = (ref & VMM_PACKED_KERNEL) != 0};
 }
 
 /* The op of a store and that of a fetch in one run: a reference had both, or bits above the op. */
-static bool runs_bad(const TraceShape *shape, VMMPackedRef ref) {
+static bool runs_bad(const VMMRunShape *shape, VMMPackedRef ref) {
     return (shape->fetch && shape->writes > 0) || (ref & RUNS_UNUSED_BITS) != 0;
 }
 
 /* The kind of a noted run that the cache does not know, and may know then. False: it is bad. */
 static VMM_NOINLINE bool runs_put_unknown(VmtRunsEncoder *encoder, const RunsNotes *notes,
                                           size_t run, VMMPackedRef ref, uint64_t word) {
-    TraceShape shape = runs_noted(notes, run, ref);
+    VMMRunShape shape = runs_noted(notes, run, ref);
     uint32_t at = runs_hash(word) % RUNS_CACHED;
     if (runs_bad(&shape, ref)) {
         return false;
@@ -456,7 +456,7 @@ bool vmt_runs_pending(const VmtRunsEncoder *encoder) {
 }
 
 /* A shape is mostly one byte for its count and kind, and two more if it stores. */
-static uint8_t *runs_put_shape(uint8_t *to, const TraceShape *shape) {
+static uint8_t *runs_put_shape(uint8_t *to, const VMMRunShape *shape) {
     uint64_t kind = (uint64_t)shape->fetch | (uint64_t)shape->kernel << 1 |
                     (uint64_t)shape->continued << 2 | (uint64_t)(shape->writes > 0) << 3;
     to = vmt_put_varint(to, (uint64_t)shape->count << 4 | kind);

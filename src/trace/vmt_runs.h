@@ -15,7 +15,7 @@
 #ifndef VMM_TRACE_VMT_RUNS_H
 #define VMM_TRACE_VMT_RUNS_H
 
-#include "runs.h"
+#include "../../include/vmm/runs.h"
 #include "vmt_format.h"
 
 typedef struct VmtRunsEncoder VmtRunsEncoder;
@@ -52,7 +52,7 @@ typedef struct VmtTally {
     uint64_t fetches_kernel;
 } VmtTally;
 
-VmtTally vmt_runs_tally(const TraceShape *shape);
+VmtTally vmt_runs_tally(const VMMRunShape *shape);
 
 /* Sets the counts of references in *block. False: there are more than 32 bits hold. */
 bool vmt_runs_count(VmtTally sum, VmtBlock *block);
@@ -60,12 +60,12 @@ bool vmt_runs_count(VmtTally sum, VmtBlock *block);
 /* The arrays of a decoded block. */
 typedef struct VmtRuns {
     uint64_t pages[VMT_ENTRIES];
-    TraceShape shapes[VMT_ENTRIES];
+    VMMRunShape shapes[VMT_ENTRIES];
     VmtKind kinds[VMT_ENTRIES];
     VmtTally tallies[VMT_ENTRIES]; /* by kind */
     uint16_t page[VMT_ENTRIES];
     uint16_t shape[VMT_ENTRIES];
-    TraceRuns runs; /* points into them */
+    VMMRuns runs; /* points into them */
 } VmtRuns;
 
 /* NULL, or the phrase that says what is wrong with the payload of block->raw_bytes. */
@@ -79,6 +79,6 @@ typedef struct VmtUnfold {
 } VmtUnfold;
 
 /* The next references, at most `room`: how many; 0 at the end of the block. */
-size_t vmt_runs_unfold(const TraceRuns *runs, VmtUnfold *unfold, VMMRef *refs, size_t room);
+size_t vmt_runs_unfold(const VMMRuns *runs, VmtUnfold *unfold, VMMRef *refs, size_t room);
 
 #endif

@@ -9,7 +9,7 @@
 /* ---- Counting ------------------------------------------------------------------------------- */
 
 /* The first page reference of a continued run is part of the reference before. */
-VmtTally vmt_runs_tally(const TraceShape *shape) {
+VmtTally vmt_runs_tally(const VMMRunShape *shape) {
     uint64_t references = shape->count - shape->continued;
     uint64_t writes = shape->writes - (shape->continued && shape->first_write == 0);
     VmtTally tally = {.page_references = shape->count};
@@ -50,12 +50,12 @@ static bool unfold_shapes(VmtRuns *to, VmtCursor *cursor) {
     bool continued = false;
     for (uint32_t i = 0; i < to->runs.shape_count && !cursor->bad; i++) {
         uint64_t word = vmt_get_varint(cursor);
-        TraceShape *shape = &to->shapes[i];
+        VMMRunShape *shape = &to->shapes[i];
         bool writes = (word & 8) != 0;
-        *shape = (TraceShape){.count = (uint32_t)(word >> 4),
-                              .fetch = (word & 1) != 0,
-                              .kernel = (word & 2) != 0,
-                              .continued = (word & 4) != 0};
+        *shape = (VMMRunShape){.count = (uint32_t)(word >> 4),
+                               .fetch = (word & 1) != 0,
+                               .kernel = (word & 2) != 0,
+                               .continued = (word & 4) != 0};
         shape->writes = writes ? vmt_get_varint32(cursor) : 0;
         shape->first_write = writes ? vmt_get_varint32(cursor) : shape->count;
         cursor->bad = cursor->bad || word >> 36 != 0 || shape->count == 0 ||
@@ -141,18 +141,18 @@ static bool unfold_column(VmtRuns *to, const VmtCursor *cursor, uint32_t kind_co
 }
 
 /* Continued runs follow a run of their kind on the page before; a reference's size fits 32 bits. */
-static bool unfold_continues(const TraceRuns *runs) {
+static bool unfold_continues(const VMMRuns *runs) {
     uint64_t longest = (uint64_t)UINT32_MAX >> runs->page_shift;
     uint64_t chain = 0;
     for (size_t i = 0; i < runs->count; i++) {
-        const TraceShape *shape = &runs->shapes[runs->shape[i]];
+        const VMMRunShape *shape = &runs->shapes[runs->shape[i]];
         if (VMM_LIKELY(!shape->continued)) {
             continue;
         }
         if (i == 0) {
             return false;
         }
-        const TraceShape *before = &runs->shapes[runs->shape[i - 1]];
+        const VMMRunShape *before = &runs->shapes[runs->shape[i - 1]];
         chain = before->continued && before->count == 1 ? chain + 1 : 0;
         if (runs->pages[runs->page[i]] != runs->pages[runs->page[i - 1]] + 1 ||
             before->fetch != shape->fetch || before->kernel != shape->kernel || chain > longest) {
@@ -174,16 +174,16 @@ const char *vmt_runs_decode(VmtRuns *to, const VmtBlock *block, unsigned page_sh
     uint32_t page_count = vmt_get_varint32(&cursor);
     uint32_t shape_count = vmt_get_varint32(&cursor);
     uint32_t kind_count = vmt_get_varint32(&cursor);
-    to->runs = (TraceRuns){.pid = block->pid,
-                           .tid = block->tid,
-                           .page_shift = page_shift,
-                           .page_count = page_count,
-                           .shape_count = shape_count,
-                           .pages = to->pages,
-                           .shapes = to->shapes,
-                           .count = block->entries,
-                           .page = to->page,
-                           .shape = to->shape};
+    to->runs = (VMMRuns){.pid = block->pid,
+                         .tid = block->tid,
+                         .page_shift = page_shift,
+                         .page_count = page_count,
+                         .shape_count = shape_count,
+                         .pages = to->pages,
+                         .shapes = to->shapes,
+                         .count = block->entries,
+                         .page = to->page,
+                         .shape = to->shape};
     if (cursor.bad || page_count > block->entries || shape_count > block->entries ||
         kind_count > block->entries) {
         return "its dictionaries are longer than its runs";
@@ -210,12 +210,12 @@ const char *vmt_runs_decode(VmtRuns *to, const VmtBlock *block, unsigned page_sh
 
 /* ---- Unfolding ------------------------------------------------------------------------------ */
 
-static const TraceShape *unfold_shape(const TraceRuns *runs, size_t run) {
+static const VMMRunShape *unfold_shape(const VMMRuns *runs, size_t run) {
     return &runs->shapes[runs->shape[run]];
 }
 
 /* How many pages the last reference of this run reaches into behind its own. */
-static uint32_t unfold_reach(const TraceRuns *runs, size_t run) {
+static uint32_t unfold_reach(const VMMRuns *runs, size_t run) {
     uint32_t pages = 0;
     while (run + 1 < runs->count && unfold_shape(runs, run + 1)->continued) {
         pages++;
@@ -231,7 +231,7 @@ static uint32_t unfold_reach(const TraceRuns *runs, size_t run) {
  * The page reference with this number in its run stores? After the first store come the other
  * stores, then the loads; if the last one crosses and is a store, the loads come before.
  */
-static bool unfold_writes(const TraceShape *shape, uint32_t at, bool crossing_write) {
+static bool unfold_writes(const VMMRunShape *shape, uint32_t at, bool crossing_write) {
     if (crossing_write && shape->writes > 0) {
         return at == shape->first_write || at > shape->count - shape->writes;
     }
@@ -239,8 +239,8 @@ static bool unfold_writes(const TraceShape *shape, uint32_t at, bool crossing_wr
 }
 
 /* References of one run, from page reference `at` on, at most `room`. */
-static size_t unfold_run(const TraceRuns *runs, VmtUnfold *unfold, VMMRef *refs, size_t room) {
-    const TraceShape *shape = unfold_shape(runs, unfold->run);
+static size_t unfold_run(const VMMRuns *runs, VmtUnfold *unfold, VMMRef *refs, size_t room) {
+    const VMMRunShape *shape = unfold_shape(runs, unfold->run);
     uint64_t page = runs->pages[runs->page[unfold->run]] << runs->page_shift;
     uint32_t reach = unfold_reach(runs, unfold->run);
     bool crossing_write = reach > 0 && unfold_shape(runs, unfold->run + 1)->first_write == 0;
@@ -269,7 +269,7 @@ static size_t unfold_run(const TraceRuns *runs, VmtUnfold *unfold, VMMRef *refs,
     return count;
 }
 
-size_t vmt_runs_unfold(const TraceRuns *runs, VmtUnfold *unfold, VMMRef *refs, size_t room) {
+size_t vmt_runs_unfold(const VMMRuns *runs, VmtUnfold *unfold, VMMRef *refs, size_t room) {
     size_t count = 0;
     while (count < room && unfold->run < runs->count) {
         count += unfold_run(runs, unfold, refs + count, room - count);

@@ -15,6 +15,13 @@ start() {
 
 vmm() { "$bin/vmm" "$@"; }
 
+# make_events FILE: a small .vmt with events.
+make_events() {
+    local maker=$bin/make_events
+    [ -x "$maker" ] || maker=$root/build/make_events
+    "$maker" >"$1"
+}
+
 # trace NAME LINE...
 trace() {
     local name=$1

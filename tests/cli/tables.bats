@@ -72,13 +72,22 @@ assert rows and all(row["name"] and list(row.values())[-1] for row in rows), row
     cp good.trace app.trace
     cp good.trace plain
     printf ' L 1000,8\n S 2000,8\n' | gzip >sort.lackey.gz
+    make_events server.vmt
+    cp server.vmt client.vmt
+    vmm trace cut server.vmt --pid 100 -o app.champsim -q
+    xz -c app.champsim >app.champsimtrace.xz
+    cp sort.lackey.gz app.lackey.gz
+    cp good.trace a.trace
+    cp good.trace b.trace
     local command line
-    for command in sim compare explain list; do
+    for command in sim compare explain list trace 'trace info' 'trace convert' 'trace head' \
+        'trace cat' 'trace cut' 'trace merge' 'trace verify' 'trace reduce'; do
         while read -r line; do
             if [[ $line == *--plot* ]] && ! command -v gnuplot >/dev/null; then
                 continue
             fi
-            bash -c "vmm() { '$bin/vmm' \"\$@\"; }; valgrind() { cat sort.lackey.gz | gunzip; }; set -e; $line" >/dev/null
+            cp server.vmt app.vmt
+            bash -c "less() { cat; }; vmm() { '$bin/vmm' \"\$@\"; }; valgrind() { cat sort.lackey.gz | gunzip; }; set -e; $line" >/dev/null
         done < <(vmm help $command | sed '1,/^Examples:/d')
     done
 }

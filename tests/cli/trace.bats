@@ -1,13 +1,14 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# vmm trace: each verb, what a conversion keeps and loses, and what is refused. events.vmt is made by
-# events.c.
+# vmm trace: each verb, what a conversion keeps and loses, and what is refused. events.vmt is what
+# make_events.c writes.
 # shellcheck disable=SC2154,SC2317
 
 load common
 setup() {
     start
-    events=$BATS_TEST_DIRNAME/events.vmt
+    make_events events.vmt
+    events=events.vmt
 }
 
 # json EXPRESSION FILE: a value of a JSON file.
@@ -275,7 +276,7 @@ END
     fails 2 'bad.trace:2' vmm trace convert bad.trace out.trace --from native
     [ "$(cat out.trace)" = old ]
     rm -f separate-stderr*
-    [ "$(ls -A)" = "$(printf '%s\n' bad.trace good.trace out.trace)" ]
+    [ "$(ls -A)" = "$(printf '%s\n' bad.trace events.vmt good.trace out.trace)" ]
     works trace convert good.trace out.trace
     [ "$(wc -l <out.trace)" -eq 3 ]
 }
@@ -296,7 +297,7 @@ pipe.write(b"0 R 0x1000\n" * 100000)
 run.send_signal(signal.SIGINT)
 sys.exit(run.wait(timeout=300))
 END
-    [ "$(ls -A)" = "$(printf '%s\n' good.trace pipe)" ]
+    [ "$(ls -A)" = "$(printf '%s\n' events.vmt good.trace pipe)" ]
 }
 @test "convert refuses what it cannot do" {
     printf '1 R 0x1000\n2 R 0x1000\n' >two.trace

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fuzz target: bytes as a small machine and what happens to it: references, unmaps, exits.
+ * Fuzz target: bytes as a small machine and what happens to it: references, events.
  *
  * Two machines live through the same: one is fed batches and runs in the fast engine, one is fed
  * single references and runs in the generic one. They must agree in every counter at every event,
@@ -105,6 +105,8 @@ static void fuzz_add_up(const VMM *vmm) {
     fuzz_must(s.frames_used <= s.frames, "no more frames than there are");
     fuzz_must(s.swap_slots_used <= s.swap_slots_peak, "the peak is the peak");
     fuzz_must(s.clean_evictions + s.swap_outs == s.replacements, "evictions are clean or not");
+    fuzz_must(s.oom_events != 0 || s.misses - s.replacements - s.discards == s.frames_used,
+              "pages in memory came in and did not leave");
     uint64_t accesses = 0;
     uint64_t faults = 0;
     for (size_t i = 0; i < vmm_process_count(vmm); i++) {
@@ -154,14 +156,27 @@ static int fuzz_feed(VMM *fast, VMM *generic, const VMMRef *refs, size_t count) 
 
 static void fuzz_event(VMM *fast, VMM *generic, uint32_t type, uint32_t pid, uint64_t start,
                        uint64_t length) {
-    VMMEvent event = {.struct_size = sizeof event, .type = type, .pid = pid};
-    if (type == VMM_EVENT_UNMAP) {
-        event.start = start;
-        event.length = length;
-    }
+    VMMEvent event = {.struct_size = sizeof event,
+                      .type = type,
+                      .pid = pid,
+                      .start = start,
+                      .length = length,
+                      .target = start + length * 2,
+                      .value = 4,
+                      .flags = VMM_MAP_FIXED};
     int code = vmm_apply(fast, &event);
     fuzz_must(code == vmm_apply(generic, &event), "both take an event alike");
     fuzz_agree(fast, generic);
+}
+
+/* An unmap or an exit, or what the fourth byte says. */
+static uint32_t fuzz_event_type(const uint8_t *data) {
+    static const uint32_t types[] = {VMM_EVENT_ADVISE, VMM_EVENT_MAP,  VMM_EVENT_REMAP,
+                                     VMM_EVENT_EXEC,   VMM_EVENT_FORK, 99};
+    if (data[3] != 0 && data[3] <= sizeof types / sizeof types[0]) {
+        return types[data[3] - 1];
+    }
+    return data[0] & 1 ? VMM_EVENT_EXIT : VMM_EVENT_UNMAP;
 }
 
 static void fuzz_live(VMM *fast, VMM *generic, const uint8_t *data, size_t steps) {
@@ -178,14 +193,15 @@ static void fuzz_live(VMM *fast, VMM *generic, const uint8_t *data, size_t steps
                 return;
             }
             count = 0;
-            uint32_t type = data[0] & 1 ? VMM_EVENT_EXIT : VMM_EVENT_UNMAP;
-            fuzz_event(fast, generic, type, pid, (uint64_t)data[1] << 12, (uint64_t)data[4] << 12);
+            fuzz_event(fast, generic, fuzz_event_type(data), pid, (uint64_t)data[1] << 12,
+                       (uint64_t)data[4] << 12);
             continue;
         }
         refs[count++] = (VMMRef){.addr = addr,
                                  .pid = pid,
                                  .size = data[4] < 240 ? data[4] & 15u : data[4] * 64u,
-                                 .op = (uint8_t)(data[0] % VMM_OP_COUNT)};
+                                 .op = (uint8_t)(data[0] % VMM_OP_COUNT),
+                                 .flags = (data[2] & 0x80) != 0 ? VMM_REF_KERNEL : 0};
     }
     fuzz_feed(fast, generic, refs, count);
 }

@@ -275,15 +275,18 @@ class Laws:
         libvmm.write_vmt(path, self.traces[0], "runs", PAGE_SIZE, reduction=8)
         fits = {"policy": "lru", "frames": "8"}
         for more in ({}, {"tlb": "off"}, {"tlb-size": "8"}, {"scope": "process"},
-                     {"tlb-size": "16", "tlb-ways": "16"}, {"initial": "store"}):
+                     {"tlb-size": "16", "tlb-ways": "16"}, {"initial": "store"},
+                     {"page-size": "8192"}):
             equal(refused(path, {**fits, **more}), "", str(more))
         for more, why in (({"policy": "clock"}, "not lru"), ({"policy": "opt"}, "not lru"),
-                          ({"frames": "7"}, "fewer frames"), ({"page-size": "8192"}, "page-size"),
+                          ({"frames": "7"}, "fewer frames"), ({"page-size": "2048"}, "page-size"),
                           ({"refs": "data"}, "refs"), ({"swap": "64K"}, "swap"),
                           ({"vspace": "64K"}, "vspace"), ({"tlb-size": "7"}, "TLB"),
                           ({"tlb-policy": "FIFO"}, "TLB"), ({"tlb-switch": "flush"}, "TLB"),
                           ({"tlb-size": "16", "tlb-ways": "4"}, "TLB")):
             assert why in refused(path, {**fits, **more}), f"not refused: {more}"
+        libvmm.write_vmt(path, self.traces[0], "full", PAGE_SIZE, reduction=8)
+        assert "pages of which size" in refused(path, fits)
 
     def tlb_reaches_only_resident_pages(self) -> None:
         """A TLB larger than memory holds no page that left: hits <= references to residents."""

@@ -258,7 +258,7 @@ class Suite:
 
     def library(self):
         library = self.place / f"library-{self.compiler}.so"
-        self.build("library.c", library, "-O1", "-shared", "-fPIC")
+        self.build("library.c", library, "-O1", "-shared", "-fPIC", "-Wl,--no-undefined")
         run = self.run("library", library)
         equal(run.status, 0, run.output)
         equal(run.accesses(), [("W", PAGE, 1), ("W", 2 * PAGE, 1), ("W", 3 * PAGE, 64)])

@@ -34,10 +34,10 @@ enum {
 typedef struct Trace {
     VMMRef refs[MOST_REFS];
     size_t ref_count;
-    TraceRuns stretches[MOST_RUNS];
+    VMMRuns stretches[MOST_RUNS];
     size_t stretch_count;
     uint64_t pages[MOST_PAGES]; /* one dictionary for all stretches */
-    TraceShape shapes[MOST_RUNS];
+    VMMRunShape shapes[MOST_RUNS];
     uint16_t page[MOST_RUNS];
     uint16_t shape[MOST_RUNS];
     size_t run_count;
@@ -55,21 +55,21 @@ static uint16_t trace_page(Trace *trace, uint32_t *count, uint64_t vpn) {
 }
 
 /* A run of some loads, some stores and some loads, fetches or the kernel's; at least one. */
-static TraceShape random_shape(Rng *rng, bool fetch, bool kernel) {
+static VMMRunShape random_shape(Rng *rng, bool fetch, bool kernel) {
     uint32_t most = rng_below(rng, 8) == 0 ? 40 : 4;
     uint32_t loads = (uint32_t)rng_below(rng, most);
     uint32_t stores = fetch || rng_below(rng, 2) == 0 ? 0 : (uint32_t)rng_below(rng, most);
     uint32_t rest = stores == 0 ? 0 : (uint32_t)rng_below(rng, most);
     loads += loads + stores == 0;
-    return (TraceShape){.count = loads + stores + rest,
-                        .writes = stores,
-                        .first_write = loads,
-                        .fetch = fetch,
-                        .kernel = kernel};
+    return (VMMRunShape){.count = loads + stores + rest,
+                         .writes = stores,
+                         .first_write = loads,
+                         .fetch = fetch,
+                         .kernel = kernel};
 }
 
 /* The page references of a run as references, but for a continued first one. */
-static void unfold(Trace *trace, const TraceShape *shape, uint32_t pid, uint64_t vpn, Rng *rng) {
+static void unfold(Trace *trace, const VMMRunShape *shape, uint32_t pid, uint64_t vpn, Rng *rng) {
     for (uint32_t i = shape->continued; i < shape->count; i++) {
         bool store = i >= shape->first_write && i - shape->first_write < shape->writes;
         assert_true(trace->ref_count < MOST_REFS);
@@ -83,7 +83,7 @@ static void unfold(Trace *trace, const TraceShape *shape, uint32_t pid, uint64_t
     }
 }
 
-static void add_run(Trace *trace, uint32_t *page_count, TraceShape shape, uint64_t vpn) {
+static void add_run(Trace *trace, uint32_t *page_count, VMMRunShape shape, uint64_t vpn) {
     trace->page[trace->run_count] = trace_page(trace, page_count, vpn);
     trace->shape[trace->run_count] = (uint16_t)trace->run_count;
     trace->shapes[trace->run_count++] = shape;
@@ -97,18 +97,18 @@ static void cross(Trace *trace, uint32_t *page_count, uint32_t pid, uint64_t vpn
                   Rng *rng) {
     VMMRef *ref = &trace->refs[trace->ref_count - 1];
     bool store = ref->op == VMM_OP_WRITE;
-    TraceShape last = trace->shapes[trace->run_count - 1];
+    VMMRunShape last = trace->shapes[trace->run_count - 1];
     ref->addr = ((vpn + 1) << RUN_BITS) - 2;
     ref->size = 4 + ((more - 1) << RUN_BITS);
     for (uint32_t i = 1; i <= more; i++) {
-        TraceShape part = {.count = 1,
-                           .writes = store,
-                           .first_write = store ? 0 : 1,
-                           .fetch = last.fetch,
-                           .kernel = last.kernel,
-                           .continued = true};
+        VMMRunShape part = {.count = 1,
+                            .writes = store,
+                            .first_write = store ? 0 : 1,
+                            .fetch = last.fetch,
+                            .kernel = last.kernel,
+                            .continued = true};
         if (i == more) {
-            TraceShape own = random_shape(rng, last.fetch, last.kernel);
+            VMMRunShape own = random_shape(rng, last.fetch, last.kernel);
             part.count += own.count;
             part.writes += own.writes;
             part.first_write = store || own.writes == 0 ? part.first_write : own.first_write + 1;
@@ -134,23 +134,22 @@ static Trace *random_trace(uint64_t seed, uint64_t limit) {
     while (trace->run_count < runs) {
         uint32_t kind = (uint32_t)rng_below(&rng, 12);
         uint64_t vpn = rng_below(&rng, spread) + (rng_below(&rng, 30) == 0 ? limit - 3 : 0);
-        TraceShape shape = random_shape(&rng, kind < 4, kind == 11);
+        VMMRunShape shape = random_shape(&rng, kind < 4, kind == 11);
         add_run(trace, &page_count, shape, vpn);
         unfold(trace, &shape, pid, vpn, &rng);
         if (rng_below(&rng, 6) == 0) {
             cross(trace, &page_count, pid, vpn, 1 + (uint32_t)rng_below(&rng, 3), &rng);
         }
         if (rng_below(&rng, 20) == 0 || trace->run_count >= runs) {
-            trace->stretches[trace->stretch_count++] =
-                (TraceRuns){.pid = pid,
-                            .page_shift = RUN_BITS,
-                            .page_count = MOST_PAGES,
-                            .shape_count = MOST_RUNS,
-                            .pages = trace->pages,
-                            .shapes = trace->shapes,
-                            .count = trace->run_count - begin,
-                            .page = trace->page + begin,
-                            .shape = trace->shape + begin};
+            trace->stretches[trace->stretch_count++] = (VMMRuns){.pid = pid,
+                                                                 .page_shift = RUN_BITS,
+                                                                 .page_count = MOST_PAGES,
+                                                                 .shape_count = MOST_RUNS,
+                                                                 .pages = trace->pages,
+                                                                 .shapes = trace->shapes,
+                                                                 .count = trace->run_count - begin,
+                                                                 .page = trace->page + begin,
+                                                                 .shape = trace->shape + begin};
             begin = trace->run_count;
             pid = 1 + (uint32_t)rng_below(&rng, 4);
         }
@@ -333,6 +332,52 @@ static void filters_and_ends(void **state) {
     }
 }
 
+/* What an observer was told. */
+typedef struct Told {
+    uint64_t steps, index, hits, count[VMM_OP_COUNT], kernel;
+} Told;
+
+static void tell(void *user, const VMMStep *step) {
+    Told *told = user;
+    assert_true(step->index == told->index || step->index == told->index + 1);
+    bool begins = step->index != told->index;
+    told->steps++;
+    told->hits += step->tlb_hit;
+    told->index = step->index;
+    assert_int_equal(step->ref.addr >> RUN_BITS, step->vpn);
+    if ((step->ref.flags & VMM_REF_KERNEL) != 0) {
+        told->kernel += begins;
+    } else {
+        told->count[step->ref.op] += begins;
+    }
+}
+
+/* Each page reference of a run is a step of its own. */
+static void observers_see_each(void **state) {
+    (void)state;
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        Trace *trace = random_trace(seed, UINT64_C(1) << 36);
+        Told told = {0};
+        Rig rig;
+        rig_make(&rig, "policy=clock frames=5 tlb-size=3 refs=all", BATCH);
+        assert_int_equal(stream_watch(rig.stream, NULL), VMM_OK);
+        rig.machine.observer = tell;
+        rig.machine.observer_user = &told;
+        feed_runs(&rig, trace);
+        VMMStats stats;
+        machine_stats(&rig.machine, &stats);
+        assert_int_equal(told.steps, stats.page_references);
+        assert_int_equal(told.hits, stats.tlb_hits);
+        assert_int_equal(told.index, stats.accesses + stats.kernel_references);
+        assert_int_equal(told.kernel, stats.kernel_references);
+        assert_int_equal(told.count[VMM_OP_READ], stats.reads);
+        assert_int_equal(told.count[VMM_OP_WRITE], stats.writes);
+        assert_int_equal(told.count[VMM_OP_FETCH], stats.fetches);
+        rig_free(&rig);
+        free(trace);
+    }
+}
+
 /* Pages smaller than the trace's cannot be told apart. */
 static void smaller_pages_are_refused(void **state) {
     (void)state;
@@ -348,11 +393,9 @@ static void smaller_pages_are_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_policy),
-        cmocka_unit_test(larger_pages),
-        cmocka_unit_test(pages_beyond_the_limit),
-        cmocka_unit_test(filters_and_ends),
-        cmocka_unit_test(smaller_pages_are_refused),
+        cmocka_unit_test(every_policy),           cmocka_unit_test(larger_pages),
+        cmocka_unit_test(pages_beyond_the_limit), cmocka_unit_test(filters_and_ends),
+        cmocka_unit_test(observers_see_each),     cmocka_unit_test(smaller_pages_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

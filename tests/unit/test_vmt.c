@@ -19,11 +19,11 @@
 
 #include <cmocka.h>
 
+#include "../../include/vmm/runs.h"
 #include "../../include/vmm/trace.h"
 #include "../../include/vmm/trace_write.h"
 #include "../../src/base/compiler.h"
 #include "../../src/base/rng.h"
-#include "../../src/trace/runs.h"
 #include "../../src/trace/vmt_format.h"
 #include "common.h"
 
@@ -311,13 +311,13 @@ static void read_refs(VMMTrace *trace, Result *result, size_t batch) {
 }
 
 static void read_runs(VMMTrace *trace, Result *result) {
-    const TraceRuns *block = NULL;
-    assert_true(trace_has_runs(trace));
-    while ((result->end = trace_next_runs(trace, &block)) > 0) {
+    const VMMRuns *block = NULL;
+    assert_true(vmm_trace_has_runs(trace));
+    while ((result->end = vmm_trace_next_runs(trace, &block)) > 0) {
         for (size_t i = 0; i < block->count; i++) {
             assert_true(block->page[i] < block->page_count);
             assert_true(block->shape[i] < block->shape_count);
-            const TraceShape *shape = &block->shapes[block->shape[i]];
+            const VMMRunShape *shape = &block->shapes[block->shape[i]];
             Run run;
             memset(&run, 0, sizeof run);
             run.pid = block->pid;
@@ -805,7 +805,7 @@ static void text_is_sought_by_reading_on(void **state) {
     assert_int_equal(lseek(file, 0, SEEK_SET), 0);
     assert_int_equal(vmm_trace_open(path, NULL, &trace, NULL), VMM_OK);
     assert_null(vmm_trace_header(trace));
-    assert_false(trace_has_runs(trace));
+    assert_false(vmm_trace_has_runs(trace));
     for (uint64_t to = 3; to-- > 0;) {
         VMMRef ref;
         assert_int_equal(vmm_trace_seek(trace, to), VMM_OK);

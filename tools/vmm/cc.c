@@ -8,7 +8,7 @@
  *     fast/program/libtsan.a       the same under the name by which gcc looks for it
  *     fast/shared/libtsan.a        nothing: a shared library uses the runtime of its program
  *
- * The user's words are passed on as they are; ours stand before them.
+ * The user's words are passed on as they are; nearly all of ours stand before them.
  */
 #include <errno.h>
 #include <limits.h>
@@ -28,7 +28,9 @@
 #define CC_WRAPPED                                    \
     "-Wl,--wrap=memcpy,--wrap=memmove,--wrap=memset," \
     "--wrap=__memcpy_chk,--wrap=__memmove_chk,--wrap=__memset_chk"
-#define CC_EXPORTED "-Wl,--export-dynamic-symbol=__tsan_*,--export-dynamic-symbol=__wrap_*"
+#define CC_EXPORTED                                                          \
+    "-Wl,--export-dynamic-symbol=__tsan_*,--export-dynamic-symbol=__wrap_*," \
+    "--export-dynamic-symbol=vmm_fast_request"
 
 extern char **environ;
 
@@ -283,6 +285,9 @@ int cli_compile(const char *compiler, int argc, char **argv) {
     }
     for (int i = 0; i < argc; i++) {
         cc_add(&list, argv[i]);
+    }
+    if (task.links && task.shared) {
+        cc_add(&list, "-Wl,-z,undefs"); /* the runtime is the program's; the last word counts */
     }
     execvp(compiler, list.words);
     cli_error("cannot run the compiler '%s': %s", compiler, strerror(errno));

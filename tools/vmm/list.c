@@ -6,7 +6,7 @@
  *
  * The first column is the name, the last one what it means. One printer for each form (text,
  * JSON, Markdown) serves every list, so a new list is one entry in listcmd_tables. The form roff
- * is for the manual page and knows only the options.
+ * is for the manual page and knows only the options and the verbs of vmm trace.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -65,6 +65,26 @@ static bool listcmd_format_row(size_t index, char *cells[LISTCMD_COLUMNS_MAX]) {
     }
     cells[0] = listcmd_cell(vmm_trace_format_name(index));
     cells[1] = listcmd_cell(vmm_trace_format_help(index));
+    return true;
+}
+
+static bool listcmd_output_format_row(size_t index, char *cells[LISTCMD_COLUMNS_MAX]) {
+    if (vmm_trace_writer_format_name(index) == NULL) {
+        return false;
+    }
+    cells[0] = listcmd_cell(vmm_trace_writer_format_name(index));
+    cells[1] = listcmd_cell(vmm_trace_writer_format_help(index));
+    return true;
+}
+
+static bool listcmd_verb_row(size_t index, char *cells[LISTCMD_COLUMNS_MAX]) {
+    const CliCommand *verb = cli_trace_command.verbs[index];
+    if (verb == NULL) {
+        return false;
+    }
+    cells[0] = listcmd_cell(cli_verb_name(verb));
+    cells[1] = cli_format("vmm %s %s", verb->name, verb->synopsis);
+    cells[2] = listcmd_cell(verb->summary);
     return true;
 }
 
@@ -195,6 +215,16 @@ static const ListTable listcmd_tables[] = {
      false,
      {"name", "meaning", NULL},
      listcmd_format_row},
+    {"output-formats",
+     "formats that traces can be written in",
+     false,
+     {"name", "meaning", NULL},
+     listcmd_output_format_row},
+    {"trace-verbs",
+     "what vmm trace can do",
+     true,
+     {"name", "synopsis", "meaning", NULL},
+     listcmd_verb_row},
     {"page-tables",
      "organisations of page tables",
      false,
@@ -409,7 +439,32 @@ static void listcmd_print_roff_command(const CliCommand *command) {
     }
 }
 
-static void listcmd_print_roff(void) {
+/* The flags of a verb that are its own, or, with `common`, those that all verbs have. */
+static void listcmd_print_roff_verb_flags(const CliCommand *verb, bool common) {
+    const CliCommand *plain = cli_verb_find(&cli_trace_command, "cat");
+    for (const CliFlag *flag = verb->flags; flag->name != NULL; flag++) {
+        if ((cli_flag_find(plain, flag->name) != NULL) == common) {
+            listcmd_print_roff_flag(flag->letter, flag->name, flag->metavar);
+            listcmd_print_roff_text(flag->help);
+            fputs(".\n", stdout);
+        }
+    }
+}
+
+static void listcmd_print_roff_verbs(void) {
+    for (const CliCommand *const *verb = cli_trace_command.verbs; *verb != NULL; verb++) {
+        printf(".SS vmm %s ", (*verb)->name);
+        listcmd_print_roff_text((*verb)->synopsis);
+        fputs("\n", stdout);
+        listcmd_print_roff_text((*verb)->story);
+        fputs("\n", stdout);
+        listcmd_print_roff_verb_flags(*verb, false);
+    }
+    puts(".SS Flags of all verbs");
+    listcmd_print_roff_verb_flags(cli_verb_find(&cli_trace_command, "cat"), true);
+}
+
+static void listcmd_print_roff_options(void) {
     const VMMOption *option;
     const char *group = "";
     listcmd_print_roff_command(&cli_sim_command);
@@ -432,8 +487,8 @@ static const CliFlag listcmd_flags[] = {
     {"json", NULL, 0, NULL, NULL, "Form", "an array of objects", offsetof(ListFlags, json)},
     {"markdown", NULL, 0, NULL, NULL, "Form", "a table for documentation",
      offsetof(ListFlags, markdown)},
-    {"roff", NULL, 0, NULL, NULL, "Form", "entries for a manual page (options only)",
-     offsetof(ListFlags, roff)},
+    {"roff", NULL, 0, NULL, NULL, "Form",
+     "entries for a manual page (options and trace-verbs only)", offsetof(ListFlags, roff)},
     {"help", NULL, 'h', NULL, NULL, "Messages", "show this help", offsetof(ListFlags, help)},
     {NULL, NULL, 0, NULL, NULL, NULL, NULL, 0},
 };
@@ -453,11 +508,12 @@ static const ListTable *listcmd_find(const char *name) {
 }
 
 static int listcmd_print_table(const ListFlags *flags, const ListTable *table) {
-    if (flags->roff && strcmp(table->name, "options") != 0) {
-        return cli_usage_error("list", "--roff knows only options");
-    }
-    if (flags->roff) {
-        listcmd_print_roff();
+    if (flags->roff && strcmp(table->name, "options") == 0) {
+        listcmd_print_roff_options();
+    } else if (flags->roff && strcmp(table->name, "trace-verbs") == 0) {
+        listcmd_print_roff_verbs();
+    } else if (flags->roff) {
+        return cli_usage_error("list", "--roff knows only options and trace-verbs");
     } else if (flags->json) {
         listcmd_print_json(table);
     } else if (flags->markdown) {
@@ -529,7 +585,8 @@ const CliCommand cli_list_command = {
     .synopsis = "[LIST] [--json | --markdown | --roff]",
     .story = "Shows what there is to choose from and what is counted. Without a word it names "
              "everything; with the name of a list it explains each entry. The lists are policies, "
-             "formats, page-tables, options, counters and fault-classes.",
+             "formats, output-formats, trace-verbs, page-tables, options, counters and "
+             "fault-classes.",
     .examples = "vmm list policies\n"
                 "vmm list counters --json",
     .flags = listcmd_flags,

@@ -76,6 +76,9 @@ static void steps_print_reference(const VMMStep *step) {
     static const char *const names[VMM_OP_COUNT] = {"read", "write", "fetch"};
     fprintf(stderr, "%" PRIu64 ": pid %" PRIu32 " %s 0x%" PRIx64, step->index, step->ref.pid,
             step->ref.op < VMM_OP_COUNT ? names[step->ref.op] : "?", step->ref.addr);
+    if ((step->ref.flags & VMM_REF_KERNEL) != 0) {
+        fputs(" by the kernel", stderr);
+    }
     if (step->ref.size > 1) {
         fprintf(stderr, " (%" PRIu32 " bytes)", step->ref.size);
     }

@@ -365,9 +365,9 @@ const CliCommand tracecmd_cut = {
     .story = "Writes the references that all given limits let through. Events up to the end of the "
              "cut are kept, those before its beginning and of other processes too, so that the "
              "mappings at its beginning are known; marks, pauses and losses before it are not.",
-    .examples = "vmm trace cut app.vmt --refs 10M:20M -o part.vmt\n"
-                "vmm trace cut build.vmt --pid 4711 -o cc1.din\n"
-                "vmm trace cut app.vmt --time 1.5:2 -o burst.vmt",
+    .examples = "vmm trace cut app.vmt --refs :10M -o part.vmt\n"
+                "vmm trace cut app.vmt --pid 100 -o compiler.din\n"
+                "vmm trace cut app.vmt --time 0.5:2 -o burst.vmt",
     .flags = cut_flags,
     .takes_words = true,
     .run = cut_run,

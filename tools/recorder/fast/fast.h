@@ -85,6 +85,13 @@ void fast_hand_over_all(void);
 /* The process ends, with that status of wait(2): hands over all there is, and is off afterwards. */
 void fast_end(int status);
 
+/*
+ * What a program asks for by include/vmm/record.h, whose numbers these are: to start and to stop
+ * recording, and an event MARK with that value. True if it is recorded.
+ */
+enum { FAST_REQUEST_START = ('V' << 24) | ('M' << 16), FAST_REQUEST_STOP, FAST_REQUEST_MARK };
+FAST_API unsigned long vmm_fast_request(unsigned long request, unsigned long value);
+
 /* A file that is mapped or executed. */
 typedef struct FastFile {
     const char *path; /* NULL: none */
@@ -131,6 +138,8 @@ void fast_producer_release(int place);
 void fast_producer_fork_done(int place, uint32_t child);
 /* `told`: the parent will tell of the fork; else the child does, in the parent's name. */
 bool fast_producer_become_child(int place, bool told);
+/* From here on references are not wanted, or wanted again. */
+void fast_producer_pause(uint32_t tid, bool paused);
 /* The process ends with that status of wait(2); nothing can be sent any more. */
 void fast_producer_end(uint32_t tid, uint32_t status);
 /* The process whose references these are; the child of a vfork(2) is another one. */

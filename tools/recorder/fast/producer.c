@@ -162,6 +162,17 @@ bool fast_producer_image(const FastFile *executable, uint32_t parent) {
     return !channel_discards(&fast_producer);
 }
 
+void fast_producer_pause(uint32_t tid, bool paused) {
+    channel_set_thread(&fast_producer, tid);
+    if (!paused) {
+        __atomic_store_n(&fast_producer.channel->paused, 0, __ATOMIC_SEQ_CST);
+    }
+    channel_put(&fast_producer, paused ? CHANNEL_STOP : CHANNEL_RESUME, 0, NULL, 0);
+    if (paused) {
+        __atomic_store_n(&fast_producer.channel->paused, 1, __ATOMIC_SEQ_CST);
+    }
+}
+
 void fast_producer_end(uint32_t tid, uint32_t status) {
     VMMEvent event = {.type = VMM_EVENT_EXIT, .value = status};
     fast_producer_tell(tid, &event, NULL);

@@ -406,17 +406,51 @@ void fast_hand_over(void) {
     errno = error;
 }
 
+static void fast_send_all(void) {
+    for (FastThread *thread = fast_process.threads; thread != NULL; thread = thread->next) {
+        fast_thread_send(thread);
+    }
+}
+
 void fast_hand_over_all(void) {
     sigset_t before;
     int error = errno;
     if (fast_is_on()) {
         fast_lock(&before);
-        for (FastThread *thread = fast_process.threads; thread != NULL; thread = thread->next) {
-            fast_thread_send(thread);
-        }
+        fast_send_all();
         fast_unlock(&before);
     }
     errno = error;
+}
+
+/* What the threads have belongs to the time before: it is recorded, or dropped if that was
+ * paused.*/
+static void fast_pause(bool paused) {
+    sigset_t before;
+    int error = errno;
+    if (fast_is_on()) {
+        fast_lock(&before);
+        fast_send_all();
+        fast_producer_pause((uint32_t)syscall(SYS_gettid), paused);
+        fast_unlock(&before);
+    }
+    errno = error;
+}
+
+unsigned long vmm_fast_request(unsigned long request, unsigned long value) {
+    VMMEvent mark = {.type = VMM_EVENT_MARK, .value = value};
+    switch (request) {
+    case FAST_REQUEST_START:
+        fast_pause(false);
+        break;
+    case FAST_REQUEST_STOP:
+        fast_pause(true);
+        break;
+    default:
+        fast_tell(&mark, NULL);
+        break;
+    }
+    return fast_is_on();
 }
 
 void fast_end(int status) {

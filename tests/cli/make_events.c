@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Makes tests/cli/events.vmt, the trace with events of the tests of vmm trace: two processes, three
+ * Writes the trace with events of the tests of vmm trace to standard output: two processes, three
  * threads, a fork, mappings of a file, touches of the kernel, a mark and a pause, over 0.9 s.
- *
- *     cc tests/cli/events.c -Iinclude -Lbin -lvmm -o events && ./events >tests/cli/events.vmt
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,7 +90,7 @@ int main(void) {
                                      .mappings_complete = 1,
                                      .command = "prog 'a b'",
                                      .host = "test host",
-                                     .recorder = "tests/cli/events.c",
+                                     .recorder = "tests/cli/make_events.c",
                                      .note = "made, not recorded",
                                      .start_time_ns = 1700000000000000000};
     if (vmm_trace_writer_open(1, &options, &writer, error) != VMM_OK) {
