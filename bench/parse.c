@@ -29,8 +29,7 @@ int main(int argc, char **argv) {
         return 1;
     }
     long count;
-    while ((count = vmm_trace_read(trace, refs, BATCH)) > 0) {
-    }
+    while ((count = vmm_trace_read(trace, refs, BATCH)) > 0) {}
     vmm_trace_info(trace, &info);
     if (count < 0) {
         fprintf(stderr, "parse: %s\n", vmm_trace_error_text(trace));

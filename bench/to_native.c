@@ -41,6 +41,9 @@ int main(int argc, char **argv) {
         fprintf(stderr, "usage: to_native PID TIMES TRACE...\n");
         return 1;
     }
+    /* As cp and unpackers write: in whole, large pieces, which the kernel then keeps as such. */
+    static char buffer[128 * 1024];
+    setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
     uint32_t pid = (uint32_t)strtoul(argv[1], NULL, 10);
     long times = strtol(argv[2], NULL, 10);
     for (long round = 0; round < times; round++) {

@@ -18,12 +18,20 @@
 #include "../base/compiler.h"
 #include "format.h"
 
-/* VMM_TRACE_PORTABLE: without vector instructions also where there are some (for tests). */
+/*
+ * For tests: VMM_TRACE_PORTABLE, without vector instructions also where there are some;
+ * VMM_TRACE_BASELINE, with none that not every x86-64 processor has.
+ */
 #if defined(__x86_64__) && defined(__SSE2__) && !defined(VMM_TRACE_PORTABLE)
-#include <emmintrin.h>
+#include <immintrin.h>
 #define FAST_VECTOR 1
 #else
 #define FAST_VECTOR 0
+#endif
+#ifdef VMM_TRACE_BASELINE
+#define FAST_WIDE 0
+#else
+#define FAST_WIDE 1
 #endif
 
 /* ---- One line, carefully -------------------------------------------------------------------- */
@@ -305,7 +313,7 @@ VMM_ALWAYS_INLINE const char *fast_decimal(const char *at, uint32_t *value) {
 
 #if FAST_VECTOR
 
-/* Stores the place of the lowest bit and takes it off; of no bit, the place of a block's last. */
+/* Stores the place of the lowest bit and takes it off; of no bit, any place. */
 VMM_ALWAYS_INLINE uint64_t fast_next_place(uint64_t mask, uint32_t base, uint32_t *place) {
     uint64_t lowest;
     /* What __builtin_ctzll() gives, but that it may be asked of 0, too: any number comes out. */
@@ -330,8 +338,18 @@ VMM_ALWAYS_INLINE void fast_bit_places(uint64_t mask, uint32_t base, uint32_t *p
     } while (VMM_UNLIKELY(mask != 0));
 }
 
-VMM_ALWAYS_INLINE size_t fast_index_lines(const char *at, const char *end, uint32_t *places,
-                                          size_t wanted) {
+/* The bytes that are left when no whole block is. */
+VMM_ALWAYS_INLINE size_t fast_index_rest(const char *at, size_t base, size_t length,
+                                         uint32_t *places, size_t count, size_t wanted) {
+    for (; base < length && count < wanted; base++) {
+        places[count] = (uint32_t)base;
+        count += at[base] == '\n';
+    }
+    return count;
+}
+
+VMM_ALWAYS_INLINE size_t fast_index_sse2(const char *at, const char *end, uint32_t *places,
+                                         size_t wanted) {
     const __m128i newline = _mm_set1_epi8('\n');
     size_t count = 0;
     uint32_t base = 0;
@@ -353,11 +371,37 @@ VMM_ALWAYS_INLINE size_t fast_index_lines(const char *at, const char *end, uint3
         sum = _mm_sad_epu8(sum, _mm_setzero_si128());
         count += (unsigned)(_mm_cvtsi128_si32(sum) + _mm_extract_epi16(sum, 4));
     }
-    for (; base < length && count < wanted; base++) {
-        places[count] = base;
-        count += at[base] == '\n';
+    return fast_index_rest(at, base, length, places, count, wanted);
+}
+
+/* The same for processors with wider vectors and instructions for bits, as most have. */
+__attribute__((target("avx2,bmi,popcnt"))) static size_t fast_index_avx2(const char *at,
+                                                                         const char *end,
+                                                                         uint32_t *places,
+                                                                         size_t wanted) {
+    const __m256i newline = _mm256_set1_epi8('\n');
+    size_t count = 0;
+    uint32_t base = 0;
+    size_t length = (size_t)(end - at);
+    for (; length - base >= 64 && count < wanted; base += 64) {
+        const __m256i *block = (const __m256i *)(const void *)(at + base);
+        __m256i low = _mm256_cmpeq_epi8(_mm256_loadu_si256(block), newline);
+        __m256i high = _mm256_cmpeq_epi8(_mm256_loadu_si256(block + 1), newline);
+        uint64_t mask = (uint64_t)(unsigned)_mm256_movemask_epi8(low) |
+                        (uint64_t)(unsigned)_mm256_movemask_epi8(high) << 32;
+        fast_bit_places(mask, base, places + count);
+        count += (size_t)_mm_popcnt_u64(mask);
     }
-    return count;
+    return fast_index_rest(at, base, length, places, count, wanted);
+}
+
+VMM_ALWAYS_INLINE size_t fast_index_lines(const char *at, const char *end, uint32_t *places,
+                                          size_t wanted) {
+    if (FAST_WIDE && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
+        __builtin_cpu_supports("popcnt")) {
+        return fast_index_avx2(at, end, places, wanted);
+    }
+    return fast_index_sse2(at, end, places, wanted);
 }
 
 #else
