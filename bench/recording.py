@@ -195,9 +195,8 @@ class RecordingParts:
     def part_vmt(self):
         """The whole simulation from .vmt against a bare fscanf loop over the same references."""
         for name, native in self.real_traces():
-            trace = native.with_suffix(".vmt")
-            self.run(self.bin / "vmm", "trace", "convert", "-q", native, trace)
-            self.run(*self.vmm(native, "lru", 1 << 20))
+            trace = self.examples / name
+            self.run(*self.vmm(trace, "lru", 1 << 20))
             frames = max(1, self.report()["distinct_pages"] // 4)
             count = self.report()["accesses"]
             self.title(f"vmt: {name}, {count / 1e6:.1f} M references, LRU with {frames} frames")
@@ -208,4 +207,3 @@ class RecordingParts:
             self.row("whole simulation from .vmt against the fscanf loop",
                      cpu["fscanf"] / cpu["vmm"], "times", low=10)
             self.row("whole simulation from .vmt", count / cpu["vmm"] / 1e6, "M references/s")
-            trace.unlink()

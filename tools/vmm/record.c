@@ -226,7 +226,10 @@ static int record_open_writer(Record *record) {
     char error[VMM_ERROR_TEXT_BYTES] = "";
     uname(&system);
     char *command = record_command_line(record->words);
-    char *host = cli_format("%s, %s %s", system.machine, system.sysname, system.release);
+    /* The number alone: what follows it names one build of a kernel, or the machine's owner. */
+    int release = (int)strspn(system.release, "0123456789.");
+    char *host =
+        cli_format("%s, %s %.*s", system.machine, system.sysname, release, system.release);
     char *note = record_note(record);
     uint64_t level = 0;
     int status = record_count("--level", record->flags.level, &level);
