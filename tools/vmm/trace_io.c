@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "trace_cmd.h"
 
@@ -339,6 +340,21 @@ static int traceio_codec(const CliCommand *verb, TraceOutput *output, const Trac
     return CLI_OK;
 }
 
+/* Binary formats are not for a terminal. */
+static int traceio_check_terminal(const CliCommand *verb, const TraceOutput *output) {
+    static const char *const binary[] = {"vmt", "champsim", "oracleGeneral"};
+    for (size_t i = 0; i < sizeof binary / sizeof binary[0]; i++) {
+        if (strcmp(output->format, binary[i]) == 0 && strcmp(output->path, "-") == 0 &&
+            isatty(STDOUT_FILENO)) {
+            return cli_usage_error(verb->name,
+                                   "the format %s is not for a terminal; send standard output to a "
+                                   "file or a pipe",
+                                   output->format);
+        }
+    }
+    return CLI_OK;
+}
+
 int tracecmd_open_output(const CliCommand *verb, TraceOutput *output, const TraceTarget *target,
                          const TraceReading *input, VMMTraceWriterOptions *options) {
     char error[VMM_ERROR_TEXT_BYTES] = "";
@@ -348,6 +364,9 @@ int tracecmd_open_output(const CliCommand *verb, TraceOutput *output, const Trac
         return CLI_FAILURE;
     }
     int status = traceio_codec(verb, output, target, input, options);
+    if (status == CLI_OK) {
+        status = traceio_check_terminal(verb, output);
+    }
     if (status == CLI_OK) {
         status = cli_stream_open(&output->stream, target->path);
     }

@@ -55,7 +55,8 @@ typedef struct MergeRun {
     MergeInput *inputs;
     size_t count;
     TraceOutput output;
-    uint64_t quantum; /* 0: by time */
+    CliProgress progress; /* of all inputs together */
+    uint64_t quantum;     /* 0: by time */
     uint32_t next_pid;
     size_t renamed;
 } MergeRun;
@@ -147,8 +148,23 @@ static int merge_write_events(MergeRun *run, MergeInput *from) {
     return status;
 }
 
+static void merge_show_progress(MergeRun *run) {
+    VMMProgress now = {.pass = 1, .passes = 1};
+    bool known = true;
+    for (size_t i = 0; run->progress.on_terminal && i < run->count; i++) {
+        VMMTraceInfo info = tracecmd_info_of(&run->inputs[i].input);
+        now.references += info.references;
+        now.bytes_read += info.bytes_read;
+        now.bytes_total += info.bytes_total;
+        known = known && info.bytes_total > 0;
+    }
+    now.bytes_total = known ? now.bytes_total : 0;
+    (void)cli_progress_step(&run->progress, &now); /* Ctrl-C is seen where an input is read */
+}
+
 static int merge_write(MergeRun *run, MergeInput *from) {
     int status = merge_write_events(run, from);
+    merge_show_progress(run);
     for (size_t i = 0; i < from->ref_count; i++) {
         from->refs[i].pid = merge_pid(run, from, from->refs[i].pid);
     }
@@ -260,6 +276,7 @@ static int merge_open(const CliCommand *verb, MergeRun *run, const MergeFlags *f
     for (size_t i = 0; i < run->count && status == CLI_OK; i++) {
         TraceReading *input = &run->inputs[i].input;
         status = tracecmd_open_input(verb, input, &flags->common, paths[i]);
+        input->progress.on_terminal = false;
         if (status == CLI_OK && tracecmd_info_of(input).reduction != 0) {
             cli_error("%s is a reduced trace, which is exact only alone; merge the originals, then "
                       "reduce",
@@ -297,13 +314,14 @@ static int merge_copy(const CliCommand *verb, MergeRun *run, const MergeFlags *f
                                       &run->inputs[coarsest].input, &options);
     free(note);
     if (status == CLI_OK) {
+        cli_progress_init(&run->progress, !flags->common.quiet, 0);
         cli_catch_interrupt();
         status = merge_all(run);
         cli_release_interrupt();
+        cli_progress_end(&run->progress);
     }
     for (size_t i = 0; i < run->count; i++) {
         VMMTraceInfo info = tracecmd_info_of(&run->inputs[i].input);
-        cli_progress_end(&run->inputs[i].input.progress);
         cli_warn_losses(run->inputs[i].input.trace, &info);
     }
     return tracecmd_close_output(&run->output, status);
