@@ -37,6 +37,7 @@
 #include "trace/vmt_full.c"
 #include "trace/vmt_index.c"
 #include "trace/vmt_read.c"
+#include "trace/vmt_pages.c"
 #include "trace/vmt_runs.c"
 #include "trace/vmt_unfold.c"
 #include "trace/writer.c"

@@ -83,6 +83,7 @@ typedef struct VMMTraceWriterInfo {
     uint64_t dropped_references; /* the format cannot hold: kernel's in formats without them */
     uint64_t bytes;              /* written */
     uint64_t blocks;
+    uint64_t pages; /* .vmt in page runs: different pages of processes, up to 4 Mi; else 0 */
 } VMMTraceWriterInfo;
 
 VMM_API void vmm_trace_writer_info(const VMMTraceWriter *writer, VMMTraceWriterInfo *info);

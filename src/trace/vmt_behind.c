@@ -33,7 +33,9 @@ struct VmtBehind {
 static void behind_pack(BehindJob *job, VmtPacker *packer) {
     VmtBlock *block = &job->packed.block;
     uint8_t *to = job->payload + block->raw_bytes;
-    size_t bytes = vmt_pack(packer, job->payload, block->raw_bytes, to, job->packed_room);
+    size_t bytes = packer == NULL
+                       ? 0 /* no memory: as it is */
+                       : vmt_pack(packer, job->payload, block->raw_bytes, to, job->packed_room);
     block->compression = bytes > 0 ? VMT_ZSTD : VMT_STORED;
     block->packed_bytes = bytes > 0 ? (uint32_t)bytes : block->raw_bytes;
     job->packed.bytes = bytes > 0 ? to : job->payload;

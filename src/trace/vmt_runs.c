@@ -516,6 +516,12 @@ static void runs_begin_block(VmtRunsEncoder *encoder) {
     }
 }
 
+const uint64_t *vmt_runs_pages(VmtRunsEncoder *encoder, uint32_t *count) {
+    runs_close_open(encoder);
+    *count = encoder->page_count;
+    return encoder->pages;
+}
+
 const uint8_t *vmt_runs_take(VmtRunsEncoder *encoder, VmtBlock *block) {
     runs_close_open(encoder);
     uint8_t *to = vmt_put_varint(encoder->payload, encoder->page_count);

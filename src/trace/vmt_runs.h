@@ -36,6 +36,9 @@ size_t vmt_runs_add_packed(VmtRunsEncoder *encoder, const VMMPackedRef *refs, si
 /* Is there anything in the block? */
 bool vmt_runs_pending(const VmtRunsEncoder *encoder);
 
+/* The pages of the block so far, all different; the open run is closed. */
+const uint64_t *vmt_runs_pages(VmtRunsEncoder *encoder, uint32_t *count);
+
 /* Ends the block: its payload (valid until the next call) and the counts of its header. */
 const uint8_t *vmt_runs_take(VmtRunsEncoder *encoder, VmtBlock *block);
 

@@ -20,6 +20,7 @@
 #include "vmt_events.h"
 #include "vmt_format.h"
 #include "vmt_full.h"
+#include "vmt_pages.h"
 #include "vmt_runs.h"
 #include "writer.h"
 
@@ -44,6 +45,7 @@ typedef struct VmtWriter {
     uint8_t *packed;
     size_t packed_room;
     VmtFiles files;
+    VmtPages pages; /* of the codec of page runs */
 
     uint32_t pid; /* of the references that wait */
     uint32_t tid;
@@ -218,6 +220,10 @@ static int write_vmt_references(VMMTraceWriter *writer) {
     VmtBlock block = {.pid = state->pid, .tid = state->tid, .time_ns = state->block_time_ns};
     const uint8_t *payload;
     if (state->runs != NULL && vmt_runs_pending(state->runs)) {
+        uint32_t page_count;
+        const uint64_t *pages = vmt_runs_pages(state->runs, &page_count);
+        vmt_pages_add(&state->pages, state->pid, pages, page_count);
+        writer->info.pages = state->pages.count;
         payload = vmt_runs_take(state->runs, &block);
     } else if (state->full != NULL && vmt_full_pending(state->full)) {
         payload = vmt_full_take(state->full, &block);
@@ -496,6 +502,7 @@ static void vmt_close(VMMTraceWriter *writer) {
     vmt_full_close(state->full);
     vmt_packer_close(state->packer);
     vmt_files_free(&state->files);
+    vmt_pages_free(&state->pages);
     memory_free(&memory_default, state->packed, state->packed_room, 1);
 }
 

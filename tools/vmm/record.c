@@ -53,6 +53,10 @@ static const CliFlag recordcmd_flags[] = {
     {"fast", NULL, 0, NULL, NULL, "Recorder",
      "as --recorder fast; if the program is a compiler, it is run as by vmm cc",
      offsetof(RecordFlags, fast)},
+    {"compare-native", NULL, 0, NULL, NULL, "Messages",
+     "run the program once more afterwards, unrecorded and without its streams, and tell how "
+     "many times longer the recording took",
+     offsetof(RecordFlags, compare_native)},
     {"quiet", NULL, 'q', NULL, NULL, "Messages", "only errors on standard error",
      offsetof(RecordFlags, quiet)},
     {"help", NULL, 'h', NULL, NULL, "Messages", "show this help", offsetof(RecordFlags, help)},
@@ -388,32 +392,51 @@ static double record_cpu_seconds(void) {
            1e-6 * (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
 }
 
-static const char *record_plural(uint64_t count) {
-    return count == 1 ? "" : "s";
+/* "1 process", "2 processes" */
+static void record_say_count(uint64_t count, const char *name, const char *ending) {
+    fprintf(stderr, "%" PRIu64 " %s%s", count, name, count == 1 ? "" : ending);
+}
+
+static void record_say_slow_down(const Record *record) {
+    double native = record->flags.compare_native ? record_launch_native(record->words) : -1.0;
+    double recorded = record->ended - record->started;
+    if (native > 0.0) {
+        fprintf(stderr, "vmm: unrecorded it takes %.3f s: the recording took %.1f times as long\n",
+                native, recorded / native);
+    }
 }
 
 static void record_summary(const Record *record) {
     VMMTraceWriterInfo info = {.struct_size = (uint32_t)sizeof info};
     vmm_trace_writer_info(record->stream.writer, &info);
     const RecordStream *stream = &record->stream;
-    uint64_t own = info.references - info.kernel_references;
-    fprintf(stderr,
-            "vmm: %s: %" PRIu64 " reference%s and %" PRIu64 " touch%s of the kernel, %" PRIu32
-            " process%s, %" PRIu32 " thread%s, %" PRIu64 " event%s\n",
-            record->path, own, record_plural(own), info.kernel_references,
-            info.kernel_references == 1 ? "" : "es", stream->process_count,
-            stream->process_count == 1 ? "" : "es", stream->thread_count,
-            record_plural(stream->thread_count), info.events, record_plural(info.events));
-    fprintf(stderr, "vmm: %" PRIu64 " bytes", info.bytes);
+    fprintf(stderr, "vmm: %s: ", record->path);
+    record_say_count(info.references - info.kernel_references, "reference", "s");
+    fputs(" and ", stderr);
+    record_say_count(info.kernel_references, "touch", "es");
+    fputs(" of the kernel", stderr);
+    if (info.pages > 0) {
+        fputs(", ", stderr);
+        record_say_count(info.pages, "page", "s");
+    }
+    fputs(", ", stderr);
+    record_say_count(stream->process_count, "process", "es");
+    fputs(", ", stderr);
+    record_say_count(stream->thread_count, "thread", "s");
+    fputs(", ", stderr);
+    record_say_count(info.events, "event", "s");
+    fprintf(stderr, "\nvmm: %" PRIu64 " bytes", info.bytes);
     if (info.references > 0) {
         fprintf(stderr, ", %.3f a reference", (double)info.bytes / (double)info.references);
     }
     fprintf(stderr, "; the program took %.2f s, %.2f s of processor time\n",
             record->ended - record->started, record_cpu_seconds());
     if (stream->passed_over > 0) {
-        fprintf(stderr, "vmm: %" PRIu64 " reference%s left out before the start or while paused\n",
-                stream->passed_over, record_plural(stream->passed_over));
+        fputs("vmm: ", stderr);
+        record_say_count(stream->passed_over, "reference", "s");
+        fputs(" left out before the start or while paused\n", stderr);
     }
+    record_say_slow_down(record);
 }
 
 static int record_exit_status(const Record *record) {

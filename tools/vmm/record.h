@@ -157,6 +157,8 @@ int record_launch_choose(RecordRecorder *recorder);
 pid_t record_launch(RecordRecorder recorder, const RecordQueue *queue, char **words);
 /* The same under Lackey, which writes text to the descriptor `log`. */
 pid_t record_launch_lackey(char **words, int log);
+/* Runs the program alone, its streams nowhere: how long it took, negative if it did not start. */
+double record_launch_native(char **words);
 
 /* ---- The command (record.c) ----------------------------------------------------------------- */
 
@@ -164,7 +166,7 @@ typedef struct RecordFlags {
     const char *output, *codec, *format, *level;
     const char *fetches, *recorder;
     const char *start_after, *stop_after, *max_size;
-    bool fast, paused, quiet, help;
+    bool fast, paused, compare_native, quiet, help;
 } RecordFlags;
 
 /* One recording. */

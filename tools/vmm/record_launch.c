@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "record.h"
@@ -264,4 +265,22 @@ pid_t record_launch_lackey(char **words, int log) {
     pid_t pid = record_launch_start(RECORD_LACKEY, joined, NULL, log);
     record_launch_free(joined, words);
     return pid;
+}
+
+double record_launch_native(char **words) {
+    double started = cli_now();
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0) {
+        int nowhere = open("/dev/null", O_RDWR);
+        for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+            dup2(nowhere, fd);
+        }
+        signal(SIGXFSZ, SIG_DFL);
+        signal(SIGPIPE, SIG_DFL);
+        execvp(words[0], words);
+        _exit(RECORD_NOT_FOUND);
+    }
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
+    return pid > 0 ? cli_now() - started : -1.0;
 }
