@@ -592,33 +592,21 @@ static void many_references(void **state) {
 
 /* ---- Headers, files, empty traces, pipes, seeking -------------------------------------------- */
 
-static void header_and_files(void **state) {
-    (void)state;
-    int file = open_memory();
+/* Writes two references, with more files and events between than a block of them holds. */
+static void write_many_files(int file) {
     VMMTraceWriter *writer = open_writer(file, "runs");
     VMMRef ref = {.addr = 0x1000, .pid = 7, .size = 4};
     VMMTraceFile lib = {2049, 77, "/lib/x y.so"};
     VMMTraceFile other = {2049, 78, "/lib/x y.so"};
+    VMMEvent event = {.struct_size = sizeof event, .type = VMM_EVENT_MAP, .file = 2};
     assert_int_equal(vmm_trace_write(writer, &ref, 1), VMM_OK);
     assert_int_equal(vmm_trace_write_time(writer, 1234), VMM_OK);
     assert_int_equal(vmm_trace_write_file(writer, &lib), 1);
     assert_int_equal(vmm_trace_write_file(writer, &other), 2);
     assert_int_equal(vmm_trace_write_file(writer, &lib), 1);
-    VMMEvent event = {.struct_size = sizeof event,
-                      .type = VMM_EVENT_MAP,
-                      .pid = UINT32_MAX,
-                      .tid = 3,
-                      .start = UINT64_MAX,
-                      .length = 1,
-                      .target = 2,
-                      .value = 3,
-                      .offset = UINT64_C(1) << 63,
-                      .time_ns = 5678,
-                      .prot = 7,
-                      .flags = VMM_MAP_SYSV,
-                      .file = 2};
+    event.time_ns = 5678;
     assert_int_equal(vmm_trace_write_event(writer, &event), VMM_OK);
-    for (int i = 0; i < 20000; i++) { /* more files and events than a block of them holds */
+    for (int i = 0; i < 20000; i++) {
         char path[64];
         snprintf(path, sizeof path, "/a/rather/long/path/of/a/file/%d", i);
         VMMTraceFile many = {1, (uint64_t)i, path};
@@ -634,12 +622,9 @@ static void header_and_files(void **state) {
     assert_int_equal(info.events, 20001);
     assert_int_equal(info.bytes, lseek(file, 0, SEEK_END));
     vmm_trace_writer_close(writer);
+}
 
-    char path[64];
-    snprintf(path, sizeof path, "/proc/self/fd/%d", file);
-    VMMTrace *trace = NULL;
-    assert_int_equal(vmm_trace_open(path, NULL, &trace, NULL), VMM_OK);
-    const VMMTraceHeader *header = vmm_trace_header(trace);
+static void assert_header(const VMMTraceHeader *header) {
     assert_string_equal(header->command, "sort 'a b'");
     assert_string_equal(header->host, "host");
     assert_string_equal(header->recorder, "test");
@@ -648,6 +633,18 @@ static void header_and_files(void **state) {
     assert_int_equal(header->start_time_ns, 5);
     assert_int_equal(header->page_size, PAGE);
     assert_int_equal(header->total_references, 2);
+}
+
+static void header_and_files(void **state) {
+    (void)state;
+    int file = open_memory();
+    write_many_files(file);
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", file);
+    VMMTrace *trace = NULL;
+    VMMRef ref;
+    assert_int_equal(vmm_trace_open(path, NULL, &trace, NULL), VMM_OK);
+    assert_header(vmm_trace_header(trace));
     assert_null(vmm_trace_file(trace, 1));
     assert_int_equal(vmm_trace_read(trace, &ref, 1), 1);
     assert_int_equal(vmm_trace_read(trace, &ref, 1), 1);
@@ -660,6 +657,11 @@ static void header_and_files(void **state) {
     vmm_trace_info(trace, &read);
     assert_int_equal(read.events, 20001);
     assert_int_equal(read.time_ns, 5678);
+    vmm_trace_close(trace);
+    assert_int_equal(vmm_trace_open(path, NULL, &trace, NULL), VMM_OK);
+    assert_int_equal(vmm_trace_seek(trace, 1), VMM_OK); /* files are known behind it */
+    assert_string_equal(vmm_trace_file(trace, 1)->path, "/lib/x y.so");
+    assert_int_equal(vmm_trace_read(trace, &ref, 1), 1);
     vmm_trace_close(trace);
     close(file);
 }
