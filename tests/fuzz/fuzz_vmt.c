@@ -63,13 +63,13 @@ static long fuzz_read_refs(VMMTrace *trace, uint64_t *references) {
 }
 
 static long fuzz_read_runs(VMMTrace *trace, uint64_t *references) {
-    const TraceRuns *runs;
+    const VMMRuns *runs;
     long got = 0;
-    for (int i = 0; i < FUZZ_READS && (got = trace_next_runs(trace, &runs)) > 0; i++) {
+    for (int i = 0; i < FUZZ_READS && (got = vmm_trace_next_runs(trace, &runs)) > 0; i++) {
         for (size_t k = 0; k < runs->count; k++) {
             fuzz_must(runs->page[k] < runs->page_count, "a page is in its dictionary");
             fuzz_must(runs->shape[k] < runs->shape_count, "a shape is in its dictionary");
-            const TraceShape *shape = &runs->shapes[runs->shape[k]];
+            const VMMRunShape *shape = &runs->shapes[runs->shape[k]];
             fuzz_must(shape->count >= 1, "a run is not empty");
             fuzz_must(shape->first_write <= shape->count && shape->writes <= shape->count,
                       "stores are within their run");
@@ -84,7 +84,7 @@ static void fuzz_pass(VMMTrace *trace, unsigned how, uint64_t *references, uint6
     uint64_t told = 0;
     *references = 0;
     vmm_trace_on_event(trace, fuzz_hear, &told);
-    bool runs = (how & FUZZ_RUNS) != 0 && trace_has_runs(trace);
+    bool runs = (how & FUZZ_RUNS) != 0 && vmm_trace_has_runs(trace);
     long end = runs ? fuzz_read_runs(trace, references) : fuzz_read_refs(trace, references);
     VMMTraceInfo info = {.struct_size = sizeof info};
     vmm_trace_info(trace, &info);
