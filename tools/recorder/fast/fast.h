@@ -7,7 +7,7 @@
  *     atomics.c   atomic operations            process.c   fork, exec, exit
  *     copies.c    memcpy and its relatives     signals.c   handlers, and ends by a signal
  *     notes.c     what race detection needs    mappings.c  mmap and its relatives
- *                 and recording does not
+ *                 and recording does not       plain.c     the runtime's own memcpy
  *
  *     a load:   next == end ?  no: *next++ = reference           yes: fast_turn()
  *
