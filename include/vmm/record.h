@@ -26,11 +26,22 @@ enum {
     VMM_RECORD_REQUEST_MARK
 };
 
+#if defined(__GNUC__) || defined(__clang__)
+/* The runtime of vmm cc has it; elsewhere it is not there, and the address is NULL. */
+extern unsigned long vmm_fast_request(unsigned long request, unsigned long value)
+    __attribute__((weak));
+#endif
+
 /*
  * How a program speaks to Valgrind: a sequence of instructions that changes nothing and that no
  * compiler makes, with the place of the arguments in rax. rdx: the answer, 0 without Valgrind.
  */
 static inline unsigned long vmm_record_request(unsigned long request, unsigned long value) {
+#if defined(__GNUC__) || defined(__clang__)
+    if (vmm_fast_request != 0) {
+        return vmm_fast_request(request, value);
+    }
+#endif
 #if defined(__x86_64__) && !defined(__ILP32__) && (defined(__GNUC__) || defined(__clang__))
     volatile unsigned long arguments[6] = {request, value, 0, 0, 0, 0};
     unsigned long answer = 0;
