@@ -7,6 +7,7 @@
  *     PID TID R ADDRESS SIZE          also W
  *     PID TID NAME START LENGTH TARGET VALUE PROT FLAGS OFFSET PATH
  *     PID TID image PARENT PATH
+ *     PID TID stop                    also resume
  *
  * With LISTEN_DEAF=1 it says from the start that nothing is wanted.
  */
@@ -82,7 +83,9 @@ static void listen_segment(FILE *out, const Channel *channel, uint32_t number) {
             continue;
         }
         uint32_t type = (uint32_t)(record & CHANNEL_TYPE_MASK);
-        if (type == CHANNEL_THREAD) {
+        if (type == CHANNEL_STOP || type == CHANNEL_RESUME) {
+            fprintf(out, "%u %u %s\n", segment->pid, tid, type == CHANNEL_STOP ? "stop" : "resume");
+        } else if (type == CHANNEL_THREAD) {
             tid = (uint32_t)(record >> CHANNEL_VALUE_SHIFT);
         } else {
             fprintf(out, "%u %u ", segment->pid, tid);

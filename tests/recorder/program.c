@@ -18,6 +18,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../../include/vmm/record.h"
+
 enum { PAGE = 4096, PAGES = 32, MANY = 100000 };
 
 __attribute__((aligned(4096))) static char area[PAGES * PAGE];
@@ -234,6 +236,19 @@ static void program_end(const char *how) {
     exit(7);
 }
 
+/* Only what is done between start and stop is wanted. */
+static void program_parts(void) {
+    vmm_record_mark(41);
+    vmm_record_stop();
+    program_work(area);
+    vmm_record_start();
+    program_fill(area, PAGE, 3);
+    vmm_record_stop();
+    program_work(area + PAGE);
+    vmm_record_start();
+    program_fill(area + PAGE, PAGE, 1);
+}
+
 static void program_heap(void) {
     char *block = malloc(100000);
     void *end = sbrk(0);
@@ -279,6 +294,8 @@ int main(int argc, char **argv) {
         program_signals();
     } else if (strcmp(mode, "end") == 0) {
         program_end(argv[2]);
+    } else if (strcmp(mode, "parts") == 0) {
+        program_parts();
     } else if (strcmp(mode, "heap") == 0) {
         program_heap();
     } else if (strcmp(mode, "library") == 0) {

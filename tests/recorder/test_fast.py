@@ -35,6 +35,8 @@ class Record:
         if self.what in "RW":
             address, size = rest.split()
             self.address, self.size = int(address, 16), int(size)
+        elif self.what in ("stop", "resume"):
+            pass
         elif self.what == "image":
             self.path = rest.split(maxsplit=1)[1]
         else:
@@ -235,6 +237,13 @@ class Suite:
         told = [record for record in run.events("map") if record.flags & 16]
         equal(told[-1].start + told[-1].length, end, "the heap's end")
 
+    def parts(self):
+        run = self.run("parts")
+        equal([record.what for record in run.events("mark", "stop", "resume")],
+              ["mark", "stop", "resume", "stop", "resume"])
+        equal(run.events("mark")[0].value, 41)
+        equal(run.accesses(), [("W", 0, 1), ("W", PAGE, 1), ("W", 2 * PAGE, 1), ("W", PAGE, 1)])
+
     def signals(self):
         run = self.run("signals")
         equal(run.output.splitlines()[1], "10 1 1")
@@ -320,6 +329,7 @@ class Suite:
         "exec in six ways, nothing lost, all followed": exec_ways,
         "mappings are told": mappings,
         "the heap is told": heap,
+        "parts that the program asks for": parts,
         "signal handlers, also those that do not return": signals,
         "ends of every kind, with their status": ends,
         "a shared library": library,

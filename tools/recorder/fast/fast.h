@@ -85,13 +85,6 @@ void fast_hand_over_all(void);
 /* The process ends, with that status of wait(2): hands over all there is, and is off afterwards. */
 void fast_end(int status);
 
-/*
- * What a program asks for by include/vmm/record.h, whose numbers these are: to start and to stop
- * recording, and an event MARK with that value. True if it is recorded.
- */
-enum { FAST_REQUEST_START = ('V' << 24) | ('M' << 16), FAST_REQUEST_STOP, FAST_REQUEST_MARK };
-FAST_API unsigned long vmm_fast_request(unsigned long request, unsigned long value);
-
 /* A file that is mapped or executed. */
 typedef struct FastFile {
     const char *path; /* NULL: none */

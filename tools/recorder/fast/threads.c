@@ -19,6 +19,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "../../../include/vmm/record.h"
 #include "fast.h"
 
 enum {
@@ -437,13 +438,14 @@ static void fast_pause(bool paused) {
     errno = error;
 }
 
-unsigned long vmm_fast_request(unsigned long request, unsigned long value) {
+/* What the program asks for by the functions of record.h; true if it is recorded. */
+FAST_API unsigned long vmm_fast_request(unsigned long request, unsigned long value) {
     VMMEvent mark = {.type = VMM_EVENT_MARK, .value = value};
     switch (request) {
-    case FAST_REQUEST_START:
+    case VMM_RECORD_REQUEST_START:
         fast_pause(false);
         break;
-    case FAST_REQUEST_STOP:
+    case VMM_RECORD_REQUEST_STOP:
         fast_pause(true);
         break;
     default:
