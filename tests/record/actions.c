@@ -225,6 +225,11 @@ static int act_exec(const char *value) {
     return 98;
 }
 
+static int act_self(const char *value) {
+    execl("/proc/self/exe", "itself", "exit", value, (char *)NULL);
+    return 98;
+}
+
 /* A name with which the program says its name. */
 static int act_name(const char *value) {
     execl(own_path(), value, "print", (char *)NULL);
@@ -240,6 +245,7 @@ int main(int argc, char **argv) {
         {"remap", act_remap}, {"sysv", act_sysv},   {"thread", act_thread}, {"kernel", act_kernel},
         {"pause", act_pause}, {"stack", act_stack}, {"signal", act_signal}, {"crash", act_crash},
         {"exit", act_exit},   {"work", act_work},   {"exec", act_exec},     {"name", act_name},
+        {"self", act_self},
     };
     const char *action = argc > 1 ? argv[1] : "";
     if (strcmp(action, "print") == 0) {

@@ -292,6 +292,13 @@ def executes():
                  ("exit", "status 7")], "events")
 
 
+def executes_itself():
+    """/proc/self/exe is the program's own executable, not Valgrind."""
+    run = Run(["-q"], [ACTIONS, "self", "7"])
+    equal((run.status, run.err), (7, ""), "exit status and messages")
+    equal([rest for _, _, _, rest in run.trace().events("exec")], [f'"{ACTIONS}"'] * 2, "events")
+
+
 def deaths():
     for words, status, end in ((["signal", "15"], 143, "signal 15"), (["crash"], 139, "signal 11"),
                                (["signal", "9"], 137, "signal 9"), (["exit", "42"], 42, "status 42"),
@@ -520,7 +527,7 @@ def fallback():
 
 TESTS = [pages, events_of_a_mapping, page_runs_count_alike, fetches, lackey_agrees, kernel, stack,
          every_address_is_mapped, heap, remap, shared_file, sysv, threads, fork, killed_child,
-         executes, deaths, pauses, begins_paused, limits, name_is_kept, descriptors, interrupted,
+         executes, executes_itself, deaths, pauses, begins_paused, limits, name_is_kept, descriptors, interrupted,
          passed_on, toggled, full_disk, size_limit, no_place, no_program, fallback]
 
 

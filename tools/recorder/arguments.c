@@ -13,17 +13,38 @@
  */
 #include "recorder.h"
 
-void recorder_keep_name(Addr argv) {
-    HChar *kept = recorder_slot.exec_name;
-    SizeT most = sizeof recorder_slot.exec_name - 1;
-    SizeT length = 0;
-    if (VG_(am_is_valid_for_client)(argv, sizeof(Addr), VKI_PROT_READ) &&
-        *(const Addr *)argv != 0) {
-        length = recorder_string_length(*(const Addr *)argv);
-        length = length < most ? length : most;
-        VG_(memcpy)(kept, *(HChar *const *)argv, length);
+/* A string of the program into `kept`; one that is too long, or none, gives an empty one. */
+static void arguments_keep(HChar *kept, SizeT room, Addr string) {
+    SizeT length = recorder_string_length(string);
+    if (length == 0 || length > room) {
+        kept[0] = '\0';
+        return;
     }
-    kept[length] = '\0';
+    VG_(memcpy)(kept, (const void *)string, length);
+    kept[length - 1] = '\0';
+}
+
+/* Is it the link to the executable of this very process? */
+static Bool arguments_is_self(const HChar *path) {
+    HChar own[64];
+    VG_(sprintf)(own, "/proc/%d/exe", VG_(getpid)());
+    return VG_(strcmp)(path, "/proc/self/exe") == 0 ||
+           VG_(strcmp)(path, "/proc/thread-self/exe") == 0 || VG_(strcmp)(path, own) == 0;
+}
+
+void recorder_keep_exec(Addr path, Addr argv) {
+    HChar *name = recorder_slot.exec_name;
+    HChar *kept = recorder_slot.exec_path;
+    name[0] = '\0';
+    if (VG_(am_is_valid_for_client)(argv, sizeof(Addr), VKI_PROT_READ)) {
+        arguments_keep(name, sizeof recorder_slot.exec_name, *(const Addr *)argv);
+    }
+    arguments_keep(kept, sizeof recorder_slot.exec_path, path);
+    Bool is_self = arguments_is_self(kept);
+    kept[0] = '\0';
+    if (is_self) {
+        recorder_executable(kept, sizeof recorder_slot.exec_path);
+    }
 }
 
 /* Removes the word at `at` of the vectors that end at `end`. */

@@ -155,8 +155,12 @@ typedef struct ChannelSlot {
     uint64_t base;       /* address of the segment's first record; 0: no segment */
     uint32_t segment;    /* its number */
     uint32_t publishing; /* 1: between drawing a ticket and filling the place in the queue */
-    /* argv[0] of an exec that is under way: Valgrind gives the new program its path instead. */
-    char exec_name[CHANNEL_PAGE - 32];
+    /*
+     * Of an exec that is under way: argv[0], for which Valgrind gives the new program its path; and
+     * the path, if it was that of /proc/self/exe, which by then is Valgrind. Empty: nothing to say.
+     */
+    char exec_name[CHANNEL_PAGE / 2];
+    char exec_path[CHANNEL_PAGE / 2 - 32];
 } ChannelSlot;
 
 /* Rounded up to what its last member is aligned to: its size is that of the file. */

@@ -10,6 +10,7 @@
 /* The linker's: where this tool begins and ends. */
 extern const char __executable_start[], _end[];
 
+static Addr mappings_program;  /* an address in the executable; 0: not known */
 static Addr mappings_heap_end; /* of brk(2), rounded up to pages; 0: not known yet */
 
 static ULong mappings_up(ULong bytes) {
@@ -50,8 +51,18 @@ static void mappings_tell_program(ThreadId tid) {
         event.device = segment->dev;
         event.inode = segment->ino;
         path = VG_(am_get_filename)(segment);
+        mappings_program = segment->start;
     }
     mappings_put(CHANNEL_IMAGE, &event, RECORD_EVENT_START, path);
+}
+
+void recorder_executable(HChar *path, SizeT room) {
+    const NSegment *segment = VG_(am_find_nsegment)(mappings_program);
+    const HChar *name = segment != NULL ? VG_(am_get_filename)(segment) : NULL;
+    path[0] = '\0';
+    if (name != NULL && VG_(strlen)(name) < room) {
+        VG_(strcpy)(path, name);
+    }
 }
 
 static UInt mappings_prot_of(const NSegment *segment) {

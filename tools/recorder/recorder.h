@@ -107,8 +107,8 @@ void recorder_finish(void);
 
 /* ---- arguments.c -------------------------------------------------------------------------- */
 
-/* Exec of these arguments begins: keeps the first one for recorder_restore_arguments(). */
-void recorder_keep_name(Addr argv);
+/* Exec begins: keeps for the new program what Valgrind would not tell it. */
+void recorder_keep_exec(Addr path, Addr argv);
 /* Before the first instruction: puts arguments and environment back to what they should be. */
 void recorder_restore_arguments(ThreadId tid);
 
@@ -117,6 +117,8 @@ void recorder_restore_arguments(ThreadId tid);
 /* The image, all mappings that exec made, and the stack that the kernel wrote. */
 void recorder_tell_image(ThreadId tid);
 void recorder_tell_initial_stack(ThreadId tid);
+/* The path of the executable, as it was when this image was told; empty if it is not known. */
+void recorder_executable(HChar *path, SizeT room);
 
 void recorder_tell(UInt type, Addr start, SizeT length, ULong value);
 void recorder_tell_mmap(Addr start, SizeT length, UInt prot, UInt flags, ULong offset);

@@ -104,7 +104,7 @@ static SizeT syscalls_length_at(Addr start) {
 
 static void syscalls_before_exec(ThreadId tid, Addr path, Addr argv, Addr envp) {
     recorder_touch_exec(tid, path, argv, envp);
-    recorder_keep_name(argv);
+    recorder_keep_exec(path, argv);
     channel_publish(&recorder_producer);
 }
 

@@ -232,8 +232,7 @@ static int record_open_writer(Record *record) {
     char *command = record_command_line(record->words);
     /* The number alone: what follows it names one build of a kernel, or the machine's owner. */
     int release = (int)strspn(system.release, "0123456789.");
-    char *host =
-        cli_format("%s, %s %.*s", system.machine, system.sysname, release, system.release);
+    char *host = cli_format("%s, %s %.*s", system.machine, system.sysname, release, system.release);
     char *note = record_note(record);
     uint64_t level = 0;
     int status = record_count("--level", record->flags.level, &level);
@@ -478,7 +477,9 @@ static int record_whole(Record *record) {
     if (status != CLI_OK) {
         return status;
     }
-    cli_progress_init(&record->progress, !record->flags.quiet, 0);
+    /* Where the program writes to the terminal itself, a line of ours would stand in its output. */
+    bool progress = !record->flags.quiet && !isatty(STDOUT_FILENO);
+    cli_progress_init(&record->progress, progress, 0);
     record->started = cli_now();
     status = record->recorder == RECORD_LACKEY ? record_run_lackey(record) : record_run(record);
     record->ended = record->ended > 0.0 ? record->ended : cli_now();
