@@ -309,6 +309,16 @@ class Suite:
         equal(len([record for record in run.records if record.is_reference]) > 1000, True)
         equal(len(run.events("thread_start")), 1)
 
+    def allocator(self):
+        program = self.place / f"allocator-{self.compiler}"
+        self.build("allocator.c", program, "-O1", "-fno-builtin")
+        run = Run(self.place, [program])
+        equal((run.status, run.output), (0, "done\n"))
+        equal(len(run.events("thread_start")), 40)
+        equal(len(run.events("thread_exit")), 40)
+        equal(len([record for record in run.records if record.is_reference
+                   and record.what == "W" and record.size == 1]), 2000, "first bytes of blocks")
+
     def deaf(self):
         """Nobody wants anything, or there is no channel: the program runs on."""
         run = Run(self.place, [self.program, "threads"], LISTEN_DEAF="1")
@@ -336,6 +346,7 @@ class Suite:
         "prints and ends as a native run": as_native,
         "atomic operations": atomics,
         "a C++ program": objects,
+        "a program with a malloc of its own": allocator,
         "runs on when nobody listens": deaf,
     }
 

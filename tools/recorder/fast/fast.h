@@ -21,7 +21,7 @@
  * meet only every few thousand references. What a thread owns in the channel it owns for the time
  * of the copy: a thread that waits holds nothing that another one may need.
  *
- * Without a channel nothing is recorded: `end` stays equal to `next`, and fast_turn() returns.
+ * Without a channel nothing is recorded: a thread then writes over a small buffer again and again.
  *
  * The code here must not be instrumented, must call no memcpy (the linker turns that into a
  * recorded one), and uses nothing but the C library.

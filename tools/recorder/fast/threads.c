@@ -53,6 +53,7 @@ static struct {
 
 FAST_THREAD_LOCAL FastBuffer fast_buffer;
 static FAST_THREAD_LOCAL FastThread *fast_self;
+static FAST_THREAD_LOCAL bool fast_busy; /* the thread holds the lock */
 
 /* Where references go while nobody wants them: to write them is cheaper than to ask each time. */
 static FAST_THREAD_LOCAL VMMPackedRef fast_sink[FAST_SINK_REFS];
@@ -95,13 +96,27 @@ static void fast_lock(sigset_t *before) {
     fast_block_signals(before);
     fast_notice_fork();
     pthread_mutex_lock(&fast_process.lock);
+    fast_busy = true;
 }
 
 /* What was handed over meanwhile is on its way afterwards. */
 static void fast_unlock(const sigset_t *before) {
     fast_producer_publish();
+    fast_busy = false;
     pthread_mutex_unlock(&fast_process.lock);
     pthread_sigmask(SIG_SETMASK, before, NULL);
+}
+
+/*
+ * Takes the lock if there is something to record and the thread does not have it: the C library may
+ * call functions of the program for us, such as a malloc of its own.
+ */
+static bool fast_enter(sigset_t *before) {
+    if (fast_busy || fast_state() != FAST_ON) {
+        return false;
+    }
+    fast_lock(before);
+    return true;
 }
 
 /* ---- Threads, with the lock ----------------------------------------------------------------- */
@@ -225,8 +240,7 @@ FastInterrupted fast_signal_enter(void) {
     FastInterrupted interrupted = {.is_recorded = false};
     sigset_t before;
     int error = errno;
-    if (fast_is_on()) {
-        fast_lock(&before);
+    if (fast_enter(&before)) {
         FastThread *thread = fast_thread_get();
         if (thread != NULL) {
             fast_thread_send(thread);
@@ -345,8 +359,8 @@ static bool fast_start_recording(const char *path) {
 void fast_start(void) {
     extern char **environ;
     sigset_t before;
-    if (fast_state() != FAST_UNKNOWN || environ == NULL) {
-        return; /* or too early: the C library has not begun */
+    if (fast_state() != FAST_UNKNOWN || fast_busy || environ == NULL) {
+        return; /* environ: too early, the C library has not begun */
     }
     fast_lock(&before);
     if (fast_state() == FAST_UNKNOWN) {
@@ -368,8 +382,6 @@ void fast_start(void) {
 /* ---- Handing over --------------------------------------------------------------------------- */
 
 static void fast_turn_buffer(void) {
-    sigset_t before;
-    fast_lock(&before);
     FastThread *thread = fast_thread_get();
     if (thread != NULL) {
         fast_thread_send(thread);
@@ -379,26 +391,30 @@ static void fast_turn_buffer(void) {
     } else {
         fast_use_sink();
     }
-    fast_unlock(&before);
 }
 
 void fast_turn(VMMPackedRef ref) {
+    sigset_t before;
     int error = errno;
+    if (fast_busy) {
+        return; /* a few references of a malloc that serves us */
+    }
     fast_start();
-    if (fast_is_on()) {
+    if (fast_enter(&before)) {
         fast_turn_buffer();
+        *fast_buffer.next++ = ref;
+        fast_unlock(&before);
     } else {
         fast_use_sink();
+        *fast_buffer.next++ = ref;
     }
-    *fast_buffer.next++ = ref;
     errno = error;
 }
 
 void fast_hand_over(void) {
     sigset_t before;
     int error = errno;
-    if (fast_is_on()) {
-        fast_lock(&before);
+    if (fast_enter(&before)) {
         if (fast_self != NULL) {
             fast_thread_send(fast_self);
         }
@@ -416,8 +432,7 @@ static void fast_send_all(void) {
 void fast_hand_over_all(void) {
     sigset_t before;
     int error = errno;
-    if (fast_is_on()) {
-        fast_lock(&before);
+    if (fast_enter(&before)) {
         fast_send_all();
         fast_unlock(&before);
     }
@@ -429,8 +444,7 @@ void fast_hand_over_all(void) {
 static void fast_pause(bool paused) {
     sigset_t before;
     int error = errno;
-    if (fast_is_on()) {
-        fast_lock(&before);
+    if (fast_enter(&before)) {
         fast_send_all();
         fast_producer_pause((uint32_t)syscall(SYS_gettid), paused);
         fast_unlock(&before);
@@ -472,8 +486,7 @@ void fast_end(int status) {
 void fast_tell(const VMMEvent *event, const FastFile *file) {
     sigset_t before;
     int error = errno;
-    if (fast_is_on()) {
-        fast_lock(&before);
+    if (fast_enter(&before)) {
         FastThread *thread = fast_thread_get();
         if (thread != NULL) {
             fast_thread_send(thread);
