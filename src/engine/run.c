@@ -384,6 +384,7 @@ static int run_pass(RunPass *pass, RunWatch *watch) {
         }
     } while (status == VMM_OK && pass->alive > 0 && !pass->ended && !stream_is_done(stream));
     vmm_trace_on_event(pass->trace, NULL, NULL);
+    pass->stream->taking.any = false; /* what comes by hand now are references */
     return status;
 }
 

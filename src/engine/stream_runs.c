@@ -32,6 +32,7 @@ typedef struct StreamRest {
     uint32_t count, first_write, stores;
     uint8_t op; /* of what is no load and no store; the kernel's bit */
     bool continued;
+    bool cut; /* the last reference that is taken is among them */
 } StreamRest;
 
 void stream_free_runs(Stream *stream) {
@@ -250,8 +251,8 @@ static bool stream_put_invalid(Stream *stream, Run *run, const StreamRest *rest)
  * What is to be done of a run: its page references without one that is none for this machine, and
  * without those behind max_references.
  */
-static StreamRest stream_rest(Stream *stream, const VMMRuns *runs, size_t at) {
-    StreamRuns *taking = &stream->taking;
+static StreamRest stream_rest(const Stream *stream, const VMMRuns *runs, size_t at) {
+    const StreamRuns *taking = &stream->taking;
     const VMMRunShape *shape = &runs->shapes[runs->shape[at]];
     StreamRest rest = {.key = stream_run_key(stream, runs, at),
                        .count = shape->count,
@@ -266,7 +267,7 @@ static StreamRest stream_rest(Stream *stream, const VMMRuns *runs, size_t at) {
     uint64_t before = taking->done != 0 ? taking->done : rest.continued;
     if (left < rest.count - before) {
         stream_cut_rest(&rest, (uint32_t)(left + before));
-        taking->ended = true;
+        rest.cut = true;
     }
     return rest;
 }
@@ -287,6 +288,7 @@ static bool stream_add_run(Stream *stream, const VMMRuns *runs, size_t at) {
     stream_put_origins(stream, runs, at, before);
     if (finished) {
         taking->last_key = rest.key;
+        taking->ended = rest.cut;
     }
     return finished;
 }

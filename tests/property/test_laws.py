@@ -231,6 +231,17 @@ class Laws:
                     equal(reports(path, engines, "vmt", page_size, threads), expected,
                           f"seed {seed}, {codec}, {threads} threads")
 
+    def runs_go_on_by_hand(self) -> None:
+        """A machine takes references by hand after a run, up to max-accesses."""
+        path = str(self.scratch.path)
+        libvmm.write_vmt(path, reads((1, 1, 1, 2, 2, 3, 3, 3)), "runs", PAGE_SIZE)
+        for most, expected in (("5", 5), ("10", 10), ("all", 12)):
+            options = {"policy": "lru", "frames": "2", "max-accesses": most}
+            with libvmm.Machine(options) as machine, libvmm.Trace(path, fmt="vmt") as opened:
+                equal(libvmm.run([machine], opened), 0, "vmm_run")
+                equal(machine.feed(reads((3, 4, 5, 6))), 0, "vmm_feed")
+                equal(machine.counters()["accesses"], expected, f"max-accesses {most}")
+
     def runs_together_as_alone(self) -> None:
         """Machines whose periods end within runs leave them whole for the others."""
         path = str(self.scratch.path)
@@ -375,6 +386,7 @@ def main() -> int:
     tap.run("batches do not matter", laws.batches_do_not_matter)
     tap.run("machines run together count what they count alone", laws.together_as_alone)
     tap.run("page runs count what their references count", laws.runs_equal_references)
+    tap.run("references by hand follow page runs", laws.runs_go_on_by_hand)
     tap.run("machines run together on page runs count what they count alone",
             laws.runs_together_as_alone)
     tap.run("OPT <= every policy, with events", laws.opt_is_optimal_with_events)

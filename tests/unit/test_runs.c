@@ -315,6 +315,10 @@ static void pages_beyond_the_limit(void **state) {
         compare("policy=lru frames=3 tlb-size=2 vspace=64K", seed, 16);
         compare("policy=nru:period=5 frames=3 vspace=64K page-size=8192", seed, 16);
         compare("policy=lfu frames=3 vspace=8K tlb=off", seed, 4);
+        char options[256];
+        snprintf(options, sizeof options, "policy=lru frames=3 vspace=4K max-accesses=%u",
+                 1 + (unsigned)(seed * 83 % 1000));
+        compare(options, 2 * seed, 16);
     }
 }
 
