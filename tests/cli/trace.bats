@@ -23,6 +23,20 @@ example() {
             }' >"$1.lackey"
 }
 
+# exact: references of all kinds to any address, of any size: exact.trace.
+exact() {
+    python3 - <<'END'
+import random
+random.seed(11)
+with open("exact.trace", "w") as trace:
+    for _ in range(50000):
+        who = random.choice(("7", "7/9", "8/8", "4294967295/4294967295"))
+        op = random.choice(("R", "W", "I", "R", "KR", "KW"))
+        address = random.choice((0x400000, 0x7ffe00000000, 0xffffffffffff0000)) + random.randrange(65536)
+        trace.write(f"{who} {op} 0x{address:x} {random.choice((1, 2, 4, 8, 8, 64, 5000))}\n")
+END
+}
+
 # quietly ARGUMENT...: vmm ARGUMENT... --quiet, whose losses are not the matter of the test.
 quietly() { vmm "$@" --quiet; }
 
@@ -185,6 +199,15 @@ END
     same_report part1.lackey b.vmt -a lru --frames 40
     vmm trace info --json b.vmt >info.json
     [ "$(json codec info.json)" = full ]
+}
+@test "references of all kinds, to any address and of any size, survive full addresses" {
+    exact
+    works trace convert exact.trace a.vmt --codec full
+    works trace convert a.vmt b.trace
+    cmp exact.trace b.trace
+    same_report exact.trace a.vmt -a lru --frames 40
+    quietly trace convert exact.trace runs.vmt
+    same_report exact.trace runs.vmt -a lru --frames 40
 }
 @test "threads, touches of the kernel and events survive from .vmt to .vmt" {
     works trace convert "$events" out.vmt
@@ -481,6 +504,16 @@ equal_lru() {
     [ "$(json reduction info.json)" -eq 32 ]
     [ "$(json original_references info.json)" -ge 300000 ]
     [ "$(json original_references info.json)" -eq "$(vmm trace cat part4.lackey | wc -l)" ]
+}
+@test "reduce: recorded programs, with their events" {
+    for name in sort pipeline; do
+        cp "$root/examples/traces/$name.vmt" full.vmt
+        works trace reduce -k 32 full.vmt -o small.vmt
+        for frames in 32 33 64; do
+            equal_lru full.vmt small.vmt $frames
+        done
+        cmp <(vmm trace cat small.vmt | grep '^#') <(vmm trace cat full.vmt | grep '^#')
+    done
 }
 @test "reduce: references of one kind" {
     example part1
