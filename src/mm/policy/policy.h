@@ -28,7 +28,8 @@
  * (a type that does so from touch says parts_on_touch), for any number of frames, and the pool
  * evicts those as soon as the reference or the tick is complete. That way a policy evicts several
  * pages at once, evicts on hits, and refuses a page: the page that was just inserted leaves after
- * its access.
+ * its access. Of a run of references to a refused page each comes in anew, the stores of the run
+ * behind its first one before the loads.
  *
  * Hooks must do bounded or amortised constant work and touch only their own state. Hooks that do
  * nothing are NULL. The hot ones (touch, insert) are static functions in the policy's file: the
