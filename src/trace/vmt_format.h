@@ -96,8 +96,10 @@ typedef struct VmtTrailer {
     uint64_t index;      /* offset of the last index block, from the start of the file header */
     uint64_t references; /* of the whole trace */
     uint64_t blocks;     /* index blocks included */
-    uint64_t events;
+    uint64_t events;     /* or VMT_EVENTS_UNKNOWN */
 } VmtTrailer;
+
+#define VMT_EVENTS_UNKNOWN UINT64_MAX
 
 /* ---- Bytes ---------------------------------------------------------------------------------- */
 

@@ -13,6 +13,7 @@
  */
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "../base/compiler.h"
 #include "../base/memory.h"
@@ -33,6 +34,13 @@ typedef struct VmtList {
     size_t used;
     uint32_t count;
 } VmtList;
+
+/* A place between two blocks. */
+typedef struct VmtMark {
+    uint64_t offset;
+    uint64_t references; /* before it */
+    uint64_t blocks;
+} VmtMark;
 
 typedef struct VmtWriter {
     VmtCodec codec;
@@ -58,6 +66,8 @@ typedef struct VmtWriter {
     uint64_t before_offset;
     uint64_t blocks;
     uint64_t last_index; /* offset of the last index block; 0: none yet */
+    VmtMark indexed;     /* behind it */
+    off_t start;         /* of the trace in its file; negative: it cannot be seeked */
 
     VmtList events_list;
     VmtList files_list;
@@ -129,6 +139,7 @@ static int write_vmt_index(VMMTraceWriter *writer) {
                       .time_ns = state->time_ns};
     int code = write_vmt_block(writer, &block, list->bytes);
     state->last_index = offset;
+    state->indexed = (VmtMark){state->offset, state->references, state->blocks};
     state->before = (VmtBlock){.type = 0};
     state->before_offset = 0;
     list->used = (size_t)(vmt_put_varint(list->bytes, offset) - list->bytes);
@@ -443,7 +454,7 @@ static int write_vmt_header(VMMTraceWriter *writer) {
     }
     int code = writer_put(writer, text, bytes);
     memory_free(&memory_default, text, bytes, 1);
-    state->offset = bytes;
+    state->offset = state->indexed.offset = bytes;
     return code;
 }
 
@@ -454,6 +465,7 @@ static int vmt_open(VMMTraceWriter *writer) {
         return code;
     }
     unsigned page_shift = (unsigned)__builtin_ctzll(writer->options.page_size);
+    state->start = lseek(writer->fd, 0, SEEK_CUR);
     int level = writer->options.level != 0 ? writer->options.level : VMT_DEFAULT_LEVEL;
     state->level = level;
     state->threads = writer->options.threads;
@@ -474,25 +486,131 @@ static int vmt_open(VMMTraceWriter *writer) {
     return write_vmt_header(writer);
 }
 
-static int vmt_finish(VMMTraceWriter *writer) {
+/* The last index block and the trailer. */
+static int write_vmt_end(VMMTraceWriter *writer, uint64_t events) {
     VmtWriter *state = writer->state;
-    int code = vmt_flush(writer);
-    if (code == VMM_OK) {
-        code = write_vmt_collect(writer, true);
-    }
-    if (code == VMM_OK) {
-        code = write_vmt_index(writer);
-    }
+    int code = write_vmt_index(writer);
     if (code != VMM_OK) {
         return code;
     }
     VmtTrailer trailer = {.index = state->last_index,
                           .references = state->references,
                           .blocks = state->blocks,
-                          .events = writer->info.events};
+                          .events = events};
     uint8_t bytes[VMT_TRAILER_BYTES];
     vmt_trailer_put(&trailer, bytes);
     return writer_put(writer, bytes, sizeof bytes);
+}
+
+static int vmt_finish(VMMTraceWriter *writer) {
+    int code = vmt_flush(writer);
+    if (code == VMM_OK) {
+        code = write_vmt_collect(writer, true);
+    }
+    return code == VMM_OK ? write_vmt_end(writer, writer->info.events) : code;
+}
+
+/* ---- When the disk is full ------------------------------------------------------------------ */
+
+/*
+ * Goes back to the last place between two blocks that is not behind `limit`, and forgets the lines
+ * of the index that are. False: that would be before the last index block.
+ */
+static bool write_vmt_go_back(VmtWriter *state, uint64_t limit) {
+    VmtList *list = &state->index_list;
+    VmtCursor cursor = {list->bytes, list->bytes + list->used, false};
+    VmtMark place = state->indexed;
+    VmtBlock before = {.type = 0};
+    vmt_get_varint(&cursor); /* the chain */
+    size_t used = (size_t)(cursor.at - list->bytes);
+    uint32_t lines = 0;
+    state->before_offset = 0;
+    for (; lines < list->count; lines++) {
+        uint64_t end = state->offset;
+        uint64_t offset = state->before_offset + vmt_get_varint(&cursor);
+        vmt_get_varint(&cursor); /* type */
+        uint32_t references = vmt_get_varint32(&cursor);
+        uint32_t pid = before.pid + (uint32_t)vmt_unzigzag(vmt_get_varint(&cursor));
+        uint32_t tid = before.tid + (uint32_t)vmt_unzigzag(vmt_get_varint(&cursor));
+        uint64_t time_ns = before.time_ns + vmt_unzigzag(vmt_get_varint(&cursor));
+        if (lines + 1 < list->count) {
+            VmtCursor next = cursor;
+            end = offset + vmt_get_varint(&next);
+        }
+        if (end > limit) {
+            break;
+        }
+        used = (size_t)(cursor.at - list->bytes);
+        before = (VmtBlock){.pid = pid, .tid = tid, .time_ns = time_ns};
+        state->before_offset = offset;
+        place = (VmtMark){end, place.references + references, place.blocks + 1};
+    }
+    list->used = used;
+    list->count = lines;
+    state->before = before;
+    state->offset = place.offset;
+    state->references = place.references;
+    state->blocks = place.blocks;
+    return place.offset <= limit;
+}
+
+static bool write_vmt_cut(const VMMTraceWriter *writer) {
+    const VmtWriter *state = writer->state;
+    off_t end = state->start + (off_t)state->offset;
+    return ftruncate(writer->fd, end) == 0 && lseek(writer->fd, end, SEEK_SET) == end;
+}
+
+/* Whether as many bytes can be written as the end takes at most. */
+static bool write_vmt_has_room(const VMMTraceWriter *writer) {
+    static const uint8_t zeros[1024];
+    const VmtWriter *state = writer->state;
+    size_t bytes = state->index_list.used + sizeof zeros / 2;
+    while (bytes > 0) {
+        ssize_t done = write(writer->fd, zeros, bytes < sizeof zeros ? bytes : sizeof zeros);
+        if (done <= 0) {
+            return false;
+        }
+        bytes -= (size_t)done;
+    }
+    return true;
+}
+
+/* Ends the trace behind its last whole block, with an event about what is missing. */
+static int write_vmt_end_early(VMMTraceWriter *writer, uint64_t limit) {
+    VmtWriter *state = writer->state;
+    if (!write_vmt_go_back(state, limit) || !write_vmt_cut(writer) || !write_vmt_has_room(writer) ||
+        !write_vmt_cut(writer)) {
+        return VMM_E_WRITE;
+    }
+    writer->used = 0;
+    writer->info.bytes = state->offset;
+    writer->info.blocks = state->blocks;
+    VMMEvent lost = {.type = VMM_EVENT_LOST, .value = writer->info.references - state->references};
+    state->files_list.used = state->events_list.used = 0;
+    state->files_list.count = state->events_list.count = 0;
+    state->events_list.used =
+        (size_t)(vmt_event_put(state->events_list.bytes, &lost) - state->events_list.bytes);
+    VmtBlock block = {.type = VMT_BLOCK_EVENTS,
+                      .entries = 1,
+                      .raw_bytes = (uint32_t)state->events_list.used,
+                      .time_ns = state->before.time_ns};
+    int code = write_vmt_block(writer, &block, state->events_list.bytes);
+    code = code == VMM_OK ? write_vmt_end(writer, VMT_EVENTS_UNKNOWN) : code;
+    return code == VMM_OK ? writer_send(writer) : code;
+}
+
+/* What truncating frees makes room for the index; if not at once, then further back. */
+static void vmt_rescue(VMMTraceWriter *writer) {
+    VmtWriter *state = writer->state;
+    uint64_t limit = writer->info.bytes;
+    if (state->start < 0) {
+        return;
+    }
+    for (uint64_t room = 0; room <= 16 * VMT_LIST_BYTES; room = 4 * room + 1024) {
+        if (room > limit || write_vmt_end_early(writer, limit - room) == VMM_OK) {
+            return;
+        }
+    }
 }
 
 static void vmt_close(VMMTraceWriter *writer) {
@@ -519,5 +637,6 @@ static const TraceExport vmt_export = {
     .time = vmt_time,
     .flush = vmt_flush,
     .finish = vmt_finish,
+    .rescue = vmt_rescue,
     .close = vmt_close,
 };

@@ -88,7 +88,7 @@ static int writer_to_file(VMMTraceWriter *writer, const char *bytes, size_t coun
     return VMM_OK;
 }
 
-static int writer_empty_buffer(VMMTraceWriter *writer) {
+int writer_send(VMMTraceWriter *writer) {
     size_t count = writer->used;
     writer->used = 0;
     return writer_to_file(writer, writer->buffer, count);
@@ -96,7 +96,7 @@ static int writer_empty_buffer(VMMTraceWriter *writer) {
 
 int writer_put(VMMTraceWriter *writer, const void *bytes, size_t count) {
     if (count > WRITER_BUFFER_BYTES - writer->used) {
-        int code = writer_empty_buffer(writer);
+        int code = writer_send(writer);
         if (code != VMM_OK) {
             return code;
         }
@@ -112,7 +112,7 @@ int writer_put(VMMTraceWriter *writer, const void *bytes, size_t count) {
 }
 
 char *writer_room(VMMTraceWriter *writer, size_t count) {
-    if (count > WRITER_BUFFER_BYTES - writer->used && writer_empty_buffer(writer) != VMM_OK) {
+    if (count > WRITER_BUFFER_BYTES - writer->used && writer_send(writer) != VMM_OK) {
         return NULL;
     }
     return writer->buffer + writer->used;
@@ -348,19 +348,27 @@ int vmm_trace_writer_flush(VMMTraceWriter *writer) {
     return code == VMM_OK && writer->format->flush != NULL ? writer->format->flush(writer) : code;
 }
 
-/* After a failed write nothing is tried again: what the file holds is whole as far as it goes. */
+/* After a failed write what the file holds is made whole, if the format can; the failure stays. */
 int vmm_trace_writer_finish(VMMTraceWriter *writer) {
     if (writer == NULL) {
         return VMM_E_USAGE;
     }
-    if (writer->finished || writer->error.code != VMM_OK) {
-        return writer->error.code;
+    int code = writer->error.code;
+    if (writer->finished) {
+        return code;
     }
-    int code = writer->format->finish != NULL ? writer->format->finish(writer) : VMM_OK;
+    if (code == VMM_OK && writer->format->finish != NULL) {
+        code = writer->format->finish(writer);
+    }
     if (code == VMM_OK) {
-        code = writer_empty_buffer(writer);
+        code = writer_send(writer);
     }
     writer->finished = true;
+    if (code == VMM_E_WRITE && writer->format->rescue != NULL) {
+        Error first = writer->error;
+        writer->format->rescue(writer);
+        writer->error = first;
+    }
     return code;
 }
 

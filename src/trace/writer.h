@@ -9,8 +9,8 @@
  *
  * THE CONTRACT. All functions get the writer; `writer->state` is the format's own memory, of
  * `state_bytes`, zeroed before open(). A function returns VMM_OK or a code after it has set
- * writer->error with a sentence that needs no file name. After a failure nothing but close() is
- * called any more. A function that is NULL has nothing to do.
+ * writer->error with a sentence that needs no file name. After a failure nothing but rescue()
+ * and close() is called any more. A function that is NULL has nothing to do.
  *
  *   open()    checks what the format needs of the options, writes what stands at the beginning. The
  *             strings of writer->options are valid during the call only.
@@ -24,7 +24,8 @@
  *   time()    is told what time it is for what comes next.
  *   flush()   ends the current block, if the format has blocks.
  *   finish()  writes what is left. writer.c then writes what writer_put() still holds.
- *   close()   frees what the state points to.
+ *   rescue()  after a failed write, in place of finish(): makes a whole trace of what the file
+ * holds, whose first info.bytes bytes were written. close()   frees what the state points to.
  */
 #ifndef VMM_TRACE_WRITER_H
 #define VMM_TRACE_WRITER_H
@@ -53,6 +54,7 @@ typedef struct TraceExport {
     int (*time)(VMMTraceWriter *writer, uint64_t time_ns);
     int (*flush)(VMMTraceWriter *writer);
     int (*finish)(VMMTraceWriter *writer);
+    void (*rescue)(VMMTraceWriter *writer);
     void (*close)(VMMTraceWriter *writer);
 } TraceExport;
 
@@ -93,6 +95,9 @@ char *writer_room(VMMTraceWriter *writer, size_t count);
 
 /* Says that `count` bytes of the room were filled. */
 void writer_advance(VMMTraceWriter *writer, size_t count);
+
+/* Writes what writer_put() holds. */
+int writer_send(VMMTraceWriter *writer);
 
 /* Sets the sentence that an op is no VMMOp; VMM_E_USAGE. */
 int writer_bad_op(VMMTraceWriter *writer, unsigned op);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -855,6 +857,46 @@ static void what_cannot_be_written_is_refused(void **state) {
     }
 }
 
+/* A limit on the size of files is a disk that is full: the trace ends before, whole. */
+static void a_full_disk_leaves_a_whole_trace(void **state) {
+    (void)state;
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    for (rlim_t limit = 1000; limit < 200000; limit += 17000) {
+        int file = open_memory();
+        struct rlimit full = {limit, before.rlim_max};
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &full), 0);
+        VMMTraceWriter *writer = open_writer(file, "full");
+        Rng rng = rng_seed(limit, "full disk");
+        uint64_t written = 0;
+        int code = VMM_OK;
+        for (; code == VMM_OK && written < 300000; written++) {
+            VMMRef ref = {.addr = rng_next(&rng), .size = 8, .pid = (uint32_t)(written / 500)};
+            code = vmm_trace_write(writer, &ref, 1);
+        }
+        assert_int_equal(code, VMM_E_WRITE);
+        assert_int_equal(vmm_trace_writer_finish(writer), VMM_E_WRITE);
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+        VMMTraceWriterInfo info = {.struct_size = sizeof info};
+        vmm_trace_writer_info(writer, &info);
+        assert_int_equal(info.bytes, lseek(file, 0, SEEK_END));
+        vmm_trace_writer_close(writer);
+
+        Bytes bytes = take_bytes(file);
+        Result result = read_bytes(bytes.data, bytes.size, false, 0, 1000);
+        assert_int_equal(result.open_code, VMM_OK);
+        assert_int_equal(result.end, result.count > 0 ? 0 : VMM_E_EMPTY);
+        assert_int_equal(result.lost_events, 1);
+        assert_int_equal(result.count + result.lost, info.references);
+        assert_true(result.count % 500 == 0);
+        assert_true(bytes.size + 12000 > limit && bytes.size <= limit);
+        free_result(&result);
+        free(bytes.data);
+    }
+    signal(SIGXFSZ, handler);
+}
+
 /* ---- Damage --------------------------------------------------------------------------------- */
 
 /* What was delivered is part of the whole, in order. */
@@ -1007,6 +1049,7 @@ int main(void) {
         cmocka_unit_test(seek_goes_anywhere),
         cmocka_unit_test(text_is_sought_by_reading_on),
         cmocka_unit_test(what_cannot_be_written_is_refused),
+        cmocka_unit_test(a_full_disk_leaves_a_whole_trace),
         cmocka_unit_test(cut_off_anywhere),
         cmocka_unit_test(every_flipped_bit_costs_one_block),
         cmocka_unit_test(ten_thousand_kinds_of_damage),
