@@ -58,20 +58,28 @@ static int act_fork(const char *value) {
     return WEXITSTATUS(status) == 3 ? 0 : 1;
 }
 
-/* A child that leaves no time for a last word. */
+/* A child that is killed when it has said, in shared memory, that its stores are done. */
 static int act_kill(const char *value) {
     (void)value;
     unsigned char *memory = map_pages(2);
+    volatile int *done =
+        mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     int status = 0;
     say(memory);
     pid_t child = fork();
     if (child == 0) {
         store(memory, 1);
-        for (;;) {
+        for (int i = 0; i < 2000; i++) {
             store(memory, 0);
         }
+        *done = 1;
+        for (;;) {
+            __asm__ volatile("pause");
+        }
     }
-    usleep(300 * 1000);
+    while (*done == 0) {
+        usleep(1000);
+    }
     kill(child, SIGKILL);
     waitpid(child, &status, 0);
     return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL ? 0 : 1;
@@ -202,12 +210,12 @@ static int compare(const void *a, const void *b) {
 
 /* Some hundred thousand references. */
 static int act_work(const char *value) {
-    static int numbers[4000];
+    static int numbers[2000];
     (void)value;
-    for (int i = 0; i < 4000; i++) {
-        numbers[i] = i * 7919 % 4001;
+    for (int i = 0; i < 2000; i++) {
+        numbers[i] = i * 7919 % 2003;
     }
-    qsort(numbers, 4000, sizeof numbers[0], compare);
+    qsort(numbers, 2000, sizeof numbers[0], compare);
     return numbers[0] != 0;
 }
 
