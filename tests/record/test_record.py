@@ -549,6 +549,7 @@ if __name__ == "__main__":
     if not (BIN / "vmmrec").exists():
         print("1..1\nok 1 - vmm record # SKIP the recorder was not built: no Valgrind")
         sys.exit(0)
+    os.environ.pop("LD_PRELOAD", None)  # the sanitizers' library is not for recorded programs
     with tempfile.TemporaryDirectory() as name:
         FOLDER = Path(name).resolve()
         ACTIONS, PAGES, STATIC = (str(FOLDER / word) for word in ("actions", "pages", "static"))
