@@ -166,6 +166,8 @@ def load() -> ctypes.CDLL:
         "vmm_report": (c_long, c_void_p, c_int, POINTER(ReportContext), c_void_p, c_size_t),
         "vmm_trace_open": (c_int, c_char_p, POINTER(TraceOptions), POINTER(c_void_p), c_char_p),
         "vmm_trace_close": (None, c_void_p),
+        "vmm_trace_read": (c_long, c_void_p, POINTER(Ref), c_size_t),
+        "vmm_trace_error_text": (c_char_p, c_void_p),
         "vmm_trace_writer_open": (c_int, c_int, POINTER(WriterOptions), POINTER(c_void_p),
                                   c_char_p),
         "vmm_trace_write": (c_int, c_void_p, POINTER(Ref), c_size_t),
@@ -229,6 +231,17 @@ class Trace:
 
     def __exit__(self, *_: object) -> None:
         LIB.vmm_trace_close(self.handle)
+
+    def read_all(self, batch: int) -> Iterable[Ref]:
+        """The references, so many at a time."""
+        refs = (Ref * batch)()
+        while True:
+            count = LIB.vmm_trace_read(self.handle, refs, batch)
+            if count < 0:
+                raise VmmError(count, LIB.vmm_trace_error_text(self.handle).decode())
+            if count == 0:
+                return
+            yield from refs[:count]
 
 
 def write_vmt(path: str, references: Iterable[tuple[int, str, int, int]], codec: str,

@@ -19,10 +19,11 @@ class Tap:
     def __init__(self) -> None:
         self.passed = 0
         self.failed = 0
+        self.skipped = 0
 
     def result(self, name: str, problem: str | None) -> bool:
         """One finished test: `problem` is None if it passed."""
-        number = self.passed + self.failed + 1
+        number = self.passed + self.failed + self.skipped + 1
         if problem is None:
             self.passed += 1
             print(f"ok {number} - {name}")
@@ -44,9 +45,14 @@ class Tap:
             return self.result(name, traceback.format_exc())
         return self.result(name, None)
 
+    def skip(self, name: str, reason: str) -> None:
+        """A test for which something is missing."""
+        self.skipped += 1
+        print(f"ok {self.passed + self.failed + self.skipped} - {name} # SKIP {reason}")
+
     def finish(self) -> int:
         """Prints the plan; the exit status of the program."""
-        total = self.passed + self.failed
+        total = self.passed + self.failed + self.skipped
         print(f"1..{total}")
         print(f"# {self.passed} passed, {self.failed} failed")
         return 1 if self.failed or not total else 0
