@@ -31,7 +31,8 @@ ENOUGH = 40  # records, from which on a guess is certain
 
 def address(rng: random.Random) -> int:
     """Of the code, the heap or the stack; sometimes none."""
-    return rng.choice((0, 0x400000 + rng.randrange(1 << 20), 0x7F0000000000 + rng.randrange(1 << 36)))
+    return rng.choice((0, 0x400000 + rng.randrange(1 << 20),
+                       0x7F0000000000 + rng.randrange(1 << 36)))
 
 
 def make_champsim(rng: random.Random, count: int) -> bytes:
@@ -103,9 +104,9 @@ def make_drview(rng: random.Random, count: int) -> bytes:
     """Text of view."""
     lines = ["Output format:", "<--record#-> <--instr#->: <---tid---> <record details>", "-" * 60]
     for place in range(count):
-        start = f"{place:12} {place:11}: " + rng.choice(("{:>11} ", "W0.T{:<8} ")).format(70 + place % 3)
-        lines.append(start + rng.choice((
-            f"ifetch       {rng.randrange(1, 16)} byte(s) @ 0x{address(rng):016x} 48 89 e7  mov %rsp",
+        thread = rng.choice(("{:>11} ", "W0.T{:<8} ")).format(70 + place % 3)
+        lines.append(f"{place:12} {place:11}: {thread}" + rng.choice((
+            f"ifetch       {rng.randrange(1, 16)} byte(s) @ 0x{address(rng):016x} 48 89 e7  mov",
             f"read         8 byte(s) @ 0x{address(rng):016x} by PC 0x{address(rng):016x}",
             f"write        64 byte(s) @ 0x{address(rng):016x} by PC 0x{address(rng):016x}",
             f"<marker: timestamp {place}>", "                        00 ff")))
