@@ -21,7 +21,7 @@ typedef struct SimFlags {
 
 static const CliFlag simcmd_flags[] = {
     {"trace", NULL, 't', "FILE", NULL, "Trace",
-     "the trace to simulate; - reads standard input; gzip, xz and zstd are unpacked",
+     "the trace to simulate; - reads standard input; gzip, xz, zstd, bzip2 and zip are unpacked",
      offsetof(SimFlags, trace)},
     {"format", NULL, 0, "NAME", "auto", "Trace",
      "format of the trace, see vmm list formats; auto finds out from the content",
