@@ -33,6 +33,7 @@ typedef struct VMMProcessStats {
     uint64_t page_faults, major_faults, minor_faults, misses;
     uint64_t page_table_bytes;
     uint64_t kernel_references;
+    uint64_t page_table_bytes_peak; /* also of a process that ended */
 } VMMProcessStats;
 
 /* A counter's name, unit and meaning, for programs that show all of them. */

@@ -325,6 +325,9 @@ int vmm_process_stats(const VMM *vmm, size_t index, VMMProcessStats *stats) {
         .misses = process->misses,
         .page_table_bytes = process->table.bytes,
         .kernel_references = process->count[PROCESS_KERNEL],
+        .page_table_bytes_peak = process->page_table_bytes_peak > process->table.bytes
+                                     ? process->page_table_bytes_peak
+                                     : process->table.bytes,
     };
     all.accesses = all.reads + all.writes + all.fetches;
     for (int kind = 0; kind < VMM_FAULT_CLASS_COUNT; kind++) {

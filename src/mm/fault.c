@@ -81,11 +81,20 @@ static bool machine_evict(Machine *machine, Pool *pool, uint32_t frame) {
     return true;
 }
 
+static void machine_give_back(Machine *machine, Pool *pool, uint32_t frame) {
+    pool_give_back(pool, frame);
+    machine->frames_used--;
+}
+
 /* A frame for a new page: a free one, or the victim's. */
 static uint32_t machine_find_frame(Machine *machine, Pool *pool) {
     int status = VMM_OK;
     uint32_t frame = pool_take_frame(pool, &machine->memory, &status);
     if (frame != POOL_NO_FRAME) {
+        machine->frames_used++;
+        if (machine->frames_used > machine->frames_used_peak) {
+            machine->frames_used_peak = machine->frames_used;
+        }
         return frame;
     }
     if (status != VMM_OK) {
@@ -128,7 +137,7 @@ static uint32_t machine_fault(Machine *machine, Process *process, Pool *pool, ui
     if ((machine->state[page] & PAGE_MAPPED) == 0) {
         uint64_t vpn = directory_vpn(machine->directory, page);
         if (!process->table.type->map(&process->table, vpn, page)) {
-            pool_give_back(pool, frame);
+            machine_give_back(machine, pool, frame);
             machine_stop(machine, VMM_E_NO_MEMORY, "out of memory for the modelled page tables");
             return MACHINE_NO_FRAME;
         }
@@ -195,7 +204,7 @@ bool machine_part(Machine *machine, Pool *pool) {
         if (!machine_evict(machine, pool, policy->parting[i])) {
             return false;
         }
-        pool_give_back(pool, policy->parting[i]);
+        machine_give_back(machine, pool, policy->parting[i]);
     }
     policy->parting_count = 0;
     return true;
@@ -209,7 +218,7 @@ void machine_discard(Machine *machine, uint32_t page) {
         if (pool->policy->type->remove != NULL) {
             pool->policy->type->remove(pool->policy, frame);
         }
-        pool_give_back(pool, frame);
+        machine_give_back(machine, pool, frame);
         machine->discards++;
         machine->frame_of[page] = MACHINE_NO_FRAME;
         tlb_invalidate(&machine->tlb, page);
@@ -225,6 +234,7 @@ void machine_discard(Machine *machine, uint32_t page) {
 void machine_end(Machine *machine, uint32_t space) {
     PageTable *table = &machine->processes[space].table;
     if (table->type != NULL) {
+        machine_note_tables(machine);
         table->type->destroy(table);
         *table = (PageTable){0};
     }

@@ -160,6 +160,24 @@ int machine_reserve(Machine *machine, Error *error) {
     return status;
 }
 
+static uint64_t machine_larger(uint64_t a, uint64_t b) {
+    return a > b ? a : b;
+}
+
+void machine_note_tables(Machine *machine) {
+    uint64_t tables = 0;
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < machine->seen_spaces; i++) {
+        Process *process = &machine->processes[i];
+        tables += process->table.tables;
+        bytes += process->table.bytes;
+        process->page_table_bytes_peak =
+            machine_larger(process->page_table_bytes_peak, process->table.bytes);
+    }
+    machine->page_tables_peak = machine_larger(machine->page_tables_peak, tables);
+    machine->page_table_bytes_peak = machine_larger(machine->page_table_bytes_peak, bytes);
+}
+
 static void machine_sum_processes(const Machine *machine, VMMStats *stats) {
     for (uint32_t i = 0; i < machine->seen_spaces; i++) {
         const Process *process = &machine->processes[i];
@@ -198,6 +216,10 @@ void machine_stats(const Machine *machine, VMMStats *stats) {
     stats->tlb_hits = stats->page_references - stats->tlb_misses;
     stats->minor_faults =
         stats->page_faults - stats->major_faults - stats->faults[VMM_FAULT_invalid];
+    stats->frames_used_peak = machine->frames_used_peak;
+    stats->page_tables_peak = machine_larger(machine->page_tables_peak, stats->page_tables);
+    stats->page_table_bytes_peak =
+        machine_larger(machine->page_table_bytes_peak, stats->page_table_bytes);
     stats->walks = stats->tlb_misses;
     stats->walk_reads = machine->walk_reads;
     stats->context_switches = machine->context_switches;

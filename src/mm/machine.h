@@ -38,6 +38,7 @@ enum { PAGE_MAPPED = 1 };
 enum { PROCESS_KERNEL = VMM_OP_COUNT, PROCESS_KINDS };
 
 typedef struct Process {
+    uint64_t page_table_bytes_peak; /* before it ended */
     PageTable table; /* type NULL between the exit of a process and its next reference */
     uint64_t count[PROCESS_KINDS];
     uint64_t page_references;
@@ -74,6 +75,8 @@ typedef struct Machine {
     /* Counted here; everything else in VMMStats is derived when asked for. */
     uint64_t walk_reads, swap_ins, swap_outs, replacements, clean_evictions, oom_events;
     uint64_t context_switches, filtered, events, discards;
+    uint64_t frames_used, frames_used_peak;
+    uint64_t page_tables_peak, page_table_bytes_peak; /* before the last process that ended */
 
     uint64_t references;       /* completed in earlier batches */
     uint64_t batch_references; /* begun in this batch; kept only while observed */
@@ -146,6 +149,9 @@ void machine_discard(Machine *machine, uint32_t page);
  * anew.
  */
 void machine_end(Machine *machine, uint32_t space);
+
+/* Page tables only grow, until a process ends: notes their size before that. */
+void machine_note_tables(Machine *machine);
 
 /* Fills *stats with everything counted and derived. */
 void machine_stats(const Machine *machine, VMMStats *stats);

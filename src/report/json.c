@@ -113,7 +113,8 @@ static void report_json_process(const VMMProcessStats *p, ReportBuffer *out) {
                  p->major_faults, p->minor_faults);
     report_print(out, ", \"misses\": %" PRIu64 ", \"page_table_bytes\": %" PRIu64, p->misses,
                  p->page_table_bytes);
-    report_print(out, ", \"kernel_references\": %" PRIu64 "}", p->kernel_references);
+    report_print(out, ", \"kernel_references\": %" PRIu64, p->kernel_references);
+    report_print(out, ", \"page_table_bytes_peak\": %" PRIu64 "}", p->page_table_bytes_peak);
 }
 
 static void report_json_processes(const ReportInput *input, ReportBuffer *out) {

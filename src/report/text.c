@@ -322,6 +322,7 @@ static void report_text_residence(const VMMStats *s, ReportBuffer *out) {
     report_text_count(out, "Distinct pages:", s->distinct_pages);
     report_text_label(out, "Frames used:");
     report_print(out, "%" PRIu64 " of %" PRIu64 "\n", s->frames_used, s->frames);
+    report_text_count(out, "Peak frames:", s->frames_used_peak);
     report_text_count(out, "Clean evictions:", s->clean_evictions);
 }
 
@@ -338,6 +339,8 @@ static void report_text_page_tables(const VMMStats *s, ReportBuffer *out) {
     report_text_section(out, "Page Tables");
     report_text_count(out, "Tables:", s->page_tables);
     report_text_count(out, "Bytes:", s->page_table_bytes);
+    report_text_count(out, "Peak tables:", s->page_tables_peak);
+    report_text_count(out, "Peak bytes:", s->page_table_bytes_peak);
     report_text_count(out, "Processes:", s->processes);
 }
 

@@ -188,6 +188,7 @@ END
      Page references: 5
      Distinct pages: 3
      Frames used: 3 of 16384
+     Peak frames: 3
      Clean evictions: 0
     
     Swap Slots:
@@ -197,6 +198,8 @@ END
     Page Tables:
      Tables: 1
      Bytes: 4096
+     Peak tables: 1
+     Peak bytes: 4096
      Processes: 1
     
     Simulated Time:

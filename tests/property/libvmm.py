@@ -64,7 +64,7 @@ class ProcessStats(Structure):
     _fields_ = [(name, c_uint64) for name in (
         "struct_size", "pid", "accesses", "reads", "writes", "fetches", "page_references",
         "tlb_hits", "tlb_misses", "page_faults", "major_faults", "minor_faults", "misses",
-        "page_table_bytes", "kernel_references")]
+        "page_table_bytes", "kernel_references", "page_table_bytes_peak")]
 
 
 class TraceOptions(Structure):

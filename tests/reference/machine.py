@@ -31,7 +31,8 @@ COUNTERS = (
     "misses", "page_faults", "major_faults", "minor_faults", "replacements", "clean_evictions",
     "discards",
     "swap_ins", "swap_outs", "swap_slots_used", "swap_slots_peak", "oom_events",
-    "frames", "frames_used", "distinct_pages", "processes", "page_tables", "page_table_bytes",
+    "frames", "frames_used", "frames_used_peak", "distinct_pages", "processes",
+    "page_tables", "page_table_bytes", "page_tables_peak", "page_table_bytes_peak",
     "stall_time_ps", "background_time_ps",
 )
 
@@ -88,6 +89,7 @@ class Process:
         self.pid = pid
         self.pool = pool
         self.table: RadixPageTable | SinglePageTable | None = None
+        self.table_bytes_peak = 0
         self.begin()
         self.count = dict.fromkeys(PROCESS_COUNTERS, 0)
 
@@ -99,8 +101,17 @@ class Process:
 
     def statistics(self) -> dict[str, int]:
         """The process's numbers by name."""
-        table_bytes = self.table.bytes if self.table else 0
-        return {"pid": self.pid, **self.count, "page_table_bytes": table_bytes}
+        self.note_peak()
+        return {"pid": self.pid, **self.count, "page_table_bytes": self.table_bytes(),
+                "page_table_bytes_peak": self.table_bytes_peak}
+
+    def table_bytes(self) -> int:
+        """Modelled memory of the page table; none after an exit."""
+        return self.table.bytes if self.table else 0
+
+    def note_peak(self) -> None:
+        """The page table where it is largest."""
+        self.table_bytes_peak = max(self.table_bytes_peak, self.table_bytes())
 
 
 class Machine:
@@ -304,6 +315,7 @@ class Machine:
         pool.policy.frames[frame] = page
         process.table.map(page[1])
         pool.policy.loaded(page, is_write)
+        self.note_peaks()
 
     def make_room(self, pool: Pool) -> int:
         """Evicts the policy's victim; returns its frame."""
@@ -323,6 +335,16 @@ class Machine:
         pool.policy.evicted(victim)
         return pool.frame_of.pop(victim)
 
+    def note_peaks(self) -> None:
+        """The sizes that can fall as well as rise, where they are largest."""
+        tables = [process.table for process in self.processes.values() if process.table]
+        for process in self.processes.values():
+            process.note_peak()
+        for name, value in (("frames_used", sum(len(pool.frame_of) for pool in self.pools)),
+                            ("page_tables", sum(table.tables for table in tables)),
+                            ("page_table_bytes", sum(table.bytes for table in tables))):
+            self.count[name + "_peak"] = max(self.count[name + "_peak"], value)
+
     # ---- Events ----------------------------------------------------------------------------
 
     def event(self, event: Reference) -> None:
@@ -331,6 +353,7 @@ class Machine:
         if self.by_hand and event.op in "UX" and not is_known:
             return
         self.count["events"] += event.op != "N"
+        self.note_peaks()
         for page in list(self.seen):
             if self.takes(event, page):
                 self.forget(page)
@@ -362,6 +385,7 @@ class Machine:
 
     def counters(self) -> dict[str, int]:
         """Every counter by name."""
+        self.note_peaks()
         tables = [process.table for process in self.processes.values() if process.table]
         stall, background = self.times()
         return self.count | {
