@@ -122,7 +122,29 @@ TraceGuess trace_format_sniff(const TraceView *view) {
     return format_decide(guess);
 }
 
+/* Traces with a mark of their own that are not read, and what to do with them. */
+static const struct {
+    const char *magic; /* 4 or 8 bytes */
+    size_t length;
+    const char *advice;
+} format_strangers[] = {
+    {"gem5", 4,
+     "a gem5 packet trace, which is not read; gem5's util/decode_packet_trace.py makes text of it, "
+     "to be read with --format csv:op=1,addr=2,size=3 (one more for each, if packets have ids)"},
+    {"SIFT", 4,
+     "a SIFT trace of Sniper, which is not read: it does not tell reads from writes; record the "
+     "program anew"},
+    {"\xf0\xde\xbc\x9a\x78\x56\x34\x12", 8,
+     "an lcs trace of libCacheSim, which is not read; libCacheSim's tracePrint makes a list of it"},
+};
+
 const char *trace_format_relative(const TraceView *view) {
+    for (size_t i = 0; i < VMM_COUNT_OF(format_strangers); i++) {
+        if (view->count >= format_strangers[i].length &&
+            memcmp(view->bytes, format_strangers[i].magic, format_strangers[i].length) == 0) {
+            return format_strangers[i].advice;
+        }
+    }
     for (size_t i = 0; i < VMM_COUNT_OF(trace_format_table); i++) {
         const TraceFormat *format = trace_format_table[i];
         const char *advice = format->relative != NULL ? format->relative(view) : NULL;

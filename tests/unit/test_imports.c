@@ -325,6 +325,30 @@ static void drmemtrace_raw_is_refused(void **state) {
     free(bytes.data);
 }
 
+/* Others with a mark of their own are told apart, too. */
+static void strangers_are_refused(void **state) {
+    (void)state;
+    static const struct {
+        const char *bytes;
+        const char *name;
+    } cases[] = {
+        {"gem5....", "gem5 packet trace"},
+        {"SIFT....", "Sniper"},
+        {"\xf0\xde\xbc\x9a\x78\x56\x34\x12....", "lcs trace"},
+    };
+    for (size_t i = 0; i < VMM_COUNT_OF(cases); i++) {
+        Result result = read_text(cases[i].bytes, NULL);
+        assert_int_equal(result.open_code, VMM_E_UNSUPPORTED);
+        assert_contains(result.error, cases[i].name);
+    }
+    /* What gem5's own script makes of its trace. */
+    Result result = read_text("r,4096,8,1000\nw,64,4,2000\n", "csv:op=1,addr=2,size=3");
+    assert_int_equal(result.count, 2);
+    assert_ref(&result.refs[0], 4096, 0, 8, R);
+    assert_ref(&result.refs[1], 64, 0, 4, W);
+    free(result.refs);
+}
+
 /* ---- Requests to caches and disks ----------------------------------------------------------- */
 
 static void oracle_records(void **state) {
@@ -925,6 +949,7 @@ int main(void) {
         cmocka_unit_test(drmemtrace_many_threads),
         cmocka_unit_test(drmemtrace_bad_records),
         cmocka_unit_test(drmemtrace_raw_is_refused),
+        cmocka_unit_test(strangers_are_refused),
         cmocka_unit_test(oracle_records),
         cmocka_unit_test(opns_records),
         cmocka_unit_test(vscsi_records),
