@@ -59,8 +59,8 @@ void report_csv_header(const ReportInput *input, ReportBuffer *out) {
             report_print(out, ",config.%s", option->name);
         }
     }
-    report_add(out, ",trace.bad_records,trace.ignored_records,trace.damaged_bytes");
-    report_add(out, ",trace.events,trace.reduction\n");
+    report_add(out, ",trace.events,trace.reduction");
+    report_add(out, ",trace.bad_records,trace.ignored_records,trace.damaged_bytes\n");
 }
 
 static void report_csv_classic_row(const ReportInput *input, ReportBuffer *out) {
@@ -92,9 +92,9 @@ static void report_csv_losses(const VMMTraceInfo *trace, ReportBuffer *out) {
     if (trace == NULL) {
         report_add(out, ",,,,,");
     } else {
+        report_print(out, ",%" PRIu64 ",%" PRIu64, trace->events, trace->reduction);
         report_print(out, ",%" PRIu64 ",%" PRIu64 ",%" PRIu64, trace->bad_records,
                      trace->ignored_records, trace->damaged_bytes);
-        report_print(out, ",%" PRIu64 ",%" PRIu64, trace->events, trace->reduction);
     }
 }
 
