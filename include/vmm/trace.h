@@ -130,8 +130,9 @@ VMM_API int vmm_trace_rewind(VMMTrace *trace);
 /*
  * Goes to a reference of the trace, counted from 0: it is the next to be read, and info.references
  * says how many are before it. A .vmt file finds the place through its index, anything else is read
- * on to it (and rewound if it lies behind). Past the end there is nothing more to read. Events that
- * are passed over are not told, but files are known; the fingerprint means nothing afterwards.
+ * on to it (and rewound if it lies behind). Past the end there is nothing more to read. Events
+ * that are passed over are not told, those right before the reference are told by the next read;
+ * files are known; the fingerprint means nothing afterwards.
  * VMM_OK or what vmm_trace_read() and vmm_trace_rewind() return.
  */
 VMM_API int vmm_trace_seek(VMMTrace *trace, uint64_t reference);

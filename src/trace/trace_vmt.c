@@ -69,5 +69,12 @@ int vmm_trace_seek(VMMTrace *trace, uint64_t reference) {
         return code;
     }
     uint64_t position = trace_position(trace);
-    return reference > position ? trace_read_on(trace, reference - position) : VMM_OK;
+    if (reader != NULL) {
+        vmt_reader_mute(reader, true);
+    }
+    code = reference > position ? trace_read_on(trace, reference - position) : VMM_OK;
+    if (reader != NULL) {
+        vmt_reader_mute(reader, false);
+    }
+    return code;
 }

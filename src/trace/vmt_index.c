@@ -151,20 +151,18 @@ void vmt_index_free(VmtIndex *index) {
 }
 
 VmtIndexLine vmt_index_find(const VmtIndex *index, uint64_t reference) {
-    if (reference >= index->end.first) {
-        return index->end;
-    }
-    /* The last line with no more references before it than wanted: of several, the one that has
-       references of its own. */
-    size_t low = 0;
+    size_t low = 0; /* the first line with as many references before it, or more */
     size_t high = index->count;
-    while (high - low > 1) {
+    while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (index->lines[middle].first <= reference) {
-            low = middle;
+        if (index->lines[middle].first < reference) {
+            low = middle + 1;
         } else {
             high = middle;
         }
     }
-    return index->lines[low];
+    if (low < index->count && index->lines[low].first == reference) {
+        return index->lines[low];
+    }
+    return reference >= index->end.first ? index->end : index->lines[low - 1];
 }

@@ -28,7 +28,10 @@ typedef struct VmtIndex {
 void vmt_index_read(VmtIndex *index, const TraceSource *source, const VmtTrailer *trailer);
 void vmt_index_free(VmtIndex *index);
 
-/* The block that holds the reference; the end if there is none. */
+/*
+ * The block that holds the reference, or the first one of those behind the reference before it; the
+ * end if there is none.
+ */
 VmtIndexLine vmt_index_find(const VmtIndex *index, uint64_t reference);
 
 /* Reads the block at an offset and unpacks it. False: it is damaged. */

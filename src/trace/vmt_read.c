@@ -32,6 +32,7 @@ struct VmtReader {
     VMMTraceHeader public_header;
     VMMTraceEventHandler *handler;
     void *user;
+    bool mute; /* the handler is not called */
     VmtFiles files;
     VmtRing *ring;
     bool has_trailer; /* the file can be seeked, and its end is known */
@@ -79,7 +80,7 @@ static void reader_fill_ring(VmtReader *reader) {
 
 static void reader_tell(VmtReader *reader, const VMMEvent *event) {
     reader->events++;
-    if (reader->handler != NULL) {
+    if (reader->handler != NULL && !reader->mute) {
         reader->handler(reader->user, event);
     }
 }
@@ -295,10 +296,10 @@ bool vmt_reader_can_seek(VmtReader *reader) {
 }
 
 /* Files that are named by events behind the place that is gone to. */
-static int reader_take_files_before(VmtReader *reader, uint64_t offset) {
+static int reader_take_files_before(VmtReader *reader, uint64_t reference) {
     for (size_t i = 0; i < reader->index.count; i++) {
         const VmtIndexLine *line = &reader->index.lines[i];
-        if (line->type != VMT_BLOCK_FILES || line->offset >= offset) {
+        if (line->type != VMT_BLOCK_FILES || line->first > reference) {
             continue;
         }
         VmtSlot slot = {.state = 0};
@@ -323,7 +324,7 @@ int vmt_reader_seek(VmtReader *reader, uint64_t reference) {
     reader_start_pass(reader);
     vmt_framer_start(&reader->framer, line.offset, line.ordinal, line.first);
     reader->references = line.first;
-    return reader_take_files_before(reader, line.offset);
+    return reader_take_files_before(reader, reference);
 }
 
 /* ---- Opening -------------------------------------------------------------------------------- */
@@ -446,6 +447,10 @@ void vmt_reader_close(VmtReader *reader) {
 void vmt_reader_on_event(VmtReader *reader, VMMTraceEventHandler *handler, void *user) {
     reader->handler = handler;
     reader->user = user;
+}
+
+void vmt_reader_mute(VmtReader *reader, bool mute) {
+    reader->mute = mute;
 }
 
 bool vmt_reader_has_runs(const VmtReader *reader) {

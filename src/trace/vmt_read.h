@@ -42,6 +42,9 @@ bool vmt_reader_can_seek(VmtReader *reader);
 /* As vmm_trace_seek(), as far as the index helps; the rest is to be read on. */
 int vmt_reader_seek(VmtReader *reader, uint64_t reference);
 
+/* Events are passed over in silence, or told again. */
+void vmt_reader_mute(VmtReader *reader, bool mute);
+
 void vmt_reader_on_event(VmtReader *reader, VMMTraceEventHandler *handler, void *user);
 bool vmt_reader_has_runs(const VmtReader *reader);
 const VMMTraceHeader *vmt_reader_header(const VmtReader *reader);

@@ -98,6 +98,7 @@ static void fuzz_pass(VMMTrace *trace, unsigned how, uint64_t *references, uint6
         fuzz_must(file == NULL || strlen(file->path) < VMT_PATH_MAX, "a path is within its limit");
     }
     *fingerprint = info.fingerprint;
+    vmm_trace_on_event(trace, NULL, NULL);
 }
 
 static void fuzz_twice(VMMTrace *trace, unsigned how) {

@@ -799,6 +799,48 @@ static void seek_goes_anywhere(void **state) {
     free(script.steps);
 }
 
+static void count_event(void *user, const VMMEvent *event) {
+    (void)event;
+    (*(unsigned *)user)++;
+}
+
+/* Events right before the place are told, those passed over are not; with the index and without. */
+static void seeking_tells_no_events_on_the_way(void **state) {
+    (void)state;
+    Script script = {NULL, 0, 0};
+    for (uint32_t i = 0; i < 10; i++) {
+        add_event(&script, VMM_EVENT_UNMAP, PAGE * i, PAGE);
+        add_ref(&script, VMM_OP_READ, PAGE * i, 1);
+        add_ref(&script, VMM_OP_READ, PAGE * i, 1);
+    }
+    add_event(&script, VMM_EVENT_EXIT, 0, 0);
+    Bytes bytes = write_script(&script, "runs", false);
+    for (int cut = 0; cut < 2; cut++) {
+        int file = open_memory();
+        size_t size = bytes.size - (cut ? VMT_TRAILER_BYTES : 0); /* without index */
+        assert_int_equal(write(file, bytes.data, size), (ssize_t)size);
+        char path[64];
+        snprintf(path, sizeof path, "/proc/self/fd/%d", file);
+        VMMTraceOptions options = {.struct_size = sizeof options, .skip_bad_records = 1};
+        VMMTrace *trace = NULL;
+        assert_int_equal(vmm_trace_open(path, &options, &trace, NULL), VMM_OK);
+        unsigned told = 0;
+        vmm_trace_on_event(trace, count_event, &told);
+        for (uint64_t to = 0; to <= 20; to++) {
+            VMMRef ref;
+            assert_int_equal(vmm_trace_seek(trace, to), VMM_OK);
+            assert_int_equal(told, 0);
+            assert_int_equal(vmm_trace_read(trace, &ref, 1), to < 20);
+            assert_int_equal(told, to % 2 == 0);
+            told = 0;
+        }
+        vmm_trace_close(trace);
+        close(file);
+    }
+    free(bytes.data);
+    free(script.steps);
+}
+
 static void text_is_sought_by_reading_on(void **state) {
     (void)state;
     int file = open_memory();
@@ -1047,6 +1089,7 @@ int main(void) {
         cmocka_unit_test(empty_traces),
         cmocka_unit_test(pipes_are_read_and_kept),
         cmocka_unit_test(seek_goes_anywhere),
+        cmocka_unit_test(seeking_tells_no_events_on_the_way),
         cmocka_unit_test(text_is_sought_by_reading_on),
         cmocka_unit_test(what_cannot_be_written_is_refused),
         cmocka_unit_test(a_full_disk_leaves_a_whole_trace),
