@@ -242,3 +242,12 @@ ULong __wrap_vgPlain_di_notify_mmap(Addr start, Bool allow_valgrind, Int fd);
 ULong __wrap_vgPlain_di_notify_mmap(Addr start, Bool allow_valgrind, Int fd) {
     return 0;
 }
+
+/*
+ * Valgrind's translator checks its own code after each step, a tenth of the time that a program
+ * takes to start. These checks find mistakes of tools while they are made.
+ */
+void __wrap_sanityCheckIRSB(void);
+
+void __wrap_sanityCheckIRSB(void) {
+}
