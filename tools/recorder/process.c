@@ -249,5 +249,4 @@ ULong __wrap_vgPlain_di_notify_mmap(Addr start, Bool allow_valgrind, Int fd) {
  */
 void __wrap_sanityCheckIRSB(void);
 
-void __wrap_sanityCheckIRSB(void) {
-}
+void __wrap_sanityCheckIRSB(void) {}

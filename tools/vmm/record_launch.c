@@ -158,6 +158,7 @@ static char **record_launch_tool_words(const RecordQueue *queue, char **words) {
         "-q",
         log_option, /* its own messages are not the program's */
         "--vgdb=no",
+        "--max-threads=2000",
         "--trace-children=yes",
         "--child-silent-after-fork=yes",
         "--fair-sched=try", /* threads take turns, as they would */
