@@ -85,12 +85,14 @@ static void *program_work(void *argument) {
 static void program_threads(void) {
     pthread_t threads[2];
     void *tids[2];
+    program_fill(area + 2L * PAGE, PAGE, 1);
     for (long i = 0; i < 2; i++) {
         pthread_create(&threads[i], NULL, program_work, area + i * PAGE);
     }
     for (long i = 0; i < 2; i++) {
         pthread_join(threads[i], &tids[i]);
     }
+    program_fill(area + 3L * PAGE, PAGE, 1);
     printf("tids %ld %ld\n", (long)tids[0], (long)tids[1]);
 }
 
