@@ -201,8 +201,8 @@ static bool cc_is_one_of(const char *word, const char *const *list) {
 }
 
 static CcTask cc_task(int argc, char **argv) {
-    static const char *const ends_early[] = {"-c",        "-S", "-E", "-M", "-MM", "-fsyntax-only",
-                                             "--version", NULL};
+    static const char *const ends_early[] = {
+        "-c", "-r", "-S", "-E", "-M", "-MM", "-fsyntax-only", "--version", NULL};
     static const char *const with_value[] = {"-o", "-x", "-I", "-D", "-L", "-include", NULL};
     CcTask task = {0};
     bool compiles_only = false, has_input = false;
