@@ -163,6 +163,37 @@ class RecordingParts:
                  "M references/s", low=400)
         self.row(f"{name}, two threads ahead against none, wall clock", wall[0] / wall[2], "times")
 
+    def part_fast(self):
+        """A program that only computes, built by the compiler and by vmm cc."""
+        native, own, trace = self.work / "work", self.work / "work-fast", self.work / "work.vmt"
+        source = Path(__file__).resolve().parent / "work.c"
+        self.run("cc", "-O2", "-o", native, source)
+        self.run(self.bin / "vmm", "cc", "-O2", "-o", own, source)
+        rounds = 2 if self.quick else 10
+        self.title(f"fast: {rounds} rounds of compressing and sorting, built by vmm cc -O2")
+        usages = self.interleaved({
+            "native": [native, rounds], "alone": [own, rounds],
+            "record": [self.bin / "vmm", "record", "--fast", "-o", trace, "--", own, rounds]})
+        if len({usage.output for runs in usages.values() for usage in runs}) != 1:
+            raise RuntimeError("work printed something else when it was recorded")
+        cpu, wall = ({name: statistics.median(getattr(usage, what) for usage in runs)
+                      for name, runs in usages.items()} for what in ("cpu", "wall"))
+        count, length = self.trace_totals(trace)
+        program = statistics.median(self.program_seconds(usage) for usage in usages["record"])
+        self.row("not recorded against native", cpu["alone"] / cpu["native"], "times")
+        self.row("the recorded program against native", program / cpu["native"], "times", high=4)
+        self.row("recorded against native, with the writing of the trace",
+                 cpu["record"] / cpu["native"], "times")
+        self.row("the same, wall clock", wall["record"] / wall["native"], "times")
+        self.row("references", count / 1e6, "M")
+        self.row("size", length / count, "bytes/reference")
+        trace.unlink()
+
+    @staticmethod
+    def program_seconds(usage):
+        """Processor time of the program alone, as vmm record tells it at the end."""
+        return float(re.search(r"([0-9.]+) s of processor time", usage.errors)[1])
+
     def part_vmt(self):
         """The whole simulation from .vmt against a bare fscanf loop over the same references."""
         for name, native in self.real_traces():
