@@ -252,12 +252,14 @@ static uint32_t full_decode_all(VmtModel *model, VMMRef *to, const VmtBlock *blo
         if (VMM_UNLIKELY(kind >= 1 << FULL_KIND_BITS || codes[i] >= FULL_CODES)) {
             return i;
         }
-        to[i] = (VMMRef){.addr = addr,
-                         .pid = block->pid,
-                         .tid = block->tid,
-                         .size = size,
-                         .op = (uint8_t)(kind & 3),
-                         .flags = (uint8_t)(kind >> 2)};
+        VMMRef *ref = &to[i];
+        ref->addr = addr;
+        ref->pid = block->pid;
+        ref->size = size;
+        ref->tid = block->tid;
+        ref->core = 0;
+        ref->op = (uint8_t)(kind & 3);
+        ref->flags = (uint8_t)(kind >> 2);
         by_kind[kind]++;
         full_learn(model, guess, path, addr, size, kind);
     }

@@ -293,10 +293,11 @@ static int write_vmt_unpacked(VMMTraceWriter *writer, uint32_t pid, uint32_t tid
     for (size_t at = 0; at < count;) {
         size_t some = count - at < VMM_COUNT_OF(refs) ? count - at : VMM_COUNT_OF(refs);
         for (size_t i = 0; i < some; i++) {
-            refs[i] = writer_unpack(packed[at + i], pid, tid);
-            if (refs[i].op >= VMM_OP_COUNT) {
-                return writer_bad_op(writer, refs[i].op);
+            uint64_t op = packed[at + i] >> VMM_PACKED_OP_SHIFT;
+            if (op >= VMM_OP_COUNT) {
+                return writer_bad_op(writer, (unsigned)op);
             }
+            writer_unpack(&refs[i], packed[at + i], pid, tid);
         }
         int code = vmt_refs(writer, refs, some);
         if (code != VMM_OK) {

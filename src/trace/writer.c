@@ -301,7 +301,7 @@ int vmm_trace_write_packed(VMMTraceWriter *writer, uint32_t pid, uint32_t tid,
     for (size_t at = 0; at < count && code == VMM_OK;) {
         size_t some = count - at < WRITER_UNPACKED ? count - at : WRITER_UNPACKED;
         for (size_t i = 0; i < some; i++) {
-            unpacked[i] = writer_unpack(refs[at + i], pid, tid);
+            writer_unpack(&unpacked[i], refs[at + i], pid, tid);
         }
         code = vmm_trace_write(writer, unpacked, some);
         at += some;

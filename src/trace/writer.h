@@ -105,16 +105,18 @@ int writer_bad_op(VMMTraceWriter *writer, unsigned op);
 /* Sets the sentence "reference N (...) cannot be held by FORMAT: why"; VMM_E_UNSUPPORTED. */
 int writer_cannot_hold(VMMTraceWriter *writer, const VMMRef *ref, const char *why);
 
-/* A packed reference as any other. */
-static inline VMMRef writer_unpack(VMMPackedRef packed, uint32_t pid, uint32_t tid) {
-    return (VMMRef){
-        .addr = packed & VMM_PACKED_ADDR_MASK,
-        .pid = pid,
-        .size = (uint32_t)(packed >> VMM_PACKED_SIZE_SHIFT) % VMM_PACKED_MAX_SIZE + 1,
-        .tid = tid,
-        .op = (uint8_t)(packed >> VMM_PACKED_OP_SHIFT),
-        .flags = (packed & VMM_PACKED_KERNEL) != 0 ? VMM_REF_KERNEL : 0,
-    };
+/*
+ * A packed reference as any other. Field by field: a whole struct would be put together elsewhere
+ * and copied from there, and the copy waits for the pieces.
+ */
+static inline void writer_unpack(VMMRef *to, VMMPackedRef packed, uint32_t pid, uint32_t tid) {
+    to->addr = packed & VMM_PACKED_ADDR_MASK;
+    to->pid = pid;
+    to->size = (uint32_t)(packed >> VMM_PACKED_SIZE_SHIFT) % VMM_PACKED_MAX_SIZE + 1;
+    to->tid = tid;
+    to->core = 0;
+    to->op = (uint8_t)(packed >> VMM_PACKED_OP_SHIFT);
+    to->flags = (packed & VMM_PACKED_KERNEL) != 0 ? VMM_REF_KERNEL : 0;
 }
 
 /* ---- For formats that hold less than a VMMRef ----------------------------------------------- */
