@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,6 +57,29 @@ static int act_fork(const char *value) {
     waitpid(child, &status, 0);
     store(memory, 2);
     return WEXITSTATUS(status) == 3 ? 0 : 1;
+}
+
+/* Parent and child take turns by pipes: the parent stores to page 0, the child to page 1. */
+static int act_turns(const char *value) {
+    unsigned char *memory = map_pages(2);
+    int to_child[2], to_parent[2];
+    char turn = 0;
+    if (pipe(to_child) != 0 || pipe(to_parent) != 0) {
+        return 99;
+    }
+    say(memory);
+    bool is_child = fork() == 0;
+    for (int i = 0; i < atoi(value); i++) {
+        if (is_child && read(to_child[0], &turn, 1) != 1) {
+            return 1;
+        }
+        store(memory, is_child);
+        if (write(is_child ? to_parent[1] : to_child[1], &turn, 1) != 1 ||
+            (!is_child && read(to_parent[0], &turn, 1) != 1)) {
+            return 1;
+        }
+    }
+    return is_child || wait(NULL) > 0 ? 0 : 1;
 }
 
 /* A child that is killed when it has said, in shared memory, that its stores are done. */
@@ -253,7 +277,7 @@ int main(int argc, char **argv) {
         {"remap", act_remap}, {"sysv", act_sysv},   {"thread", act_thread}, {"kernel", act_kernel},
         {"pause", act_pause}, {"stack", act_stack}, {"signal", act_signal}, {"crash", act_crash},
         {"exit", act_exit},   {"work", act_work},   {"exec", act_exec},     {"name", act_name},
-        {"self", act_self},
+        {"self", act_self},   {"turns", act_turns},
     };
     const char *action = argc > 1 ? argv[1] : "";
     if (strcmp(action, "print") == 0) {

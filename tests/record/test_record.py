@@ -273,6 +273,15 @@ def fork():
     equal(stores, [(False, 0), (True, 0), (True, PAGE), (False, 2 * PAGE)], "stores")
 
 
+def turns():
+    """One order over processes: what a message makes known comes before what it causes."""
+    trace, (memory,) = act("turns", "200")
+    stores = [(line[1], line[3][0] - memory) for line in trace.since(memory).lines
+              if line[0] == "W" and memory <= line[3][0] < memory + 2 * PAGE]
+    equal([offset for _, offset in stores], [0, PAGE] * 200, "stores in turn")
+    equal(len(set(stores)), 2, "processes and pages")
+
+
 def killed_child():
     """What a child did before a SIGKILL is not lost."""
     trace, (memory,) = act("kill", options=["-q", "--fetches", "none"])
@@ -428,6 +437,29 @@ def passed_on():
     readable()
 
 
+def left_behind():
+    """Processes that outlive the program are waited for, until Ctrl-C; they run on."""
+    process = started([], ["sh", "-c", "(echo $$; sleep 2; echo later > later.txt) & exit 6"])
+    process.stdout.readline()
+    for line in process.stderr:
+        if "left behind" in line:
+            break
+    os.kill(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    equal(process.returncode, 6, f"exit status; {err}")
+    assert "run on unrecorded" in err, err
+    readable()
+    deadline = time.monotonic() + 60
+    while not (FOLDER / "later.txt").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    equal((FOLDER / "later.txt").exists(), True, "what the process did later")
+    process = started(["-q"], ["sh", "-c", "(sleep 0.3; ls /) & exit 6"])
+    out, err = process.communicate(timeout=60)
+    equal((process.returncode, err), (6, ""), "exit status and messages")
+    assert "bin" in out, "the process is waited for"
+    readable()
+
+
 def toggled():
     """SIGUSR1 begins, and pauses again."""
     process = started(["-q", "--paused"], ["sh", "-c", "echo ready; read line; exit 0"])
@@ -498,6 +530,20 @@ def no_program():
         equal(run.returncode, status, f"{words}: exit status; {run.stderr}")
         assert message in run.stderr, run.stderr
         assert not (FOLDER / "n.vmt").exists(), "a trace of nothing"
+    for flags in (["--fetches", "some"], ["--recorder", "best"], ["--stop-after", "0"],
+                  ["--max-size", "big"], ["--codec", "none"], ["--level", "x"],
+                  ["--recorder", "lackey", "--fast"]):
+        run = subprocess.run([VMM, "record", "-o", "n.vmt", *flags, ACTIONS, "print"], cwd=FOLDER,
+                             timeout=60, capture_output=True, text=True, check=False)
+        equal((run.returncode, run.stdout), (1, ""), f"{flags}: exit status; {run.stderr}")
+        assert "Try 'vmm help record'" in run.stderr, run.stderr
+        assert not (FOLDER / "n.vmt").exists(), f"{flags}: a trace of nothing"
+    kept = FOLDER / "kept.vmt"
+    kept.write_text("an older trace")
+    for words in (["--codec", "none", ACTIONS], ["./nonexistent"]):
+        subprocess.run([VMM, "record", "-o", kept, *words], cwd=FOLDER, timeout=60,
+                       capture_output=True, check=False)
+        equal(kept.read_text(), "an older trace", f"{words}: what the file held before")
 
 
 def size_limit():
@@ -526,9 +572,9 @@ def fallback():
 
 
 TESTS = [pages, events_of_a_mapping, page_runs_count_alike, fetches, lackey_agrees, kernel, stack,
-         every_address_is_mapped, heap, remap, shared_file, sysv, threads, fork, killed_child,
+         every_address_is_mapped, heap, remap, shared_file, sysv, threads, fork, turns, killed_child,
          executes, executes_itself, deaths, pauses, begins_paused, limits, name_is_kept, descriptors, interrupted,
-         passed_on, toggled, full_disk, size_limit, no_place, no_program, fallback]
+         passed_on, left_behind, toggled, full_disk, size_limit, no_place, no_program, fallback]
 
 
 def main():

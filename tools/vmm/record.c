@@ -161,8 +161,9 @@ static int record_check_path(const Record *record) {
     return CLI_OK;
 }
 
-/* What the file held goes only when the program has started. */
+/* What the file held goes only when the program has started; record_begins(). */
 static int record_open_trace(Record *record) {
+    record->created = access(record->path, F_OK) != 0;
     record->fd = open(record->path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
     if (record->fd < 0) {
         cli_error("cannot open '%s' for writing: %s", record->path, strerror(errno));
@@ -260,10 +261,15 @@ static int record_open_writer(Record *record) {
 
 /* ---- Running -------------------------------------------------------------------------------- */
 
+static void record_is_over(Record *record) {
+    record->running = false;
+    record->ended = cli_now();
+    record->interrupts = record_signals_interrupts();
+}
+
 static void record_reap(Record *record) {
     if (record->running && waitpid(record->pid, &record->wait_status, WNOHANG) == record->pid) {
-        record->running = false;
-        record->ended = cli_now();
+        record_is_over(record);
     }
 }
 
@@ -298,8 +304,7 @@ static int record_how_it_ended(Record *record, uint32_t pid) {
     }
     if (record->running) {
         while (waitpid(record->pid, &record->wait_status, 0) < 0 && errno == EINTR) {}
-        record->running = false;
-        record->ended = cli_now();
+        record_is_over(record);
     }
     return record->wait_status;
 }
@@ -319,6 +324,21 @@ static void record_bury(Record *record) {
     }
 }
 
+/* The program is over, and some that it left behind are not. False: they are not waited for. */
+static bool record_waits(Record *record, size_t living) {
+    if (record_signals_interrupts() > record->interrupts) {
+        record->gave_up = true;
+        return false;
+    }
+    if (!record->told && cli_now() > record->ended + 1.0) {
+        record->told = true;
+        cli_warning("the program is over, but not %zu process%s that it left behind; Ctrl-C ends "
+                    "the recording",
+                    living, living == 1 ? "" : "es");
+    }
+    return true;
+}
+
 /* Nothing is queued. False: nothing will be any more. */
 static bool record_idle(Record *record) {
     record_reap(record);
@@ -326,13 +346,12 @@ static bool record_idle(Record *record) {
     if (record->running) {
         return true;
     }
-    if (record_signals_interrupts() >= 2) {
-        record->gave_up = true;
-        return false;
+    size_t living = record_queue_living(&record->queue);
+    if (living > 0) {
+        return record_waits(record, living);
     }
-    return record_queue_living(&record->queue) > 0 ||
-           record->queue.channel->queue_head !=
-               __atomic_load_n(&record->queue.channel->queue_tail, __ATOMIC_SEQ_CST);
+    return record->queue.channel->queue_head !=
+           __atomic_load_n(&record->queue.channel->queue_tail, __ATOMIC_SEQ_CST);
 }
 
 static void record_loop(Record *record) {
@@ -354,13 +373,23 @@ static void record_loop(Record *record) {
     __atomic_store_n(&record->queue.channel->discard, 1, __ATOMIC_SEQ_CST);
 }
 
+/* The writer has written nothing yet: its buffer holds all. */
+void record_begins(Record *record) {
+    record->running = true;
+    record->created = false;
+    record_signals_catch(record);
+    if (ftruncate(record->fd, 0) != 0 && errno != EINVAL) {
+        cli_error("cannot empty '%s': %s", record->path, strerror(errno));
+        record->stream.end = RECORD_ENDED_ERROR;
+    }
+}
+
 static int record_run(Record *record) {
     record->pid = record_launch(record->recorder, &record->queue, record->words);
     if (record->pid < 0) {
         return CLI_FAILURE;
     }
-    record->running = true;
-    record_signals_catch(record);
+    record_begins(record);
     record_loop(record);
     return CLI_OK;
 }
@@ -459,10 +488,6 @@ static int record_start(Record *record) {
     if (status == CLI_OK) {
         status = record_open_trace(record);
     }
-    if (status == CLI_OK && ftruncate(record->fd, 0) != 0 && errno != EINVAL) {
-        cli_error("cannot write '%s': %s", record->path, strerror(errno));
-        status = CLI_FAILURE;
-    }
     if (status == CLI_OK) {
         status = record_open_writer(record);
     }
@@ -517,6 +542,9 @@ static int record_main(const CliCommand *command, int argc, char **argv) {
     }
     record_stream_free(&record.stream);
     record_queue_close(&record.queue);
+    if (record.fd >= 0 && record.created) {
+        unlink(record.path); /* nothing was recorded */
+    }
     if (record.fd >= 0) {
         close(record.fd);
     }

@@ -181,14 +181,21 @@ typedef struct Record {
     RecordQueue queue;
     RecordStream stream;
     pid_t pid;
-    bool running;    /* the program */
-    int wait_status; /* once it is over */
-    bool gave_up;    /* by the user, while processes went on */
-    double started, ended, next_look;
+    bool created;        /* the file of the trace, and nothing is in it yet */
+    bool running;        /* the program */
+    int wait_status;     /* once it is over */
+    bool gave_up;        /* by the user, while processes went on */
+    bool told;           /* that processes go on */
+    unsigned interrupts; /* before the program was over */
+    double started, ended;
     CliProgress progress;
 } Record;
 
-/* Long and short of a recording by Lackey (record_lackey.c); CLI_OK or a status after a message. */
+/* The program was started: from here on it is recorded. */
+void record_begins(Record *record);
+
+/* A recording by Lackey, from start to end (record_lackey.c); CLI_OK or a status after a message.
+ */
 int record_run_lackey(Record *record);
 
 /* Signals for vmm itself, from before the program starts (record_signals.c). */

@@ -93,8 +93,7 @@ int record_run_lackey(Record *record) {
         close(pipes[0]);
         return CLI_FAILURE;
     }
-    record_signals_catch(record);
-    record->running = true;
+    record_begins(record);
     record->stream.process_count = 1;
     record->stream.thread_count = 1;
     record_lackey_event(record, VMM_EVENT_START, 0);
