@@ -314,6 +314,10 @@ END
     for format in vmt native din pages champsim oracleGeneral; do
         fails 1 'cannot write' vmm trace convert good.trace /dev/full --to $format
     done
+    echo old >out.trace
+    seq 100000 | awk '{print "0 R " $1}' >long.trace
+    fails 1 'the file is as it was before' bash -c "ulimit -f 10; '$bin/vmm' trace convert long.trace out.trace"
+    [ "$(cat out.trace)" = old ]
 }
 @test "Ctrl-C leaves no output, and ends with status 130" {
     mkfifo pipe
@@ -448,6 +452,10 @@ END
     [[ $output == *'good: vmt, 100 references, 13 events' ]]
     works trace verify good.trace
     [[ $output == 'good.trace: good: native, 3 references, 0 events' ]]
+    gzip -c "$events" | vmm trace verify - >verified
+    [ "$(cat verified)" = '-: good: vmt, 100 references, 13 events' ]
+    run bash -c "head -c 1000 '$events' | '$bin/vmm' trace verify -"
+    [ "$status" -eq 2 ]
 }
 @test "verify: what is damaged, and where" {
     example part1

@@ -103,6 +103,9 @@ void tracecmd_close_input(TraceReading *input);
 uint64_t tracecmd_page_size(const TraceReading *input);
 VMMTraceInfo tracecmd_info_of(const TraceReading *input);
 
+/* Is this a .vmt whose end can be looked at first: no pipe, and not packed once more? */
+bool tracecmd_sees_index(const TraceReading *input);
+
 /* Both return CLI_GO_ON, or the status that ends the visit: CLI_OK when enough was seen. */
 typedef struct TraceVisit {
     int (*refs)(void *user, const VMMRef *refs, size_t count);

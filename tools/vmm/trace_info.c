@@ -129,7 +129,7 @@ static void info_print_header(const InfoRun *run) {
            run->info.mappings_complete ? "complete" : "partly known");
     if (header->total_references > 0) {
         info_number("Index:", header->total_references, " references");
-    } else {
+    } else if (tracecmd_sees_index(&run->input)) {
         info_line("Index:", "none: the trace was cut off");
     }
     if (run->info.reduction != 0) {

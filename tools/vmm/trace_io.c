@@ -115,6 +115,11 @@ VMMTraceInfo tracecmd_info_of(const TraceReading *input) {
     return info;
 }
 
+bool tracecmd_sees_index(const TraceReading *input) {
+    VMMTraceInfo info = tracecmd_info_of(input);
+    return input->header != NULL && info.bytes_total > 0 && strcmp(info.compression, "none") == 0;
+}
+
 uint64_t tracecmd_page_size(const TraceReading *input) {
     VMMTraceInfo info = tracecmd_info_of(input);
     uint64_t known = info.page_size != 0     ? info.page_size
@@ -378,10 +383,18 @@ int tracecmd_open_output(const CliCommand *verb, TraceOutput *output, const Trac
     return status;
 }
 
-/* Says why writing failed. */
+/* Says why writing failed. What the library says of the part that was written does not hold here.
+ */
 static int traceio_write_failed(const TraceOutput *output, int code) {
-    cli_error("%s: %s%s", output->path, vmm_trace_writer_error_text(output->writer),
-              code == VMM_E_UNSUPPORTED ? "; 'vmm trace cut --pid' takes one process out" : "");
+    const char *text = vmm_trace_writer_error_text(output->writer);
+    const char *part = strstr(text, "; what was written before");
+    bool kept = code == VMM_E_WRITE && output->stream.output.target != NULL && part != NULL;
+    char *reason = cli_copy(text, kept ? (size_t)(part - text) : strlen(text));
+    cli_error("%s: %s%s", output->path, reason,
+              kept                        ? "; the file is as it was before"
+              : code == VMM_E_UNSUPPORTED ? "; 'vmm trace cut --pid' takes one process out"
+                                          : "");
+    free(reason);
     return CLI_FAILURE;
 }
 

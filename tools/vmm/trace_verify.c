@@ -49,7 +49,7 @@ static int verify_event(void *user, const VMMEvent *event) {
 
 static void verify_counts(VerifyRun *run, const VMMTraceInfo *info) {
     const VMMTraceHeader *header = run->input.header;
-    if (header == NULL) {
+    if (!tracecmd_sees_index(&run->input)) {
         return;
     }
     if (header->total_references == 0) {
