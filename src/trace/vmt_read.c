@@ -26,29 +26,27 @@
 struct VmtReader {
     TraceSource *source;
     Error *error;
-    bool skip_bad;
     VmtHeader header;
     size_t header_bytes;
     VMMTraceHeader public_header;
     VMMTraceEventHandler *handler;
     void *user;
-    bool mute; /* the handler is not called */
     VmtFiles files;
     VmtRing *ring;
-    bool has_trailer; /* the file can be seeked, and its end is known */
     VmtTrailer trailer;
     VmtIndex index; /* read by the first seek */
+    bool skip_bad;
+    bool mute;        /* the handler is not called */
+    bool has_trailer; /* the file can be seeked, and its end is known */
     bool index_tried;
 
-    VmtFramer framer;
     bool framed; /* no block follows */
-
-    /* Delivery. */
+    bool told;   /* a code was returned that ended the pass */
+    int ended;   /* that code */
+    VmtFramer framer;
     VmtSlot *current; /* being handed out */
     VmtUnfold unfold;
     size_t next_ref;
-    bool told; /* a code was returned that ended the pass */
-    int ended; /* that code */
 
     uint64_t references;
     uint64_t kernel_references;
@@ -253,10 +251,11 @@ long vmt_reader_read(VmtReader *reader, VMMRef *refs, size_t capacity) {
 
 int vmt_reader_next_runs(VmtReader *reader, const VMMRuns **runs) {
     int code = reader_next_block(reader);
-    if (code == 1) {
-        *runs = &reader->current->runs->runs;
-        reader->references += reader->current->block.references;
-        reader->kernel_references += reader->current->block.kernel_references;
+    const VmtSlot *slot = reader->current;
+    if (code == 1 && slot != NULL) {
+        *runs = &slot->runs->runs;
+        reader->references += slot->block.references;
+        reader->kernel_references += slot->block.kernel_references;
     }
     return code;
 }

@@ -152,9 +152,15 @@ static void runs_event(Runs *runs, const VMMEvent *event) {
     run->count = (uint32_t)event->length;
 }
 
+static bool same_run(const Run *a, const Run *b) {
+    return a->pid == b->pid && a->tid == b->tid && a->vpn == b->vpn && a->count == b->count &&
+           a->writes == b->writes && a->first_write == b->first_write && a->fetch == b->fetch &&
+           a->kernel == b->kernel && a->continued == b->continued && a->event == b->event;
+}
+
 static void assert_same_runs(const Runs *got, const Runs *wanted) {
     for (size_t i = 0; i < got->count && i < wanted->count; i++) {
-        if (memcmp(&got->list[i], &wanted->list[i], sizeof(Run)) != 0) {
+        if (!same_run(&got->list[i], &wanted->list[i])) {
             const Run *a = &got->list[i];
             const Run *b = &wanted->list[i];
             fail_msg("run %zu: page %#llx x%u w%u@%u k%d f%d c%d e%u t%u, expected page %#llx x%u "
