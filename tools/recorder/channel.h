@@ -303,6 +303,14 @@ typedef struct ChannelProducer {
     uint64_t *scratch; /* CHANNEL_SCRATCH records of its own */
 } ChannelProducer;
 
+static inline uint64_t *channel_record_at(uint64_t address) {
+    union {
+        uint64_t address;
+        uint64_t *record;
+    } place = {.address = address};
+    return place.record;
+}
+
 static inline int channel_discards(const ChannelProducer *producer) {
     return __atomic_load_n(&producer->channel->discard, __ATOMIC_RELAXED) != 0;
 }
@@ -432,7 +440,7 @@ static inline void channel_put(ChannelProducer *producer, uint32_t type, uint32_
         }
     }
     producer->channel->segments[slot->segment].controls++;
-    uint64_t *to = (uint64_t *)(uintptr_t)slot->cursor;
+    uint64_t *to = channel_record_at(slot->cursor);
     *to++ = CHANNEL_CONTROL_RECORD(type, value, count);
     for (size_t i = 0; i < count; i++) {
         *to++ = words[i];
@@ -484,7 +492,7 @@ static inline void channel_put_touch(ChannelProducer *producer, uint32_t op, uin
         channel_flush(producer);
     }
     if (bytes <= CHANNEL_MAX_SIZE) {
-        *(uint64_t *)(uintptr_t)slot->cursor = CHANNEL_REF(op, addr, bytes) | CHANNEL_KERNEL;
+        *channel_record_at(slot->cursor) = CHANNEL_REF(op, addr, bytes) | CHANNEL_KERNEL;
         slot->cursor += 8;
     } else if (slot->base != 0) {
         uint64_t words[2] = {addr, bytes};

@@ -189,7 +189,7 @@ static char *record_quoted(const char *word) {
             *to++ = *word;
         }
     }
-    strcpy(to, "'");
+    memcpy(to, "'", sizeof "'");
     return quoted;
 }
 

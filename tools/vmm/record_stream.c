@@ -51,11 +51,22 @@ RECORD_AGREES(MAP_LOCKED);
 RECORD_AGREES(MAP_SYSV);
 RECORD_AGREES(FORK_VFORK);
 #undef RECORD_AGREES
-_Static_assert(CHANNEL_SIZE_SHIFT == VMM_PACKED_SIZE_SHIFT &&
-                   CHANNEL_OP_SHIFT == VMM_PACKED_OP_SHIFT && CHANNEL_KERNEL == VMM_PACKED_KERNEL &&
-                   CHANNEL_MAX_SIZE == VMM_PACKED_MAX_SIZE && CHANNEL_READ == (int)VMM_OP_READ &&
-                   CHANNEL_WRITE == (int)VMM_OP_WRITE && CHANNEL_FETCH == (int)VMM_OP_FETCH,
-               "the layout of a reference is the library's");
+
+/* So is the layout of a reference. */
+enum {
+    RECORD_SIZE_SHIFT = CHANNEL_SIZE_SHIFT,
+    RECORD_OP_SHIFT = CHANNEL_OP_SHIFT,
+    RECORD_MAX_SIZE = CHANNEL_MAX_SIZE,
+    RECORD_KERNEL_BIT = 47 /* of CHANNEL_KERNEL */
+};
+_Static_assert(CHANNEL_KERNEL == UINT64_C(1) << RECORD_KERNEL_BIT, "RECORD_KERNEL_BIT");
+_Static_assert(RECORD_SIZE_SHIFT == VMM_PACKED_SIZE_SHIFT &&
+                   RECORD_OP_SHIFT == VMM_PACKED_OP_SHIFT &&
+                   RECORD_MAX_SIZE == (int)VMM_PACKED_MAX_SIZE &&
+                   VMM_PACKED_KERNEL == UINT64_C(1) << RECORD_KERNEL_BIT &&
+                   CHANNEL_READ == (int)VMM_OP_READ && CHANNEL_WRITE == (int)VMM_OP_WRITE &&
+                   CHANNEL_FETCH == (int)VMM_OP_FETCH,
+               "channel.h and types.h disagree");
 
 /* ---- Processes ------------------------------------------------------------------------------ */
 
