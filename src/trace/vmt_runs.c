@@ -379,6 +379,26 @@ static bool runs_put_closed(VmtRunsEncoder *encoder, const RunsNotes *notes, siz
     return true;
 }
 
+/* Closes the open run; its kind is mostly known to the cache, as that of any other run. */
+static void runs_close_open_cached(VmtRunsEncoder *encoder) {
+    const VMMRunShape *open = &encoder->open;
+    uint64_t common = runs_open_as_packed(encoder);
+    if (common == UINT64_MAX || open->count >= RUNS_SMALL || open->continued) {
+        runs_close_open(encoder);
+        return;
+    }
+    uint64_t word = common | open->count |
+                    (uint64_t)(open->writes | open->first_write * RUNS_SMALL)
+                        << VMM_PACKED_SIZE_SHIFT;
+    uint32_t at = runs_hash(word) % RUNS_CACHED;
+    if (encoder->cached[at] != word) {
+        runs_close_open(encoder);
+        return;
+    }
+    encoder->run[encoder->runs++] = encoder->cached_kind[at];
+    encoder->open_key = RUNS_NO_KEY;
+}
+
 /* Takes over what was noted; its last run is open afterwards. False: a reference is bad. */
 static bool runs_put_noted(VmtRunsEncoder *encoder, const RunsNotes *notes,
                            const VMMPackedRef *refs, uint64_t common) {
@@ -391,7 +411,7 @@ static bool runs_put_noted(VmtRunsEncoder *encoder, const RunsNotes *notes,
     if (notes->runs == 0) {
         return true;
     }
-    runs_close_open(encoder);
+    runs_close_open_cached(encoder);
     size_t last = notes->runs - 1;
     if (!runs_put_closed(encoder, notes, last, refs, common)) {
         return false;

@@ -322,6 +322,14 @@ static int write_vmt_packed_runs(VMMTraceWriter *writer, const VMMPackedRef *ref
     return code;
 }
 
+static VMM_VECTORISED uint64_t write_vmt_of_kernel(const VMMPackedRef *refs, size_t count) {
+    uint64_t kernel = 0;
+    for (size_t i = 0; i < count; i++) {
+        kernel += refs[i] / VMM_PACKED_KERNEL & 1;
+    }
+    return kernel;
+}
+
 static int vmt_packed(VMMTraceWriter *writer, uint32_t pid, uint32_t tid, const VMMPackedRef *refs,
                       size_t count) {
     VmtWriter *state = writer->state;
@@ -331,12 +339,8 @@ static int vmt_packed(VMMTraceWriter *writer, uint32_t pid, uint32_t tid, const 
                                    : write_vmt_unpacked(writer, pid, tid, refs, count);
     }
     if (code == VMM_OK) {
-        uint64_t kernel = 0;
-        for (size_t i = 0; i < count; i++) {
-            kernel += (refs[i] & VMM_PACKED_KERNEL) != 0;
-        }
         writer->info.references += count;
-        writer->info.kernel_references += kernel;
+        writer->info.kernel_references += write_vmt_of_kernel(refs, count);
     }
     return code;
 }
