@@ -29,7 +29,7 @@ from vmt import FETCH, READ, WRITE, Reference  # noqa: E402
 PAGE = 4096
 REFERENCES = 60000
 EVENT_EVERY = 7000
-FILES = [(2049, 11, "/lib/libc.so.6"), (2049, 12, "/tmp/größer, länger"), (0, 2**64 - 1, "")]
+FILES = [(2049, 11, "/lib/libc.so.6"), (2049, 12, "/srv/größer, länger"), (0, 2**64 - 1, "")]
 
 
 class TraceFile(Structure):
