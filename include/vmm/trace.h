@@ -59,6 +59,8 @@ typedef struct VMMTraceInfo {
     uint32_t reserved;
     uint64_t time_ns; /* CLOCK_MONOTONIC of what was delivered last, as near as the trace knows it:
                          when its block began; 0: not known */
+    uint64_t lost_references; /* at least so many are missing, by the trace's own account: its
+                                 "lost" events, and blocks that were damaged */
 } VMMTraceInfo;
 
 /*

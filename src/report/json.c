@@ -179,6 +179,7 @@ static void report_json_trace(const VMMTraceInfo *trace, ReportBuffer *out) {
     report_print(out, ",\n    \"bad_records\": %" PRIu64, trace->bad_records);
     report_print(out, ",\n    \"ignored_records\": %" PRIu64, trace->ignored_records);
     report_print(out, ",\n    \"damaged_bytes\": %" PRIu64, trace->damaged_bytes);
+    report_print(out, ",\n    \"lost_references\": %" PRIu64, trace->lost_references);
     report_print(out, ",\n    \"fingerprint\": \"%016" PRIx64 "\"\n  },\n", trace->fingerprint);
 }
 

@@ -352,14 +352,17 @@ static void report_text_simulated_time(const VMMStats *s, ReportBuffer *out) {
 
 /* What is not in the numbers above. */
 static void report_text_losses(const VMMTraceInfo *trace, ReportBuffer *out) {
-    if (trace == NULL ||
-        (trace->bad_records == 0 && trace->ignored_records == 0 && trace->damaged_bytes == 0)) {
+    if (trace == NULL || (trace->bad_records == 0 && trace->ignored_records == 0 &&
+                          trace->damaged_bytes == 0 && trace->lost_references == 0)) {
         return;
     }
     report_text_section(out, "Input");
     report_text_count(out, "Bad records:", trace->bad_records);
     report_text_count(out, "Ignored records:", trace->ignored_records);
     report_text_count(out, "Damaged bytes:", trace->damaged_bytes);
+    if (trace->lost_references > 0) {
+        report_text_count(out, "Lost references:", trace->lost_references);
+    }
 }
 
 /* What is to be known of the trace to read the numbers rightly. */

@@ -51,6 +51,7 @@ struct VmtReader {
     uint64_t references;
     uint64_t kernel_references;
     uint64_t events;
+    uint64_t lost_references;
     uint64_t time_ns;
     uint64_t ignored_records;
     uint64_t fingerprint;
@@ -78,6 +79,7 @@ static void reader_fill_ring(VmtReader *reader) {
 
 static void reader_tell(VmtReader *reader, const VMMEvent *event) {
     reader->events++;
+    reader->lost_references += event->type == VMM_EVENT_LOST ? event->value : 0;
     if (reader->handler != NULL && !reader->mute) {
         reader->handler(reader->user, event);
     }
@@ -272,7 +274,7 @@ static void reader_start_pass(VmtReader *reader) {
     reader->next_ref = 0;
     reader->ended = VMM_OK;
     reader->references = reader->kernel_references = reader->events = reader->time_ns = 0;
-    reader->ignored_records = reader->fingerprint = 0;
+    reader->ignored_records = reader->lost_references = reader->fingerprint = 0;
 }
 
 int vmt_reader_rewind(VmtReader *reader) {
@@ -470,6 +472,7 @@ void vmt_reader_info(const VmtReader *reader, VMMTraceInfo *info) {
     info->references = reader->references;
     info->kernel_references = reader->kernel_references;
     info->events = reader->events;
+    info->lost_references = reader->lost_references;
     info->time_ns = reader->time_ns;
     info->bad_records = reader->framer.bad_records;
     info->ignored_records = reader->ignored_records;

@@ -75,3 +75,19 @@ print(json.dumps(report))' "$1"; }
     works compare -t reduced.vmt -a lru --frames 8,12
     [[ $output == *"reduced by SAD"* ]]
 }
+@test "references that are missing are told, in the report and as a warning" {
+    vmm trace convert -q "$root/examples/traces/gzip.vmt" damaged.vmt
+    python3 - <<'END'
+data = bytearray(open("damaged.vmt", "rb").read())
+data[len(data) // 2] ^= 255
+open("damaged.vmt", "wb").write(data)
+END
+    run --separate-stderr vmm -t damaged.vmt --frames 100
+    [ "$status" -eq 2 ]
+    [[ $stderr == *'--skip-bad-records'* ]]
+    run --separate-stderr vmm -t damaged.vmt --frames 100 --skip-bad-records -o report.json
+    [ "$status" -eq 0 ]
+    [[ $output =~ 'Lost references:'\ +[1-9] ]]
+    [[ $stderr =~ at\ least\ [0-9]+\ references\ are\ missing ]]
+    python3 -c 'import json; assert json.load(open("report.json"))["trace"]["lost_references"] > 0'
+}

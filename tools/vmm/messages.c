@@ -126,6 +126,11 @@ void cli_warn_losses(const VMMTrace *trace, const VMMTraceInfo *info) {
                     : lackey ? "output of the watched program"
                              : "of other kinds");
     }
+    if (info->lost_references > 0) {
+        cli_warning("%s: at least %" PRIu64 " reference%s missing, where the trace says \"lost\"",
+                    info->path, info->lost_references,
+                    info->lost_references == 1 ? " is" : "s are");
+    }
     if (info->damaged_bytes > 0) {
         cli_warning("%s: damage made at least %" PRIu64 " byte%s unreadable", info->path,
                     info->damaged_bytes, info->damaged_bytes == 1 ? "" : "s");
