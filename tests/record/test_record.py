@@ -554,6 +554,28 @@ def size_limit():
     assert 32 * 1024 < run.file.stat().st_size < 1024 * 1024, run.file.stat().st_size
 
 
+def foreign():
+    """A program of another architecture runs, unrecorded; the others are recorded."""
+    source = FOLDER / "foreign.c"
+    source.write_text("""void _start(void) {
+        static const char text[] = "foreign\\n";
+        int result;
+        __asm__ volatile("int $0x80" : "=a"(result) : "a"(4), "b"(1), "c"(text), "d"(8) : "memory");
+        __asm__ volatile("int $0x80" : : "a"(1), "b"(7));
+    }
+    """)
+    built = subprocess.run(["gcc", "-m32", "-O1", "-fno-pie", "-no-pie", "-static", "-nostdlib",
+                            "-fno-stack-protector", "-o", FOLDER / "foreign", source],
+                           capture_output=True, check=False)
+    if built.returncode != 0 or subprocess.run([FOLDER / "foreign"], capture_output=True,
+                                               check=False).returncode != 7:
+        return  # neither this compiler nor this kernel knows another one
+    run = Run(["-q"], ["sh", "-c", "./foreign; echo $?"])
+    equal((run.status, run.out), (0, "foreign\n7\n"), "what it did")
+    ends = [rest for _, _, _, rest in run.trace().events("exit")]
+    equal(ends, ["status 0", "status 0"], "processes that ended")
+
+
 def fallback():
     """Without our tool: a plain warning, and Lackey."""
     environment = dict(os.environ, VMM_RECORDER="/nonexistent")
@@ -574,7 +596,7 @@ def fallback():
 TESTS = [pages, events_of_a_mapping, page_runs_count_alike, fetches, lackey_agrees, kernel, stack,
          every_address_is_mapped, heap, remap, shared_file, sysv, threads, fork, turns, killed_child,
          executes, executes_itself, deaths, pauses, begins_paused, limits, name_is_kept, descriptors, interrupted,
-         passed_on, left_behind, toggled, full_disk, size_limit, no_place, no_program, fallback]
+         passed_on, left_behind, toggled, full_disk, size_limit, no_place, no_program, foreign, fallback]
 
 
 def main():

@@ -269,6 +269,9 @@ void recorder_after_syscall(ThreadId tid, UInt number, UWord *args, UInt count, 
     Bool failed = sr_isError(result);
     syscalls_limit_reads(tid, number, args, failed ? 0 : sr_Res(result));
     recorder_touches_end(tid);
+    if (number == __NR_execve || number == SYSCALLS_EXECVEAT) {
+        recorder_slot.exec_name[0] = '\0'; /* this program goes on */
+    }
     if (!failed) {
         recorder_use_thread(tid);
         syscalls_after_success(tid, number, args, sr_Res(result));

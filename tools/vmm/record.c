@@ -296,11 +296,13 @@ static void record_progress(Record *record) {
     cli_progress_step(&record->progress, &now);
 }
 
-/* How a process ended: of the program itself we know; else only SIGKILL leaves no time for a word.
+/*
+ * How a process ended that said nothing. Of the program itself we know; else only SIGKILL leaves no
+ * time for a word, or it had become a program that is not recorded: how that ended nobody knows.
  */
-static int record_how_it_ended(Record *record, uint32_t pid) {
-    if (pid != (uint32_t)record->pid) {
-        return SIGKILL;
+static int record_how_it_ended(Record *record, const RecordPart *part) {
+    if (part->pid != (uint32_t)record->pid) {
+        return part->replaced ? 0 : SIGKILL;
     }
     if (record->running) {
         while (waitpid(record->pid, &record->wait_status, 0) < 0 && errno == EINTR) {}
@@ -318,7 +320,7 @@ static void record_bury(Record *record) {
             record_stream_take(&record->stream, &part);
             record_queue_return(&record->queue, (unsigned)segment);
         } else if (part.pid == part.tid) {
-            record_stream_died(&record->stream, part.pid, record_how_it_ended(record, part.pid),
+            record_stream_died(&record->stream, part.pid, record_how_it_ended(record, &part),
                                part.time_ns);
         }
     }

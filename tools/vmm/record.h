@@ -65,6 +65,7 @@ typedef struct RecordPart {
     uint64_t controls; /* of them control records; at least 1 if it is not known */
     const uint64_t *records;
     size_t count;
+    bool replaced; /* of a dead producer: by exec of a program that was not recorded */
 } RecordPart;
 
 /* CLI_OK, or CLI_FAILURE after a message. */

@@ -220,7 +220,10 @@ bool record_queue_next_dead(RecordQueue *queue, RecordPart *part, int *segment) 
             part->time_ns = channel_now();
             return true;
         }
-        *part = (RecordPart){.pid = owner->pid, .tid = owner->tid, .time_ns = channel_now()};
+        *part = (RecordPart){.pid = owner->pid,
+                             .tid = owner->tid,
+                             .time_ns = channel_now(),
+                             .replaced = channel->slots[i].exec_name[0] != '\0'};
         channel_slot_free(channel, (int)i);
         return true;
     }
