@@ -149,9 +149,11 @@ static bool csv_read_heading(CsvState *state, Scan scan) {
     bool more = true;
     if (fresh.delimiter == 0) {
         size_t length = (size_t)(scan.end - scan.at);
-        fresh.delimiter = memchr(scan.at, ',', length) != NULL   ? ','
-                          : memchr(scan.at, ';', length) != NULL ? ';'
-                                                                 : '\t';
+        const char *likely = ",;\t";
+        while (*likely != '\t' && memchr(scan.at, *likely, length) == NULL) {
+            likely++;
+        }
+        fresh.delimiter = *likely;
     }
     for (size_t i = 0; i < CSV_COLUMNS && csv_next_field(&scan, fresh.delimiter, &more, &field);
          i++) {

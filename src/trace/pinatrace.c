@@ -46,7 +46,7 @@ static TraceLineKind pinatrace_line(TraceLine *line) {
         return scan_bad(line, "no colon follows the instruction pointer");
     }
     scan_blanks(&scan);
-    char op = scan.at < scan.end ? *scan.at++ : '\0';
+    int op = scan.at < scan.end ? *scan.at++ : 0;
     if ((op != 'R' && op != 'W') || !scan_at_gap(&scan)) {
         return scan_bad(line, "the op is not R or W");
     }

@@ -29,7 +29,7 @@ static TraceLineKind spec_line(TraceLine *line) {
         return scan_bad(line, "the line does not begin with #");
     }
     scan_blanks(&scan);
-    char op = scan.at < scan.end ? *scan.at++ : '\0';
+    int op = scan.at < scan.end ? *scan.at++ : 0;
     if ((op != '0' && op != '1') || !scan_at_gap(&scan)) {
         return scan_bad(line, "the kind is not 0 or 1");
     }

@@ -28,7 +28,7 @@ static TraceLineKind usimm_line(TraceLine *line) {
         return scan_bad(line, "the line does not begin with a decimal number");
     }
     scan_blanks(&scan);
-    char op = scan.at < scan.end ? (char)(*scan.at++ & ~0x20) : '\0';
+    int op = scan.at < scan.end ? *scan.at++ & ~0x20 : 0;
     if ((op != 'R' && op != 'W') || !scan_at_gap(&scan)) {
         return scan_bad(line, "the op is not R or W");
     }
