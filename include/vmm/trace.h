@@ -77,8 +77,10 @@ typedef struct VMMTraceHeader {
     uint8_t uuid[16];
     uint64_t start_time_ns;       /* since 1970-01-01 UTC */
     uint64_t page_size;           /* bytes, of the machine it was recorded on */
-    uint64_t total_references;    /* of the whole trace, from its index; 0: it has none (cut off) */
+    uint64_t total_references;    /* of the whole trace, from its trailer, if it is complete */
     uint64_t original_references; /* before a reduction; else 0 */
+    uint32_t complete;            /* 1: its trailer was seen; 0: it was cut off, or is a pipe */
+    uint32_t reserved;
 } VMMTraceHeader;
 
 /* NULL: the trace is no .vmt. */

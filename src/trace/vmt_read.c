@@ -385,6 +385,7 @@ static void reader_publish_header(VmtReader *reader) {
         .page_size = UINT64_C(1) << header->page_shift,
         .total_references = reader->has_trailer ? reader->trailer.references : 0,
         .original_references = header->original_references,
+        .complete = reader->has_trailer,
     };
     memcpy(to->uuid, header->uuid, sizeof to->uuid);
 }

@@ -436,6 +436,30 @@ static void record_say_slow_down(const Record *record) {
     }
 }
 
+/* After an error: what can be read, which the trace itself says best. */
+static void record_say_what_is_left(const Record *record) {
+    VMMTraceOptions options = {.struct_size = (uint32_t)sizeof options};
+    VMMTrace *trace = NULL;
+    struct stat status;
+    if (fstat(record->fd, &status) != 0 || !S_ISREG(status.st_mode)) {
+        return;
+    }
+    const VMMTraceHeader *header = vmm_trace_open(record->path, &options, &trace, NULL) == VMM_OK
+                                       ? vmm_trace_header(trace)
+                                       : NULL;
+    if (header != NULL && header->complete) {
+        cli_warning("%s: the first %" PRIu64 " references can be read, those of the kernel "
+                    "included; the rest is lost",
+                    record->path, header->total_references);
+    } else if (header != NULL) {
+        cli_warning("%s: the trace was cut off; --skip-bad-records reads what is there",
+                    record->path);
+    } else {
+        cli_warning("%s: nothing of it can be read as a .vmt", record->path);
+    }
+    vmm_trace_close(trace);
+}
+
 static void record_summary(const Record *record) {
     VMMTraceWriterInfo info = {.struct_size = (uint32_t)sizeof info};
     vmm_trace_writer_info(record->stream.writer, &info);
@@ -514,7 +538,9 @@ static int record_whole(Record *record) {
     if (status == CLI_OK) {
         record_stream_finish(&record->stream);
         record_say_why_it_ended(record);
-        if (!record->flags.quiet) {
+        if (record->stream.end == RECORD_ENDED_ERROR) {
+            record_say_what_is_left(record);
+        } else if (!record->flags.quiet) {
             record_summary(record);
         }
         status = record_exit_status(record);

@@ -133,7 +133,7 @@ void record_stream_take(RecordStream *stream, const RecordPart *part);
 /* The process ended without a word; its status as of wait(2). */
 void record_stream_died(RecordStream *stream, uint32_t pid, int wait_status, uint64_t time_ns);
 void record_stream_pause(RecordStream *stream, bool paused, uint64_t time_ns);
-/* Writes what is left, unless an error ended it. */
+/* Writes what is left; after an error, makes whole what was written. */
 void record_stream_finish(RecordStream *stream);
 void record_stream_free(RecordStream *stream);
 

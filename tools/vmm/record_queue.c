@@ -10,18 +10,52 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "record.h"
 
 /* ---- Opening -------------------------------------------------------------------------------- */
 
+/*
+ * `ulimit -f` counts a memory file too, though nothing of it is ever on a disk. So the limit is
+ * raised as far as it goes for this one call; the trace and the program keep theirs.
+ */
+static bool record_queue_resize(int fd, size_t bytes) {
+    struct rlimit limit, raised;
+    bool limited = getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < bytes;
+    if (limited) {
+        raised = (struct rlimit){RLIM_INFINITY, RLIM_INFINITY}; /* root may */
+        if (setrlimit(RLIMIT_FSIZE, &raised) != 0) {
+            raised = (struct rlimit){limit.rlim_max, limit.rlim_max};
+            setrlimit(RLIMIT_FSIZE, &raised);
+        }
+    }
+    int code = ftruncate(fd, (off_t)bytes);
+    int error = errno;
+    if (limited) {
+        setrlimit(RLIMIT_FSIZE, &limit);
+    }
+    errno = error;
+    return code == 0;
+}
+
+static int record_queue_no_memory(void) {
+    if (errno == EFBIG) {
+        cli_error("cannot make memory to share with the recorder: the largest size of a file "
+                  "(ulimit -f) holds for it too, and is below the %zu MiB it takes; raise it",
+                  sizeof(Channel) >> 20);
+    } else {
+        cli_error("cannot make memory to share with the recorder: %s", strerror(errno));
+    }
+    return CLI_FAILURE;
+}
+
 int record_queue_open(RecordQueue *queue, uint32_t fetches, bool paused) {
     *queue = (RecordQueue){.fd = memfd_create("vmm-record", MFD_CLOEXEC),
                            .log_fd = memfd_create(CHANNEL_LOG_NAME, MFD_CLOEXEC)};
-    if (queue->fd < 0 || queue->log_fd < 0 || ftruncate(queue->fd, (off_t)sizeof(Channel)) != 0) {
-        cli_error("cannot make memory to share with the recorder: %s", strerror(errno));
-        return CLI_FAILURE;
+    if (queue->fd < 0 || queue->log_fd < 0 || !record_queue_resize(queue->fd, sizeof(Channel))) {
+        return record_queue_no_memory();
     }
     void *mapped = mmap(NULL, sizeof(Channel), PROT_READ | PROT_WRITE, MAP_SHARED, queue->fd, 0);
     if (mapped == MAP_FAILED) {

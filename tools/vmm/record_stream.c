@@ -347,12 +347,10 @@ void record_stream_take(RecordStream *stream, const RecordPart *part) {
 }
 
 void record_stream_finish(RecordStream *stream) {
-    if (stream->end != RECORD_ENDED_ERROR) {
-        int code = vmm_trace_writer_finish(stream->writer);
-        if (code != VMM_OK) {
-            cli_error("%s: %s", stream->path, vmm_trace_writer_error_text(stream->writer));
-            stream->end = RECORD_ENDED_ERROR;
-        }
+    int code = vmm_trace_writer_finish(stream->writer);
+    if (code != VMM_OK && stream->end != RECORD_ENDED_ERROR) {
+        cli_error("%s: %s", stream->path, vmm_trace_writer_error_text(stream->writer));
+        stream->end = RECORD_ENDED_ERROR;
     }
 }
 

@@ -127,7 +127,7 @@ static void info_print_header(const InfoRun *run) {
     printf("  %-14s version %" PRIu32 ", codec %s, pages of %s, mappings %s\n",
            "Format:", header->version, header->codec, page,
            run->info.mappings_complete ? "complete" : "partly known");
-    if (header->total_references > 0) {
+    if (header->complete) {
         info_number("Index:", header->total_references, " references");
     } else if (tracecmd_sees_index(&run->input)) {
         info_line("Index:", "none: the trace was cut off");

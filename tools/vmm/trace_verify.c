@@ -52,7 +52,7 @@ static void verify_counts(VerifyRun *run, const VMMTraceInfo *info) {
     if (!tracecmd_sees_index(&run->input)) {
         return;
     }
-    if (header->total_references == 0) {
+    if (!header->complete) {
         printf("%s: has no index: it was cut off, or is still being written\n", run->input.path);
         run->problems++;
     } else if (header->total_references != info->references) {
