@@ -34,7 +34,7 @@
 
 static void put(Bytes *bytes, uint64_t value, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        unsigned char byte = (unsigned char)(value >> (8 * i));
+        unsigned char byte = (unsigned char)(i < 8 ? value >> (8 * i) : 0);
         append(bytes, &byte, 1);
     }
 }

@@ -711,9 +711,13 @@ static Sample make_sample(size_t lines) {
     Sample sample = {.refs = calloc(2 * lines, sizeof(VMMRef))};
     Rng rng = rng_seed(2, "test.trace");
     for (size_t i = 0; i < lines; i++) {
-        VMMRef ref = {.addr = rng_next(&rng) >> rng_below(&rng, 64),
-                      .pid = (uint32_t)(rng_next(&rng) >> (32 + rng_below(&rng, 32))),
-                      .size = 1 + (uint32_t)rng_below(&rng, 200)};
+        /* One draw a statement: the order within one is the compiler's. */
+        uint64_t addr = rng_next(&rng);
+        addr >>= rng_below(&rng, 64);
+        uint64_t pid = rng_next(&rng) >> 32;
+        pid >>= rng_below(&rng, 32);
+        VMMRef ref = {
+            .addr = addr, .pid = (uint32_t)pid, .size = 1 + (uint32_t)rng_below(&rng, 200)};
         char line[96];
         unsigned kind = (unsigned)rng_below(&rng, 4);
         unsigned size_shown = rng_below(&rng, 3) > 0;
