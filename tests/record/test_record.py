@@ -113,6 +113,17 @@ def pages():
     equal(trace.touched(0, 1 << 47, "I"), [], "fetches")
 
 
+def straight_lines():
+    """No load is lost because nobody uses its result, no store because a later one faults."""
+    run = Run(["-q", "--fetches", "none"], [STRAIGHT])
+    equal(run.status, 0, "exit status")
+    trace, memory = run.trace(), int(run.said[0], 16)
+    equal(trace.between(1, 2).touched(memory, 8 * PAGE),
+          [("R", page * PAGE, 1) for page in range(4)], "loads into one register")
+    equal(trace.between(2, 3).touched(memory, 8 * PAGE),
+          [("W", page * PAGE, 1) for page in (0, 1, 1, 2, 3, 3, 4)], "stores, two of them again")
+
+
 def events_of_a_mapping():
     trace = Run(["-q"], [PAGES, "5"]).trace()
     memory = int(Run(["-q"], [PAGES, "5"]).said[0], 16)
@@ -620,7 +631,8 @@ def fallback():
     assert "apt-get install valgrind" in run.stderr, run.stderr
 
 
-TESTS = [pages, events_of_a_mapping, page_runs_count_alike, fetches, lackey_agrees, kernel, stack,
+TESTS = [pages, straight_lines,
+         events_of_a_mapping, page_runs_count_alike, fetches, lackey_agrees, kernel, stack,
          every_address_is_mapped, heap, remap, shared_file, sysv, threads, fork, turns, killed_child,
          executes, executes_itself, deaths, pauses, begins_paused, limits, name_is_kept, descriptors, interrupted,
          passed_on, left_behind, toggled, full_disk, size_limit, no_place, no_program, foreign, fallback]
@@ -629,6 +641,7 @@ TESTS = [pages, events_of_a_mapping, page_runs_count_alike, fetches, lackey_agre
 def main():
     tap = Tap()
     for source, name, flags in (("actions", ACTIONS, ["-pthread"]), ("pages", PAGES, []),
+                                ("straight", STRAIGHT, []),
                                 ("actions", STATIC, ["-pthread", "-static"])):
         subprocess.run(["gcc", "-O1", "-D_GNU_SOURCE", "-o", name,
                         ROOT / f"tests/record/{source}.c", *flags], check=True)
@@ -647,5 +660,6 @@ if __name__ == "__main__":
     os.environ.pop("LD_PRELOAD", None)  # the sanitizers' library is not for recorded programs
     with tempfile.TemporaryDirectory() as name:
         FOLDER = Path(name).resolve()
-        ACTIONS, PAGES, STATIC = (str(FOLDER / word) for word in ("actions", "pages", "static"))
+        ACTIONS, PAGES, STATIC, STRAIGHT = (
+            str(FOLDER / word) for word in ("actions", "pages", "static", "straight"))
         sys.exit(main())

@@ -6,13 +6,17 @@
  *
  *     if (cursor > limit) flush()        the only call, once for each block
  *     base = cursor
- *     base[0] = fetch of the block's page
- *     base[1] = address of a load | tag        a constant offset each: one store, no update
+ *     base[0] = fetch of the block's page;  cursor = base + 1
+ *     base[1] = address of a load | tag;    cursor = base + 2
  *     ...
- *     cursor = base + n                  before each exit of the block, and at its end
  *
- * A guarded access writes its record always and moves the base by its guard: no branch. What a
- * block recorded before one of its accesses faults is lost with it, at most a block's worth.
+ * The base stays in a register; a record is two stores. The cursor is told each time because any
+ * access may fault: a program that handles the signal (a garbage collector's barrier) must not
+ * lose what its block did before, and the access that failed is a reference, too. A guarded access
+ * writes its record always and moves the base by its guard: no branch.
+ *
+ * Valgrind translates before we see it, and drops loads whose result nobody uses, as far as it is
+ * allowed to: the program that starts us says --px-default=allregs-at-each-insn, which keeps them.
  */
 #include "recorder.h"
 
@@ -24,7 +28,6 @@ typedef struct Instrumenter {
     IRTemp base;  /* where the next record goes, less `pending` */
     Int pending;  /* bytes stored behind base */
     Int stored;   /* bytes at most, since the last look at the limit */
-    Bool written; /* the cursor in memory is base + pending */
     ULong page;   /* page of the last fetch recorded in this block */
     UInt fetches; /* CHANNEL_FETCHES_... */
 } Instrumenter;
@@ -58,12 +61,9 @@ static IRExpr *instrument_next_record(Instrumenter *in) {
 }
 
 static void instrument_write_cursor(Instrumenter *in) {
-    if (!in->written) {
-        IRExpr *next = instrument_next_record(in);
-        addStmtToIRSB(in->out,
-                      IRStmt_Store(Iend_LE, instrument_u64((Addr)&recorder_slot.cursor), next));
-        in->written = True;
-    }
+    IRExpr *next = instrument_next_record(in);
+    addStmtToIRSB(in->out,
+                  IRStmt_Store(Iend_LE, instrument_u64((Addr)&recorder_slot.cursor), next));
 }
 
 /* A look at the limit, and a fresh base. */
@@ -78,12 +78,10 @@ static void instrument_look(Instrumenter *in) {
     addStmtToIRSB(in->out, IRStmt_Dirty(call));
     instrument_set_base(in, instrument_load(in, &recorder_slot.cursor));
     in->stored = 0;
-    in->written = True;
 }
 
 static void instrument_record(Instrumenter *in, IRExpr *addr, UInt op, Int size, IRExpr *guard) {
     if (in->stored >= INSTRUMENT_MOST * 8) {
-        instrument_write_cursor(in);
         instrument_look(in);
     }
     ULong tag = CHANNEL_REF(op, 0, (UInt)size);
@@ -97,15 +95,15 @@ static void instrument_record(Instrumenter *in, IRExpr *addr, UInt op, Int size,
     }
     addStmtToIRSB(in->out, IRStmt_Store(Iend_LE, instrument_next_record(in), record));
     in->stored += 8;
-    in->written = False;
     if (guard == NULL) {
         in->pending += 8;
-        return;
+    } else {
+        IRExpr *taken = instrument_temp(in, IRExpr_Unop(Iop_1Uto64, guard));
+        IRExpr *bytes =
+            instrument_temp(in, IRExpr_Binop(Iop_Shl64, taken, IRExpr_Const(IRConst_U8(3))));
+        instrument_set_base(in, instrument_sum(in, instrument_next_record(in), bytes));
     }
-    IRExpr *taken = instrument_temp(in, IRExpr_Unop(Iop_1Uto64, guard));
-    IRExpr *bytes =
-        instrument_temp(in, IRExpr_Binop(Iop_Shl64, taken, IRExpr_Const(IRConst_U8(3))));
-    instrument_set_base(in, instrument_sum(in, instrument_next_record(in), bytes));
+    instrument_write_cursor(in);
 }
 
 /* An access of any size. */
@@ -191,9 +189,6 @@ static void instrument_statement(Instrumenter *in, const IRStmt *statement) {
     case Ist_CAS:
         instrument_cas(in, statement->Ist.CAS.details);
         break;
-    case Ist_Exit:
-        instrument_write_cursor(in);
-        break;
     default:
         break;
     }
@@ -215,6 +210,5 @@ IRSB *recorder_instrument(VgCallbackClosure *closure, IRSB *block, const VexGues
         instrument_statement(&in, block->stmts[i]);
         addStmtToIRSB(in.out, block->stmts[i]);
     }
-    instrument_write_cursor(&in);
     return in.out;
 }

@@ -159,6 +159,8 @@ static char **record_launch_tool_words(const RecordQueue *queue, char **words) {
         log_option, /* its own messages are not the program's */
         "--vgdb=no",
         "--max-threads=2000",
+        "--px-default=allregs-at-each-insn", /* keeps loads whose result nobody uses */
+        "--px-file-backed=allregs-at-each-insn",
         "--trace-children=yes",
         "--child-silent-after-fork=yes",
         "--fair-sched=try", /* threads take turns, as they would */
