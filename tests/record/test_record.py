@@ -81,6 +81,7 @@ class Run:
     def __init__(self, options, words, to="native", folder=None):
         self.folder = folder or FOLDER
         self.file = self.folder / "t.out"
+        self.file.unlink(missing_ok=True)  # of another format, perhaps
         done = subprocess.run([VMM, "record", "--to", to, "-o", self.file, *options, "--", *words],
                               capture_output=True, cwd=self.folder, timeout=120, check=False,
                               stdin=subprocess.DEVNULL)
@@ -555,6 +556,96 @@ def no_place():
     assert "standard stream" in own.stderr, own.stderr
 
 
+def record(*words, script=None):
+    command = [VMM, "record", *words] if script is None else ["sh", "-c", script]
+    return subprocess.run(command, cwd=FOLDER, timeout=60, capture_output=True, text=True,
+                          check=False, stdin=subprocess.DEVNULL)
+
+
+def destroys_nothing():
+    """The trace takes the place of no file that is not a trace, and of none the program uses."""
+    (FOLDER / "input.txt").write_text("input\n")
+    copy = FOLDER / "copy"
+    shutil.copy(ACTIONS, copy)
+    (FOLDER / "link.txt").symlink_to("input.txt")
+    record("-q", "-o", "trace.vmt", "--", ACTIONS, "print")
+    before = (FOLDER / "trace.vmt").read_bytes()
+    assert before.startswith(b"\x89VMT"), before[:8]
+    for output, words, message in (
+            ("input.txt", ["cat", "input.txt"], "would overwrite what the program is given"),
+            ("link.txt", ["cat", "input.txt"], "would overwrite what the program is given"),
+            ("copy", ["./copy", "print"], "would overwrite the program"),
+            ("input.txt", ["dd", f"if={FOLDER}/input.txt"], "is no trace that vmm record would"),
+            ("input.txt", ["head", "--file=input.txt"], "would overwrite what the program is given"),
+            ("input.txt", [ACTIONS, "print"], "is no trace that vmm record would overwrite"),
+            ("trace.vmt", ["cat", "trace.vmt"], "would overwrite what the program is given")):
+        run = record("-o", output, "--", *words)
+        equal((run.returncode, run.stdout), (1, ""), f"{output}: {run.stderr}")
+        assert message in run.stderr and "-o" in run.stderr, run.stderr
+    equal((FOLDER / "input.txt").read_text(), "input\n", "the input")
+    equal(copy.read_bytes(), Path(ACTIONS).read_bytes(), "the program")
+    equal((FOLDER / "trace.vmt").read_bytes(), before, "the trace that is the program's input")
+    for name in ("trace.vmt", "again.txt", "again.txt"):
+        run = record("-q", "-o", name, "--", ACTIONS, "print")
+        equal((run.returncode, run.stderr), (0, ""), f"{name}: a trace is overwritten")
+    for redirection in ("< input.txt", "2> input.txt"):
+        (FOLDER / "input.txt").write_text("input\n")
+        run = record(script=f"{VMM} record -o input.txt -- {ACTIONS} print {redirection}")
+        equal(run.returncode, 1, f"{redirection}: exit status")
+
+
+def two_at_once():
+    """One name, two recordings: the second one is refused, the first one is whole."""
+    process = started(["-q"], ["sh", "-c", "echo ready; while [ ! -e go ]; do :; done"])
+    (FOLDER / "go").unlink(missing_ok=True)
+    equal(process.stdout.readline(), "ready\n", "the program")
+    run = record("-o", "s.vmt", "--", ACTIONS, "print")
+    (FOLDER / "go").touch()
+    _, err = process.communicate(timeout=60)
+    (FOLDER / "go").unlink()
+    equal((run.returncode, run.stdout), (1, ""), "exit status of the second one")
+    assert "being written by another recording" in run.stderr, run.stderr
+    equal((process.returncode, err), (0, ""), "the first one")
+    readable()
+
+
+def closed_streams():
+    """No file of ours gets the number of a stream that is closed; the program finds it closed."""
+    for closed, fd in (("<&-", 0), (">&-", 1), ("2>&-", 2), ("<&- >&- 2>&-", 2)):
+        script = (f"{VMM} record -q -o s.vmt -- sh -c 'echo text; echo error >&2; "
+                  f"test -e /proc/self/fd/{fd} && exit 3; exit 4' {closed}")
+        equal(record(script=script).returncode, 4, f"{closed}: exit status")
+        readable()
+    run = record(script=f"{VMM} list >&-")
+    equal(run.returncode, 1, "output that goes nowhere is an error")
+
+
+def names_and_formats():
+    """The ending of the name tells the format; flags that could not apply are refused."""
+    equal(record("-q", "-o", "f.din", "--fetches", "none", "--", ACTIONS, "print").returncode, 0,
+          "exit status")
+    assert re.match(r"[01] [0-9a-f]+\n", (FOLDER / "f.din").read_text()), "Dinero"
+    equal(record("-q", "--to", "native", "--", ACTIONS, "print").returncode, 0, "exit status")
+    assert (FOLDER / "actions.trace").exists(), "a name for the format"
+    for flags, message in (
+            (["-o", "x.gz"], "packed"), (["-o", "x.din", "--codec", "full"], "--codec is for .vmt"),
+            (["--to", "native", "--level", "3"], "--level is for .vmt"),
+            (["--fast", "--fetches", "all"], "loads and stores only"),
+            (["--recorder", "lackey", "--paused"], "cannot be paused"),
+            (["--fetches", "foo"], "expected none, page or all"),
+            (["--recorder", "foo"], "expected auto, valgrind, lackey or fast"),
+            (["--level", "abc"], "a number from 1 to 22"), (["--level", "0"], "from 1 to 22"),
+            (["--level", "23"], "from 1 to 22"), (["--max-size", "10Q"], "such as 64K, 10MiB"),
+            (["--stop-after", "0"], "above 0")):
+        run = record(*flags, "--", ACTIONS, "print")
+        equal((run.returncode, run.stdout), (1, ""), f"{flags}: {run.stderr}")
+        assert message in run.stderr and "Try 'vmm help record'" in run.stderr, run.stderr
+    for flags in (["--max-size", "10MiB"], ["--max-size", "10M"], ["--max-size", "1000KB"],
+                  ["--max-size", "1000000"], ["--start-after", "0"], ["--level", "19"]):
+        run = record("-q", "-o", "x.vmt", *flags, "--", ACTIONS, "print")
+        equal((run.returncode, run.stderr), (0, ""), f"{flags}")
+
+
 def no_program():
     plain = FOLDER / "plain.txt"
     plain.write_text("text")
@@ -635,7 +726,8 @@ TESTS = [pages, straight_lines,
          events_of_a_mapping, page_runs_count_alike, fetches, lackey_agrees, kernel, stack,
          every_address_is_mapped, heap, remap, shared_file, sysv, threads, fork, turns, killed_child,
          executes, executes_itself, deaths, pauses, begins_paused, limits, name_is_kept, descriptors, interrupted,
-         passed_on, left_behind, toggled, full_disk, size_limit, no_place, no_program, foreign, fallback]
+         passed_on, left_behind, toggled, full_disk, size_limit, no_place, destroys_nothing,
+         two_at_once, closed_streams, names_and_formats, no_program, foreign, fallback]
 
 
 def main():

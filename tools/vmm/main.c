@@ -3,6 +3,7 @@
  * The program `vmm`: picks the sub-command and gives it the rest of the command line. Without a
  * sub-command, flags belong to `sim`.
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,7 +91,21 @@ static int main_dispatch(int argc, char **argv) {
     return command->run(command, argc - 2, argv + 2);
 }
 
+/*
+ * A standard stream that is closed would give its number to a file of ours. So it is taken, by what
+ * fails as a closed one does, and is closed again in every program that is started.
+ */
+static void main_fill_streams(void) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0) {
+            int taken = open("/dev/null", (fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
+            (void)taken;
+        }
+    }
+}
+
 int main(int argc, char **argv) {
+    main_fill_streams();
     setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
     signal(SIGXFSZ, SIG_IGN); /* a file too large for its limit is a write that fails */
     int status = main_dispatch(argc, argv);

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
@@ -22,6 +23,7 @@
 #include <unistd.h>
 
 #include "record.h"
+#include "trace_cmd.h"
 
 static const CliFlag recordcmd_flags[] = {
     {"output", NULL, 'o', "FILE", NULL, "Trace",
@@ -29,8 +31,9 @@ static const CliFlag recordcmd_flags[] = {
      offsetof(RecordFlags, output)},
     {"codec", NULL, 0, "runs|full", "runs", "Trace", "page runs, or full addresses and sizes",
      offsetof(RecordFlags, codec)},
-    {"level", NULL, 0, "N", "3", "Trace", "of compression, 1 to 19", offsetof(RecordFlags, level)},
-    {"to", NULL, 0, "NAME", "vmt", "Trace", "another format of the trace, see vmm trace convert",
+    {"level", NULL, 0, "N", "3", "Trace", "of compression, 1 to 22", offsetof(RecordFlags, level)},
+    {"to", NULL, 0, "NAME", NULL, "Trace",
+     "format of the trace, see vmm trace convert; default: by the ending of its name, else vmt",
      offsetof(RecordFlags, format)},
     {"fetches", NULL, 0, "none|page|all", "page", "What is recorded",
      "instruction fetches: none, one for each block of code and each page, or one for each "
@@ -65,6 +68,8 @@ static const CliFlag recordcmd_flags[] = {
 
 /* ---- The command line ----------------------------------------------------------------------- */
 
+enum { RECORD_MAX_LEVEL = 22 };
+
 static int record_choice(const char *flag, const char *text, const char *const *names,
                          unsigned *value) {
     for (unsigned i = 0; names[i] != NULL; i++) {
@@ -73,25 +78,86 @@ static int record_choice(const char *flag, const char *text, const char *const *
             return CLI_OK;
         }
     }
-    return cli_usage_error("record", "%s: found \"%s\", expected one of those that help tells",
-                           flag, text);
+    char *list = cli_format("%s", names[0]);
+    for (unsigned i = 1; names[i] != NULL; i++) {
+        char *longer = cli_format("%s%s%s", list, names[i + 1] != NULL ? ", " : " or ", names[i]);
+        free(list);
+        list = longer;
+    }
+    int status = cli_usage_error("record", "%s: found \"%s\", expected %s", flag, text, list);
+    free(list);
+    return status;
 }
 
 /* A count as the library reads them: 1000, 64Ki, 10M. */
-static int record_count(const char *flag, const char *text, uint64_t *value) {
+static int record_count(const char *flag, const char *text, uint64_t least, uint64_t *value) {
     VMMGeneratorOptions options;
-    char error[VMM_ERROR_TEXT_BYTES] = "";
     if (text == NULL) {
         return CLI_OK;
     }
     vmm_generator_options_init(&options);
-    if (vmm_generator_options_set(&options, "references", text, error) != VMM_OK) {
+    if (vmm_generator_options_set(&options, "seed", text, NULL) != VMM_OK || options.seed < least) {
         return cli_usage_error("record",
-                               "%s: found \"%s\", expected a number above 0 such as 1000, 64Ki "
-                               "or 10M",
+                               "%s: found \"%s\", expected a number%s such as 1000, 64Ki or 10M",
+                               flag, text, least > 0 ? " above 0" : "");
+    }
+    *value = options.seed;
+    return CLI_OK;
+}
+
+/* A size as the library reads them: 65536, 64K, 10MiB; and 64Ki, as a count is written. */
+static int record_size(const char *flag, const char *text, uint64_t *bytes) {
+    VMMGeneratorOptions options;
+    if (text == NULL) {
+        return CLI_OK;
+    }
+    size_t length = strlen(text);
+    bool needs_unit = length > 0 && strchr("0123456789i", text[length - 1]) != NULL;
+    char *with_unit = cli_format("%s%s", text, needs_unit ? "B" : "");
+    vmm_generator_options_init(&options);
+    int code = vmm_generator_options_set(&options, "memory", with_unit, NULL);
+    free(with_unit);
+    if (code != VMM_OK) {
+        return cli_usage_error("record",
+                               "%s: found \"%s\", expected a size of at least 512 bytes such as "
+                               "64K, 10MiB or 1G",
                                flag, text);
     }
-    *value = options.references;
+    *bytes = options.memory;
+    return CLI_OK;
+}
+
+static int record_level(const char *text, int32_t *level) {
+    VMMGeneratorOptions options;
+    if (text == NULL) {
+        return CLI_OK;
+    }
+    vmm_generator_options_init(&options);
+    if (vmm_generator_options_set(&options, "seed", text, NULL) != VMM_OK || options.seed < 1 ||
+        options.seed > RECORD_MAX_LEVEL) {
+        return cli_usage_error("record", "--level: found \"%s\", expected a number from 1 to %d",
+                               text, RECORD_MAX_LEVEL);
+    }
+    *level = (int32_t)options.seed;
+    return CLI_OK;
+}
+
+/* Flags that would have no effect. */
+static int record_check_flags(const Record *record) {
+    const RecordFlags *flags = &record->flags;
+    bool is_vmt = cli_name_matches(record->format, "vmt");
+    if (!is_vmt && (flags->codec != NULL || flags->level != NULL)) {
+        return cli_usage_error("record", "--%s is for .vmt, and the trace is %s",
+                               flags->codec != NULL ? "codec" : "level", record->format);
+    }
+    if (record->recorder == RECORD_FAST && flags->fetches != NULL &&
+        record->fetches != CHANNEL_FETCHES_NONE) {
+        return cli_usage_error(
+            "record", "--fetches %s: the fast recorder sees loads and stores only", flags->fetches);
+    }
+    if (record->recorder == RECORD_LACKEY && flags->paused) {
+        return cli_usage_error("record", "--paused: Lackey cannot be paused");
+    }
     return CLI_OK;
 }
 
@@ -116,59 +182,138 @@ static int record_read_flags(Record *record) {
     }
     record->recorder = flags->fast ? RECORD_FAST : (RecordRecorder)recorder;
     if (status == CLI_OK) {
-        status = record_count("--start-after", flags->start_after, &record->stream.skip);
+        status = record_count("--start-after", flags->start_after, 0, &record->stream.skip);
     }
     if (status == CLI_OK) {
-        status = record_count("--stop-after", flags->stop_after, &record->stream.left);
+        status = record_count("--stop-after", flags->stop_after, 1, &record->stream.left);
     }
     if (status == CLI_OK) {
-        status = record_count("--max-size", flags->max_size, &record->stream.most_bytes);
+        status = record_size("--max-size", flags->max_size, &record->stream.most_bytes);
+    }
+    if (status == CLI_OK) {
+        status = record_level(flags->level, &record->level);
     }
     record->stream.paused = flags->paused;
-    return status;
+    return status == CLI_OK ? record_check_flags(record) : status;
 }
 
-/* sort.vmt of /usr/bin/sort. */
-static void record_name(Record *record) {
+/* sort.vmt of /usr/bin/sort; and the format, as vmm trace convert takes it. */
+static int record_name(Record *record) {
     record->path = record->flags.output;
+    record->format = record->flags.format;
     if (record->path == NULL) {
         const char *slash = strrchr(record->words[0], '/');
+        record->format = record->format != NULL ? record->format : "vmt";
         record->own_path =
-            cli_format("%s.vmt", slash != NULL && slash[1] != '\0' ? slash + 1 : record->words[0]);
+            cli_format("%s%s", slash != NULL && slash[1] != '\0' ? slash + 1 : record->words[0],
+                       tracecmd_ending(record->format));
         record->path = record->own_path;
     }
     record->stream.path = record->path;
+    if (record->format == NULL && tracecmd_is_compressed(record->path)) {
+        return cli_usage_error("record",
+                               "'%s': a trace is not packed by another program; a .vmt is packed "
+                               "by itself",
+                               record->path);
+    }
+    if (record->format == NULL) {
+        record->format = tracecmd_format_by_ending(record->path);
+    }
+    record->format = record->format != NULL ? record->format : "vmt";
+    return CLI_OK;
 }
 
 /* ---- The trace ------------------------------------------------------------------------------ */
 
-/* The program's own streams must not be where the trace goes. */
-static int record_check_path(const Record *record) {
-    struct stat trace, stream;
-    if (strcmp(record->path, "-") == 0) {
-        return cli_usage_error("record", "-o -: standard output is the program's; name a file, "
-                                         "such as /dev/fd/3");
-    }
+static bool record_is_file(const char *path, const struct stat *trace) {
+    struct stat status;
+    return stat(path, &status) == 0 && status.st_dev == trace->st_dev &&
+           status.st_ino == trace->st_ino;
+}
+
+/* The program's own files must not be where the trace goes: streams, executable, arguments. */
+static int record_check_own(const Record *record, const struct stat *trace) {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
-        if (stat(record->path, &trace) == 0 && S_ISREG(trace.st_mode) && fstat(fd, &stream) == 0 &&
-            stream.st_dev == trace.st_dev && stream.st_ino == trace.st_ino) {
+        struct stat stream;
+        if (fstat(fd, &stream) == 0 && stream.st_dev == trace->st_dev &&
+            stream.st_ino == trace->st_ino) {
             cli_error("the trace %s is also a standard stream of the program; each needs a file "
                       "of its own",
                       record->path);
             return CLI_FAILURE;
         }
     }
+    for (size_t i = 0; record->words[i] != NULL; i++) {
+        const char *word = record->words[i];
+        const char *value = i > 0 && *word == '-' ? strchr(word, '=') : NULL; /* --file=NAME */
+        if ((i == 0 && strchr(word, '/') == NULL) ||
+            (!record_is_file(word, trace) &&
+             (value == NULL || !record_is_file(value + 1, trace)))) {
+            continue;
+        }
+        cli_error("the trace %s would overwrite %s \"%s\"; choose another name with -o",
+                  record->path, i == 0 ? "the program" : "what the program is given,", word);
+        return CLI_FAILURE;
+    }
     return CLI_OK;
+}
+
+/* Is the file a trace such as is to be written? */
+static bool record_is_trace(const Record *record) {
+    VMMTraceOptions options = {.struct_size = (uint32_t)sizeof options};
+    VMMTraceInfo info = {.struct_size = (uint32_t)sizeof info};
+    VMMTrace *trace = NULL;
+    char start[8] = "";
+    int fd = open(record->path, O_RDONLY | O_CLOEXEC);
+    bool is_vmt = fd >= 0 && read(fd, start, sizeof start) == (ssize_t)sizeof start &&
+                  memcmp(start, "\x89VMT\r\n\x1a\n", sizeof start) == 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (is_vmt || vmm_trace_open(record->path, &options, &trace, NULL) != VMM_OK) {
+        return is_vmt;
+    }
+    vmm_trace_info(trace, &info);
+    bool same = cli_name_matches(info.format, record->format);
+    vmm_trace_close(trace);
+    return same;
+}
+
+static int record_check_path(const Record *record) {
+    struct stat trace;
+    if (strcmp(record->path, "-") == 0) {
+        return cli_usage_error("record", "-o -: standard output is the program's; name a file, "
+                                         "such as /dev/fd/3");
+    }
+    if (stat(record->path, &trace) != 0 || !S_ISREG(trace.st_mode)) {
+        return CLI_OK;
+    }
+    int status = record_check_own(record, &trace);
+    if (status == CLI_OK && trace.st_size > 0 && !record_is_trace(record)) {
+        cli_error("'%s' exists and is no trace that vmm record would overwrite (format %s); remove "
+                  "it, or choose another name with -o",
+                  record->path, record->format);
+        status = CLI_FAILURE;
+    }
+    return status;
 }
 
 /* What the file held goes only when the program has started; record_begins(). */
 static int record_open_trace(Record *record) {
-    record->created = access(record->path, F_OK) != 0;
+    struct stat status;
+    bool existed = access(record->path, F_OK) == 0;
     record->fd = open(record->path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
     if (record->fd < 0) {
         cli_error("cannot open '%s' for writing: %s", record->path, strerror(errno));
         return CLI_FAILURE;
     }
+    if (fstat(record->fd, &status) == 0 && S_ISREG(status.st_mode) &&
+        flock(record->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        cli_error("'%s' is being written by another recording; choose another name with -o",
+                  record->path);
+        return CLI_FAILURE;
+    }
+    record->created = !existed;
     return CLI_OK;
 }
 
@@ -235,22 +380,20 @@ static int record_open_writer(Record *record) {
     int release = (int)strspn(system.release, "0123456789.");
     char *host = cli_format("%s, %s %.*s", system.machine, system.sysname, release, system.release);
     char *note = record_note(record);
-    uint64_t level = 0;
-    int status = record_count("--level", record->flags.level, &level);
+    int status = CLI_OK;
     VMMTraceWriterOptions options = {
         .struct_size = (uint32_t)sizeof options,
         .mappings_complete = record->recorder == RECORD_VALGRIND,
-        .format = record->flags.format,
+        .format = record->format,
         .codec = record->flags.codec,
         .threads = 1,
-        .level = (int32_t)(level < 100 ? level : 100),
+        .level = record->level,
         .command = command,
         .host = host,
         .recorder = record_recorder_text(record),
         .note = note,
     };
-    if (status == CLI_OK &&
-        vmm_trace_writer_open(record->fd, &options, &record->stream.writer, error) != VMM_OK) {
+    if (vmm_trace_writer_open(record->fd, &options, &record->stream.writer, error) != VMM_OK) {
         status = cli_usage_error("record", "%s", error);
     }
     free(command);
@@ -408,10 +551,11 @@ static void record_say_why_it_ended(const Record *record) {
         cli_warning("interrupted: processes that the program left behind run on unrecorded");
     }
     if (record->stream.process_count == 0 && record->stream.end == RECORD_GOES_ON) {
-        cli_warning("nothing was recorded: %s",
+        cli_warning("nothing was recorded: the recorder never spoke; %s",
                     record->recorder == RECORD_FAST
-                        ? "the program was not compiled by vmm cc"
-                        : "the program is of another architecture, or may not be traced");
+                        ? "was the program compiled by vmm cc, or ended at once?"
+                        : "the program may be of another architecture, or may not be traced, or "
+                          "ended before its first instruction");
     }
 }
 
@@ -564,8 +708,8 @@ static int record_main(const CliCommand *command, int argc, char **argv) {
     } else if (status == CLI_OK) {
         record.words = arguments.words; /* one longer than the command line, and zeroed */
         cli_set_level(record.flags.quiet ? CLI_QUIET : CLI_NORMAL);
-        record_name(&record);
-        status = record_read_flags(&record);
+        status = record_name(&record);
+        status = status == CLI_OK ? record_read_flags(&record) : status;
         status = status == CLI_OK ? record_whole(&record) : status;
     }
     record_stream_free(&record.stream);

@@ -175,6 +175,8 @@ typedef struct Record {
     RecordFlags flags;
     RecordRecorder recorder;
     uint32_t fetches;
+    int32_t level; /* of compression; 0: the default */
+    const char *format;
     const char *path; /* of the trace */
     char *own_path;   /* the same, if it was made up */
     int fd;

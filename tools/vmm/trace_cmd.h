@@ -163,6 +163,12 @@ typedef struct TraceOutput {
 /* Options of a writer that hold what the input says of itself. */
 VMMTraceWriterOptions tracecmd_options(const TraceReading *input);
 
+/* The format to write that the ending of a name tells; NULL: none. And the ending for a format. */
+const char *tracecmd_format_by_ending(const char *path);
+const char *tracecmd_ending(const char *format);
+/* Does a name end as that of a file packed by another program? */
+bool tracecmd_is_compressed(const char *path);
+
 /* Neither output is an input. CLI_OK or a status after a message. */
 int tracecmd_check_names(const char *const *inputs, size_t count, const char *output);
 

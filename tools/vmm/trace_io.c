@@ -232,7 +232,7 @@ static bool traceio_ends_with(const char *path, const char *ending) {
     return length >= end && cli_name_matches(path + length - end, ending);
 }
 
-static bool traceio_is_compressed(const char *path) {
+bool tracecmd_is_compressed(const char *path) {
     return traceio_ends_with(path, ".gz") || traceio_ends_with(path, ".xz") ||
            traceio_ends_with(path, ".zst") || traceio_ends_with(path, ".bz2");
 }
@@ -242,8 +242,7 @@ static const char *traceio_format_name(const void *user, size_t index) {
     return vmm_trace_writer_format_name(index);
 }
 
-/* The format that the ending of a name tells; NULL: none. */
-static const char *traceio_format_by_ending(const char *path) {
+const char *tracecmd_format_by_ending(const char *path) {
     for (size_t i = 0; i < sizeof traceio_endings / sizeof traceio_endings[0]; i++) {
         if (traceio_ends_with(path, traceio_endings[i].ending)) {
             return traceio_endings[i].format;
@@ -252,9 +251,18 @@ static const char *traceio_format_by_ending(const char *path) {
     return NULL;
 }
 
+const char *tracecmd_ending(const char *format) {
+    for (size_t i = 0; i < sizeof traceio_endings / sizeof traceio_endings[0]; i++) {
+        if (cli_name_matches(traceio_endings[i].format, format)) {
+            return traceio_endings[i].ending;
+        }
+    }
+    return ".vmt";
+}
+
 /* A .vmt, and no other, under a name that says nothing else. */
 int tracecmd_check_vmt(const CliCommand *verb, const char *path) {
-    const char *format = traceio_format_by_ending(path);
+    const char *format = tracecmd_format_by_ending(path);
     return format == NULL || strcmp(format, "vmt") == 0
                ? CLI_OK
                : cli_usage_error(verb->name, "'%s': only a .vmt can hold what is written here",
@@ -276,11 +284,11 @@ static const char *traceio_format(const CliCommand *verb, const TraceTarget *tar
                         nearest != NULL ? "'?" : "");
         return NULL;
     }
-    name = traceio_format_by_ending(target->path);
+    name = tracecmd_format_by_ending(target->path);
     if (name != NULL) {
         return name;
     }
-    if (traceio_is_compressed(target->path)) {
+    if (tracecmd_is_compressed(target->path)) {
         cli_usage_error(verb->name,
                         "'%s': text is written unpacked; pipe it, as in vmm %s ... - --to native | "
                         "xz > %s; a .vmt is packed by itself",
