@@ -88,6 +88,21 @@ static bool listcmd_verb_row(size_t index, char *cells[LISTCMD_COLUMNS_MAX]) {
     return true;
 }
 
+/* What records: beside vmm record the compilers of vmm record --fast. */
+static const CliCommand *const listcmd_recording[] = {&cli_record_command, &cli_cc_command,
+                                                      &cli_cxx_command, NULL};
+
+static bool listcmd_recording_row(size_t index, char *cells[LISTCMD_COLUMNS_MAX]) {
+    const CliCommand *command = listcmd_recording[index];
+    if (command == NULL) {
+        return false;
+    }
+    cells[0] = listcmd_cell(command->name);
+    cells[1] = cli_format("vmm %s %s", command->name, command->synopsis);
+    cells[2] = listcmd_cell(command->summary);
+    return true;
+}
+
 static bool listcmd_page_table_row(size_t index, char *cells[LISTCMD_COLUMNS_MAX]) {
     const VMMPageTableInfo *info = vmm_page_table_at(index);
     if (info == NULL) {
@@ -225,6 +240,11 @@ static const ListTable listcmd_tables[] = {
      true,
      {"name", "synopsis", "meaning", NULL},
      listcmd_verb_row},
+    {"recording",
+     "what records a program",
+     true,
+     {"name", "synopsis", "meaning", NULL},
+     listcmd_recording_row},
     {"page-tables",
      "organisations of page tables",
      false,
@@ -439,29 +459,52 @@ static void listcmd_print_roff_command(const CliCommand *command) {
     }
 }
 
+static void listcmd_print_roff_command_flag(const CliFlag *flag) {
+    listcmd_print_roff_flag(flag->letter, flag->name, flag->metavar);
+    listcmd_print_roff_text(flag->help);
+    fputs(".\n", stdout);
+    if (flag->default_text != NULL) {
+        fputs("Default: ", stdout);
+        listcmd_print_roff_text(flag->default_text);
+        fputs(".\n", stdout);
+    }
+}
+
+/* A command in a section of its own, up to its flags. */
+static void listcmd_print_roff_usage(const CliCommand *command) {
+    printf(".SS vmm %s ", command->name);
+    listcmd_print_roff_text(command->synopsis);
+    fputs("\n", stdout);
+    listcmd_print_roff_text(command->story);
+    fputs("\n", stdout);
+}
+
 /* The flags of a verb that are its own, or, with `common`, those that all verbs have. */
 static void listcmd_print_roff_verb_flags(const CliCommand *verb, bool common) {
     const CliCommand *plain = cli_verb_find(&cli_trace_command, "cat");
     for (const CliFlag *flag = verb->flags; flag->name != NULL; flag++) {
         if ((cli_flag_find(plain, flag->name) != NULL) == common) {
-            listcmd_print_roff_flag(flag->letter, flag->name, flag->metavar);
-            listcmd_print_roff_text(flag->help);
-            fputs(".\n", stdout);
+            listcmd_print_roff_command_flag(flag);
         }
     }
 }
 
 static void listcmd_print_roff_verbs(void) {
     for (const CliCommand *const *verb = cli_trace_command.verbs; *verb != NULL; verb++) {
-        printf(".SS vmm %s ", (*verb)->name);
-        listcmd_print_roff_text((*verb)->synopsis);
-        fputs("\n", stdout);
-        listcmd_print_roff_text((*verb)->story);
-        fputs("\n", stdout);
+        listcmd_print_roff_usage(*verb);
         listcmd_print_roff_verb_flags(*verb, false);
     }
     puts(".SS Flags of all verbs");
     listcmd_print_roff_verb_flags(cli_verb_find(&cli_trace_command, "cat"), true);
+}
+
+static void listcmd_print_roff_recording(void) {
+    for (const CliCommand *const *command = listcmd_recording; *command != NULL; command++) {
+        listcmd_print_roff_usage(*command);
+        for (const CliFlag *flag = (*command)->flags; flag->name != NULL; flag++) {
+            listcmd_print_roff_command_flag(flag);
+        }
+    }
 }
 
 static void listcmd_print_roff_options(void) {
@@ -488,7 +531,8 @@ static const CliFlag listcmd_flags[] = {
     {"markdown", NULL, 0, NULL, NULL, "Form", "a table for documentation",
      offsetof(ListFlags, markdown)},
     {"roff", NULL, 0, NULL, NULL, "Form",
-     "entries for a manual page (options and trace-verbs only)", offsetof(ListFlags, roff)},
+     "entries for a manual page (options, trace-verbs and recording only)",
+     offsetof(ListFlags, roff)},
     {"help", NULL, 'h', NULL, NULL, "Messages", "show this help", offsetof(ListFlags, help)},
     {NULL, NULL, 0, NULL, NULL, NULL, NULL, 0},
 };
@@ -512,8 +556,10 @@ static int listcmd_print_table(const ListFlags *flags, const ListTable *table) {
         listcmd_print_roff_options();
     } else if (flags->roff && strcmp(table->name, "trace-verbs") == 0) {
         listcmd_print_roff_verbs();
+    } else if (flags->roff && strcmp(table->name, "recording") == 0) {
+        listcmd_print_roff_recording();
     } else if (flags->roff) {
-        return cli_usage_error("list", "--roff knows only options and trace-verbs");
+        return cli_usage_error("list", "--roff knows only options, trace-verbs and recording");
     } else if (flags->json) {
         listcmd_print_json(table);
     } else if (flags->markdown) {
@@ -585,8 +631,8 @@ const CliCommand cli_list_command = {
     .synopsis = "[LIST] [--json | --markdown | --roff]",
     .story = "Shows what there is to choose from and what is counted. Without a word it names "
              "everything; with the name of a list it explains each entry. The lists are policies, "
-             "formats, output-formats, trace-verbs, page-tables, options, counters and "
-             "fault-classes.",
+             "formats, output-formats, trace-verbs, recording, page-tables, options, counters "
+             "and fault-classes.",
     .examples = "vmm list policies\n"
                 "vmm list counters --json",
     .flags = listcmd_flags,
