@@ -148,6 +148,11 @@ void fast_mappings_start(void);
 void fast_mappings_heap_grew(uint32_t tid);
 void fast_mappings_heap_shrank(uint32_t tid);
 
+/* A pointer that was a number for a while: the answer of a system call, a word of the channel. */
+static inline void *fast_pointer(uintptr_t address) {
+    return (void *)address; /* NOLINT(performance-no-int-to-ptr): it can come in no other way */
+}
+
 /* Memory of our own, told to nobody; NULL: there is none. */
 void *fast_memory(size_t size);
 void fast_memory_free(void *memory, size_t size);

@@ -27,7 +27,7 @@ enum { FAST_PAGE = 4096, FAST_MAPS_LINE = PATH_MAX + 128 };
 void *fast_memory(size_t size) {
     long at =
         syscall(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0L);
-    return at != -1 ? (void *)at : NULL;
+    return at != -1 ? fast_pointer((uintptr_t)at) : NULL;
 }
 
 void fast_memory_free(void *memory, size_t size) {
@@ -217,7 +217,7 @@ FAST_API void *mmap(void *address, size_t length, int prot, int flags, int fd, o
         fast_tell_map((uint64_t)at, length, prot, flags, fd, offset);
         errno = error;
     }
-    return (void *)at;
+    return fast_pointer((uintptr_t)at);
 }
 
 FAST_API void *mmap64(void *address, size_t length, int prot, int flags, int fd, off_t offset)
@@ -277,5 +277,5 @@ FAST_API void *mremap(void *start, size_t length, size_t new_length, int flags, 
                           .value = fast_page_up(new_length)};
         fast_tell(&event, NULL);
     }
-    return (void *)at;
+    return fast_pointer((uintptr_t)at);
 }

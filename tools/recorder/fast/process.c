@@ -172,19 +172,19 @@ static size_t fast_count_words(va_list words) {
     return count;
 }
 
-#define FAST_EXEC_WORDS(first, call)        \
-    va_list words;                          \
-    va_start(words, first);                 \
-    size_t count = fast_count_words(words); \
-    va_end(words);                          \
-    char *argv[count + 1];                  \
-    argv[0] = (char *)(uintptr_t)first;     \
-    va_start(words, first);                 \
-    for (size_t i = 1; i <= count; i++) {   \
-        argv[i] = va_arg(words, char *);    \
-    }                                       \
-    int result = call;                      \
-    va_end(words);                          \
+#define FAST_EXEC_WORDS(first, call)          \
+    va_list words;                            \
+    va_start(words, first);                   \
+    size_t count = fast_count_words(words);   \
+    va_end(words);                            \
+    char *argv[count + 1];                    \
+    argv[0] = fast_pointer((uintptr_t)first); \
+    va_start(words, first);                   \
+    for (size_t i = 1; i <= count; i++) {     \
+        argv[i] = va_arg(words, char *);      \
+    }                                         \
+    int result = call;                        \
+    va_end(words);                            \
     return result
 
 FAST_API int execl(const char *path, const char *word, ...) {
@@ -219,14 +219,14 @@ FAST_API int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_a
 }
 
 /* For functions that give the program's environment on by themselves. */
-#define FAST_LEND_CHANNEL(type, call)                                      \
-    char **own = environ;                                                  \
-    char *with_channel[fast_entries(own) + 2];                             \
-    fast_hand_over();                                                      \
-    char **lent = (char **)(uintptr_t)fast_environment(own, with_channel); \
-    environ = lent;                                                        \
-    type result = call;                                                    \
-    environ = environ == lent ? own : environ;                             \
+#define FAST_LEND_CHANNEL(type, call)                                           \
+    char **own = environ;                                                       \
+    char *with_channel[fast_entries(own) + 2];                                  \
+    fast_hand_over();                                                           \
+    char **lent = fast_pointer((uintptr_t)fast_environment(own, with_channel)); \
+    environ = lent;                                                             \
+    type result = call;                                                         \
+    environ = environ == lent ? own : environ;                                  \
     return result
 
 FAST_API int system(const char *command) {

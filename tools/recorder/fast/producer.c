@@ -55,7 +55,7 @@ static Channel *fast_producer_map(const char *path) {
         at = syscall(SYS_mmap, NULL, sizeof(Channel), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     }
     close(fd);
-    return at != -1 ? (Channel *)at : NULL;
+    return at != -1 ? fast_pointer((uintptr_t)at) : NULL;
 }
 
 static void fast_producer_take_slot(int number, uint32_t pid) {
@@ -120,7 +120,7 @@ bool fast_producer_send(uint32_t tid, const VMMPackedRef *refs, size_t count) {
             return false;
         }
     }
-    fast_producer_copy((void *)(uintptr_t)slot->cursor, refs, count * sizeof *refs);
+    fast_producer_copy(fast_pointer(slot->cursor), refs, count * sizeof *refs);
     __atomic_store_n(&slot->cursor, slot->cursor + count * sizeof *refs, __ATOMIC_RELEASE);
     return true;
 }
