@@ -125,10 +125,13 @@ int tracecmd_count_event(void *user, const VMMEvent *event) {
     case VMM_EVENT_EXIT:
         process->ended = (int64_t)event->value;
         break;
-    case VMM_EVENT_FORK:
+    case VMM_EVENT_FORK: {
+        uint32_t executable = process->executable;
         number = count_process(count, (uint32_t)event->value);
         count->processes[number].parent = event->pid;
+        count->processes[number].executable = executable;
         break;
+    }
     default:
         break;
     }
