@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -262,6 +263,24 @@ static int act_self(const char *value) {
     return 98;
 }
 
+/* The C library makes such a child with a parent that sleeps until it calls exec. */
+static int act_spawn(const char *value) {
+    char *words[] = {(char *)(uintptr_t) "spawned", (char *)(uintptr_t) "exit",
+                     (char *)(uintptr_t)value, NULL};
+    pid_t child;
+    int status = 0;
+    if (posix_spawn(&child, own_path(), NULL, NULL, words, environ) != 0) {
+        return 98;
+    }
+    waitpid(child, &status, 0);
+    return WEXITSTATUS(status);
+}
+
+static int act_system(const char *value) {
+    int status = system(value);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 98;
+}
+
 /* A name with which the program says its name. */
 static int act_name(const char *value) {
     execl(own_path(), value, "print", (char *)NULL);
@@ -277,7 +296,7 @@ int main(int argc, char **argv) {
         {"remap", act_remap}, {"sysv", act_sysv},   {"thread", act_thread}, {"kernel", act_kernel},
         {"pause", act_pause}, {"stack", act_stack}, {"signal", act_signal}, {"crash", act_crash},
         {"exit", act_exit},   {"work", act_work},   {"exec", act_exec},     {"name", act_name},
-        {"self", act_self},   {"turns", act_turns},
+        {"self", act_self},   {"turns", act_turns}, {"spawn", act_spawn},   {"system", act_system},
     };
     const char *action = argc > 1 ? argv[1] : "";
     if (strcmp(action, "print") == 0) {

@@ -314,6 +314,35 @@ def executes():
                  ("exit", "status 7")], "events")
 
 
+def in_order(trace):
+    """Each process but the first is told once, by its parent, before anything of its own."""
+    known = []
+    for name, pid, _, rest in trace.lines:
+        if name == "start":
+            equal(known, [], "processes before the first one")
+            known.append(pid)
+        elif name == "fork":
+            child = int(rest.split()[1])
+            assert child not in known, f"process {child} is told twice"
+            known.append(child)
+        assert pid in known, f"{name} of process {pid}, of which nothing was told"
+    equal(len(trace.events("exit")), len(known), "processes that ended")
+
+
+def spawned():
+    """A parent that sleeps until its child calls exec: posix_spawn(3), and system(3) by it."""
+    for words, image in ((["spawn", "7"], ACTIONS), (["system", "exit 7"], None)):
+        run = Run(["-q"], [ACTIONS, *words])
+        equal((run.status, run.err), (7, ""), f"{words}: exit status and messages")
+        trace = run.trace()
+        in_order(trace)
+        told = [(name, rest) for name, _, _, rest in trace.events("fork", "exec")]
+        equal([name for name, _ in told], ["exec", "fork", "exec"], f"{words}: events")
+        assert told[1][1].endswith(" vfork"), told[1]
+        if image:
+            equal(told[2][1], f'"{image}"', "the image")
+
+
 def executes_itself():
     """/proc/self/exe is the program's own executable, not Valgrind."""
     run = Run(["-q"], [ACTIONS, "self", "7"])
@@ -380,6 +409,13 @@ def programs():
     yield "environment", ["env"]
     yield "names of programs", ["sh", "-c", "ls /nowhere; sort -z --nonsense; exec cat /nowhere"]
     yield "many writers", ["sh", "-c", "for i in 1 2 3 4 5 6 7 8; do (echo $i > out.$i) & done; wait; cat out.*"]
+    (FOLDER / "Makefile").write_text("all: one two\none:\n\techo first\ntwo:\n\t@echo second; exit 3\n")
+    yield "make", ["make"]
+    yield "subprocess of python3", [sys.executable, "-S", "-c", "import subprocess as s\n"
+                                    "print(s.run(['echo', 'x'], stdout=s.PIPE).stdout)"]
+    yield "os.system of python3", [sys.executable, "-S", "-c", "import os\n"
+                                   "os._exit(os.system('echo x; exit 5') >> 8)"]
+    yield "system of awk", ["awk", "BEGIN { s = system(\"echo x; exit 4\"); print s; exit s }"]
     if shutil.which("sqlite3"):
         yield "sqlite3", ["sqlite3", ":memory:", "create table t(a); insert into t values (3), (1);"
                           "select * from t order by a"]
@@ -725,7 +761,7 @@ def fallback():
 TESTS = [pages, straight_lines,
          events_of_a_mapping, page_runs_count_alike, fetches, lackey_agrees, kernel, stack,
          every_address_is_mapped, heap, remap, shared_file, sysv, threads, fork, turns, killed_child,
-         executes, executes_itself, deaths, pauses, begins_paused, limits, name_is_kept, descriptors, interrupted,
+         executes, spawned, executes_itself, deaths, pauses, begins_paused, limits, name_is_kept, descriptors, interrupted,
          passed_on, left_behind, toggled, full_disk, size_limit, no_place, destroys_nothing,
          two_at_once, closed_streams, names_and_formats, no_program, foreign, fallback]
 

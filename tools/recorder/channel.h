@@ -505,7 +505,8 @@ static inline void channel_put_touch(ChannelProducer *producer, uint32_t op, uin
  *
  * The parent reserves a slot for the child and publishes before it forks. The child waits until its
  * slot says that it runs; the parent says so once the FORK event is in the queue. If the parent is
- * gone by then, the child tells the event in the parent's name.
+ * gone by then, or if it is suspended until the child ends or calls exec (CLONE_VFORK), the child
+ * does not wait: it tells the event in the parent's name.
  */
 
 /* In the child. `slot` is what was reserved; returns 0 if the parent will not speak any more. */
@@ -519,6 +520,9 @@ static inline int channel_fork_wait(Channel *channel, int slot, uint32_t parent_
         channel_futex_wait(&owner->state, CHANNEL_OWNER_RESERVED);
         if (parent_is_gone(parent_pid)) {
             return __atomic_load_n(&owner->state, __ATOMIC_SEQ_CST) == CHANNEL_OWNER_RUNS;
+        }
+        if (!channel_process_exists(channel->consumer_pid)) {
+            __atomic_store_n(&channel->discard, 1, __ATOMIC_SEQ_CST);
         }
     }
     return 1;

@@ -18,7 +18,9 @@ static uint64_t process_scratch[CHANNEL_SCRATCH];
 static UInt process_threads[PROCESS_THREADS_MAX]; /* their numbers of the system, 0: not known */
 static UInt process_live_threads;
 static Int process_child_slot = -1; /* reserved for the next fork */
-static UInt process_parent;         /* whose child this is */
+static UInt process_parent;         /* whose child this is, */
+static UInt process_parent_tid;     /* of which thread, */
+static Bool process_parent_sleeps;  /* and it does so until the child ends or calls exec */
 static Bool process_alone;          /* on a channel of its own */
 static Bool process_exiting;
 static Int process_status;
@@ -142,10 +144,20 @@ void recorder_before_fork(ThreadId tid) {
             channel_slot_take(recorder_producer.channel, CHANNEL_OWNER_RESERVED, 0, 0);
     }
     process_parent = recorder_producer.pid;
+    recorder_use_thread(tid);
+    process_parent_tid = recorder_producer.tid;
+}
+
+void recorder_fork_begins(Bool sleeps) {
+    process_parent_sleeps = sleeps;
 }
 
 void recorder_after_fork(ThreadId tid, UInt child_pid, Bool vfork) {
     ChannelEvent event = {.flags = vfork ? RECORD_FORK_VFORK : 0, .value = child_pid};
+    if (process_parent_sleeps && process_child_slot >= 0) {
+        process_child_slot = -1; /* the child has told all */
+        return;
+    }
     recorder_use_thread(tid);
     event.type = RECORD_EVENT_FORK;
     channel_put_event(&recorder_producer, CHANNEL_EVENT, &event, NULL);
@@ -160,11 +172,13 @@ static int process_parent_is_gone(uint32_t parent) {
     return VG_(getppid)() != (Int)parent;
 }
 
-/* The parent died before it could tell: the child tells it in the parent's name. */
+/* The parent died before it could tell, or sleeps: the child tells it in the parent's name. */
 static void process_tell_own_fork(UInt pid) {
-    ChannelEvent event = {.type = RECORD_EVENT_FORK, .value = pid};
+    ChannelEvent event = {.type = RECORD_EVENT_FORK,
+                          .flags = process_parent_sleeps ? RECORD_FORK_VFORK : 0,
+                          .value = pid};
     recorder_producer.pid = process_parent;
-    recorder_producer.tid = process_parent;
+    recorder_producer.tid = process_parent_tid;
     channel_put_event(&recorder_producer, CHANNEL_EVENT, &event, NULL);
     channel_publish(&recorder_producer);
     channel_fork_done(recorder_producer.channel, recorder_producer.slot_number, pid);
@@ -182,8 +196,8 @@ void recorder_in_child(ThreadId tid) {
         return;
     }
     process_use_slot(slot);
-    if (!channel_fork_wait(recorder_producer.channel, slot, process_parent,
-                           process_parent_is_gone)) {
+    if (process_parent_sleeps || !channel_fork_wait(recorder_producer.channel, slot, process_parent,
+                                                    process_parent_is_gone)) {
         process_tell_own_fork(pid);
     }
     recorder_producer.pid = pid;

@@ -94,6 +94,9 @@ void recorder_thread_ends(ThreadId tid);
 /* Nothing that follows was recorded so far; may another process learn of what was? */
 Bool recorder_is_alone(void);
 
+/* A system call that may make a process begins. `sleeps`: the parent, until the child calls exec.
+ */
+void recorder_fork_begins(Bool sleeps);
 void recorder_before_fork(ThreadId tid);
 void recorder_in_child(ThreadId tid);
 /* In the parent: the child has this pid. `vfork`: made by vfork(2). */

@@ -108,6 +108,11 @@ static void syscalls_before_exec(ThreadId tid, Addr path, Addr argv, Addr envp) 
     channel_publish(&recorder_producer);
 }
 
+static Bool syscalls_clone3_sleeps(Addr arguments) {
+    return VG_(am_is_valid_for_client)(arguments, sizeof(ULong), VKI_PROT_READ) &&
+           (*(const ULong *)arguments & SYSCALLS_CLONE_VFORK) != 0;
+}
+
 void recorder_before_syscall(ThreadId tid, UInt number, UWord *args, UInt count) {
     Bool is_exec = number == __NR_execve || number == SYSCALLS_EXECVEAT;
     recorder_touches_begin(tid, is_exec);
@@ -126,6 +131,16 @@ void recorder_before_syscall(ThreadId tid, UInt number, UWord *args, UInt count)
         return;
     case __NR_shmdt:
         syscalls_detached = syscalls_length_at(args[0]);
+        break;
+    case __NR_fork:
+    case __NR_vfork: /* which Valgrind makes a fork */
+        recorder_fork_begins(False);
+        break;
+    case __NR_clone: /* which keeps the flag CLONE_VFORK */
+        recorder_fork_begins((args[0] & SYSCALLS_CLONE_VFORK) != 0);
+        break;
+    case SYSCALLS_CLONE3:
+        recorder_fork_begins(syscalls_clone3_sleeps(args[0]));
         break;
     default:
         break;
