@@ -18,6 +18,7 @@ TEXT_BYTES = {"gzip": (36_000_000, 3_000_000), "sort": (90_000_000, 8_000_000)}
 SQL_ROWS = (1_500_000, 100_000)
 PYTHON_STEPS = (8_000_000, 500_000)
 GZIP_ALONE = (6_000_000, 1_500_000)
+FULL_REFERENCES = "300M"
 
 SQL = """CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT, c INT);
 WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < {rows})
@@ -95,8 +96,8 @@ class RecordingParts:
 
     def trace_totals(self, trace):
         """(references, bytes) of a trace, by the program's own account."""
-        info = self.json_of("trace", "info", "--json", trace)
-        return info["references"], trace.stat().st_size
+        info = self.json_of("trace", "info", "--quick", "--json", trace)
+        return info["index_references"], trace.stat().st_size
 
     def part_recording(self):
         with tempfile.TemporaryDirectory(prefix="vmm-recording-", dir=self.work) as name:
@@ -112,6 +113,7 @@ class RecordingParts:
         ratio, native = self.slow_down(["gzip", "-c", text], trace, repeat=self.repeat)
         self.row("gzip recorded against native, wall clock", ratio, "times", high=15)
         self.row("gzip native", native, "s")
+        self.decoding("gzip", trace, 3)
         starts = [self.run(*self.record(trace, ["true"])).wall for _ in range(self.repeat)]
         self.row("recording `true`: what every program that is started costs",
                  statistics.median(starts), "s")
@@ -123,7 +125,7 @@ class RecordingParts:
         programs = self.programs(place)
         for name, native in programs.items():
             trace = place / f"{name}.vmt"
-            ratio, seconds = self.slow_down(native, trace, repeat=1 if self.quick else 3)
+            ratio, seconds = self.slow_down(native, trace, repeat=min(self.repeat, 3))
             count, length = self.trace_totals(trace)
             self.row(f"{name}, {seconds:.2f} s native, {count / 1e6:.0f} M references", ratio,
                      "times")
@@ -131,19 +133,20 @@ class RecordingParts:
             logarithms *= ratio
             references += count
             size += length
-            self.format_one(name, trace)
+            self.decoding(name, trace, 1)
             trace.unlink()
         self.row("geometric mean", logarithms ** (1 / len(programs)), "times", high=31)
         self.row("size of all, page runs", size / references, "bytes/reference", high=0.15)
         self.recording_full(place, programs)
 
     def recording_full(self, place, programs):
-        self.title("recording: full addresses")
+        self.title(f"recording: full addresses, of the first {FULL_REFERENCES} references")
         references = size = 0
         for name, native in programs.items():
             trace = place / f"{name}.vmt"
             self.run(*self.into_file("/dev/null",
-                                     self.record(trace, native, "--codec", "full")))
+                                     self.record(trace, native, "--codec", "full",
+                                                 "--stop-after", FULL_REFERENCES)))
             count, length = self.trace_totals(trace)
             self.row(f"{name}, size", length / count, "bytes/reference")
             references += count
@@ -151,48 +154,20 @@ class RecordingParts:
             trace.unlink()
         self.row("size of all, full addresses", size / references, "bytes/reference", high=0.5)
 
-    def format_one(self, name, trace):
-        """Decoding a trace, with and without threads that decode ahead."""
-        usages = {threads: [self.run(self.work / "decode", trace, threads) for _ in range(3)]
-                  for threads in (0, 2)}
+    def decoding(self, name, trace, repeat):
+        """Decoding a trace alone; with several rounds also with threads that decode ahead."""
+        ways = (0, 2) if repeat > 1 else (0,)
+        usages = self.interleaved({threads: [self.work / "decode", trace, threads]
+                                   for threads in ways}, repeat)
         references = usages[0][0].number("references")
         cpu = statistics.median(usage.cpu for usage in usages[0])
-        wall = {threads: statistics.median(usage.number("seconds") for usage in runs)
-                for threads, runs in usages.items()}
         self.row(f"{name}, decoding page runs, one core", references / cpu / 1e6,
                  "M references/s", low=400)
-        self.row(f"{name}, two threads ahead against none, wall clock", wall[0] / wall[2], "times")
-
-    def part_fast(self):
-        """A program that only computes, built by the compiler and by vmm cc."""
-        native, own, trace = self.work / "work", self.work / "work-fast", self.work / "work.vmt"
-        source = Path(__file__).resolve().parent / "work.c"
-        self.run("cc", "-O2", "-o", native, source)
-        self.run(self.bin / "vmm", "cc", "-O2", "-o", own, source)
-        rounds = 2 if self.quick else 10
-        self.title(f"fast: {rounds} rounds of compressing and sorting, built by vmm cc -O2")
-        usages = self.interleaved({
-            "native": [native, rounds], "alone": [own, rounds],
-            "record": [self.bin / "vmm", "record", "--fast", "-o", trace, "--", own, rounds]})
-        if len({usage.output for runs in usages.values() for usage in runs}) != 1:
-            raise RuntimeError("work printed something else when it was recorded")
-        cpu, wall = ({name: statistics.median(getattr(usage, what) for usage in runs)
-                      for name, runs in usages.items()} for what in ("cpu", "wall"))
-        count, length = self.trace_totals(trace)
-        program = statistics.median(self.program_seconds(usage) for usage in usages["record"])
-        self.row("not recorded against native", cpu["alone"] / cpu["native"], "times")
-        self.row("the recorded program against native", program / cpu["native"], "times", high=4)
-        self.row("recorded against native, with the writing of the trace",
-                 cpu["record"] / cpu["native"], "times")
-        self.row("the same, wall clock", wall["record"] / wall["native"], "times")
-        self.row("references", count / 1e6, "M")
-        self.row("size", length / count, "bytes/reference")
-        trace.unlink()
-
-    @staticmethod
-    def program_seconds(usage):
-        """Processor time of the program alone, as vmm record tells it at the end."""
-        return float(re.search(r"([0-9.]+) s of processor time", usage.errors)[1])
+        if repeat > 1:
+            wall = {threads: statistics.median(usage.number("seconds") for usage in runs)
+                    for threads, runs in usages.items()}
+            self.row(f"{name}, two threads that decode ahead against none, wall clock",
+                     wall[0] / wall[2], "times")
 
     def part_vmt(self):
         """The whole simulation from .vmt against a bare fscanf loop over the same references."""
