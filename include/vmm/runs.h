@@ -4,9 +4,10 @@
  *
  * A run is a number of consecutive references of one thread to one page. A stretch of them, at most
  * one block of the file, comes with two dictionaries: the pages it touches, so that each is
- * interned once a stretch, and the shapes of its runs, of which a program has few:
+ * interned once a stretch, and the shapes of its runs, of which a program has few. (vmm writes
+ * each of them once a stretch; from another writer one may come twice.)
  *
- *     pages   | 0x4001 | 0x1ffeff | 0x4a3c |               VPNs, all different
+ *     pages   | 0x4001 | 0x1ffeff | 0x4a3c |               VPNs
  *     shapes  | fetch x1 | read x3 | 5, write at 2 |        VMMRunShape
  *     page    | 0 | 1 | 0 | 2 | 1 ...                       by run: index into pages
  *     shape   | 0 | 1 | 0 | 2 | 1 ...                       by run: index into shapes

@@ -130,7 +130,8 @@ bool vmt_files_get(VmtFiles *files, VmtCursor *cursor) {
     about.device = vmt_get_varint(&record);
     about.inode = vmt_get_varint(&record);
     uint64_t path_bytes = vmt_get_varint(&record);
-    if (record.bad || path_bytes > (uint64_t)(record.end - record.at)) {
+    if (record.bad || path_bytes > (uint64_t)(record.end - record.at) ||
+        memchr(record.at, '\0', (size_t)path_bytes) != NULL) {
         return false;
     }
     if (number >= 1 && number <= files->count && files->files[number - 1] != NULL) {

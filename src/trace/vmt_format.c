@@ -203,8 +203,8 @@ void vmt_block_put(const VmtBlock *block, uint8_t *bytes) {
 static bool vmt_block_within_limits(const VmtBlock *block) {
     bool of_references = block->type == VMT_BLOCK_RUNS || block->type == VMT_BLOCK_FULL;
     uint64_t sum = (uint64_t)block->reads + block->writes + block->fetches;
-    return block->raw_bytes <= VMT_RAW_MAX && block->packed_bytes <= VMT_PACKED_MAX &&
-           block->compression <= VMT_ZSTD &&
+    return block->type != 0 && block->raw_bytes <= VMT_RAW_MAX &&
+           block->packed_bytes <= VMT_PACKED_MAX && block->compression <= VMT_ZSTD &&
            (block->compression == VMT_ZSTD || block->raw_bytes == block->packed_bytes) &&
            (of_references ? block->entries >= 1 && block->entries <= VMT_ENTRIES
                           : block->references == 0) &&

@@ -182,6 +182,11 @@ static inline uint64_t vmt_unzigzag(uint64_t value) {
     return value >> 1 ^ (0 - (value & 1));
 }
 
+/* How many are missing is an account of the file's: it must not wrap around. */
+static inline uint64_t vmt_add_saturated(uint64_t a, uint64_t b) {
+    return b < UINT64_MAX - a ? a + b : UINT64_MAX;
+}
+
 /* ---- Headers -------------------------------------------------------------------------------- */
 
 uint64_t vmt_checksum(const void *bytes, size_t count);

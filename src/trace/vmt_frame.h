@@ -30,6 +30,11 @@ typedef struct VmtFramer {
     bool expects_gap;    /* damage was passed over: the next block need not follow the last one */
     Error stop;          /* why framing ended, if not at the end */
 
+    /* Headers that fit may name payloads that do not, each over the same bytes: see framer_may_sum.
+     */
+    uint64_t passed;         /* bytes stepped over in this pass */
+    uint64_t summed_in_vain; /* bytes of payloads whose checksum did not fit */
+
     uint64_t bad_records; /* places that were passed over */
     uint64_t damaged_bytes;
     Error bad_texts[VMM_TRACE_BAD_TEXTS]; /* of the first of them */

@@ -79,7 +79,9 @@ static void reader_fill_ring(VmtReader *reader) {
 
 static void reader_tell(VmtReader *reader, const VMMEvent *event) {
     reader->events++;
-    reader->lost_references += event->type == VMM_EVENT_LOST ? event->value : 0;
+    if (event->type == VMM_EVENT_LOST) {
+        reader->lost_references = vmt_add_saturated(reader->lost_references, event->value);
+    }
     if (reader->handler != NULL && !reader->mute) {
         reader->handler(reader->user, event);
     }
@@ -106,9 +108,17 @@ static int reader_bad_block(VmtReader *reader, const VmtSlot *slot, const char *
     return VMM_OK;
 }
 
+/* After all records of a block of events or files: were they as many as its header says? */
+static int reader_check_entries(VmtReader *reader, const VmtSlot *slot, uint32_t count) {
+    return count == slot->block.entries
+               ? VMM_OK
+               : reader_bad_block(reader, slot, "its records are not as many as its header says");
+}
+
 static int reader_tell_events(VmtReader *reader, const VmtSlot *slot) {
     VmtCursor cursor = {slot->raw, slot->raw + slot->block.raw_bytes, false};
-    while (cursor.at < cursor.end) {
+    uint32_t count = 0;
+    for (; cursor.at < cursor.end; count++) {
         VMMEvent event;
         if (!vmt_event_get(&cursor, &event)) {
             return reader_bad_block(reader, slot, "an event is damaged");
@@ -120,17 +130,18 @@ static int reader_tell_events(VmtReader *reader, const VmtSlot *slot) {
         reader->time_ns = event.time_ns != 0 ? event.time_ns : reader->time_ns;
         reader_tell(reader, &event);
     }
-    return VMM_OK;
+    return reader_check_entries(reader, slot, count);
 }
 
 static int reader_take_files(VmtReader *reader, const VmtSlot *slot) {
     VmtCursor cursor = {slot->raw, slot->raw + slot->block.raw_bytes, false};
-    while (cursor.at < cursor.end) {
+    uint32_t count = 0;
+    for (; cursor.at < cursor.end; count++) {
         if (!vmt_files_get(&reader->files, &cursor)) {
             return reader_bad_block(reader, slot, "a file is damaged");
         }
     }
-    return VMM_OK;
+    return reader_check_entries(reader, slot, count);
 }
 
 /* Does what a block asks for that holds no references to hand out. */
@@ -151,6 +162,10 @@ static int reader_pass_slot(VmtReader *reader, const VmtSlot *slot) {
         return reader_take_files(reader, slot);
     case VMT_BLOCK_INDEX:
         return VMM_OK;
+    case VMT_BLOCK_RUNS:
+        return reader_bad_block(reader, slot, "page runs in a trace of full addresses");
+    case VMT_BLOCK_FULL:
+        return reader_bad_block(reader, slot, "full addresses in a trace of page runs");
     default:
         reader->ignored_records++;
         return VMM_OK;
@@ -296,6 +311,18 @@ bool vmt_reader_can_seek(VmtReader *reader) {
     return reader->index.count > 0;
 }
 
+/* The index tells of a block of files that is not there, or is damaged. */
+static int reader_miss_files(VmtReader *reader, const VmtIndexLine *line) {
+    const char *found = "a damaged block of files";
+    const char *expected = "the files that the index tells of";
+    if (reader->skip_bad) {
+        vmt_framer_note_damage(&reader->framer, line->offset, found, expected);
+        return VMM_OK;
+    }
+    vmt_framer_describe(&reader->framer, line->offset, found, expected, true, reader->error);
+    return reader_end(reader, VMM_E_DAMAGED);
+}
+
 /* Files that are named by events behind the place that is gone to. */
 static int reader_take_files_before(VmtReader *reader, uint64_t reference) {
     for (size_t i = 0; i < reader->index.count; i++) {
@@ -304,10 +331,9 @@ static int reader_take_files_before(VmtReader *reader, uint64_t reference) {
             continue;
         }
         VmtSlot slot = {.state = 0};
-        int code = VMM_OK;
-        if (vmt_index_read_block(reader->source, line->offset, &slot)) {
-            code = reader_take_files(reader, &slot);
-        }
+        bool read = vmt_index_read_block(reader->source, line->offset, &slot) &&
+                    slot.block.type == VMT_BLOCK_FILES;
+        int code = read ? reader_take_files(reader, &slot) : reader_miss_files(reader, line);
         vmt_slot_free(&slot);
         if (code != VMM_OK) {
             return code;

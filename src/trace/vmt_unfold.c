@@ -140,7 +140,22 @@ static bool unfold_column(VmtRuns *to, const VmtCursor *cursor, uint32_t kind_co
     return true;
 }
 
-/* Continued runs follow a run of their kind on the page before; a reference's size fits 32 bits. */
+static bool unfold_begins_with_store(const VMMRunShape *shape) {
+    return shape->writes > 0 && shape->first_write == 0;
+}
+
+/* The order behind the first store is not kept: can the last page reference be what is asked? */
+static bool unfold_can_end(const VMMRunShape *shape, bool store) {
+    if (!store) {
+        return shape->first_write + shape->writes < shape->count || shape->writes == 0;
+    }
+    return shape->writes > 1 || (shape->writes == 1 && shape->first_write == shape->count - 1);
+}
+
+/*
+ * A continued run follows a run of its class on the page before, which can end with the store, or
+ * with the load, that it begins with: they are one reference, whose size fits 32 bits.
+ */
 static bool unfold_continues(const VMMRuns *runs) {
     uint64_t longest = (uint64_t)UINT32_MAX >> runs->page_shift;
     uint64_t chain = 0;
@@ -155,7 +170,8 @@ static bool unfold_continues(const VMMRuns *runs) {
         const VMMRunShape *before = &runs->shapes[runs->shape[i - 1]];
         chain = before->continued && before->count == 1 ? chain + 1 : 0;
         if (runs->pages[runs->page[i]] != runs->pages[runs->page[i - 1]] + 1 ||
-            before->fetch != shape->fetch || before->kernel != shape->kernel || chain > longest) {
+            before->fetch != shape->fetch || before->kernel != shape->kernel || chain > longest ||
+            !unfold_can_end(before, unfold_begins_with_store(shape))) {
             return false;
         }
     }

@@ -253,6 +253,15 @@ def _ops(run: Run, crossing_store: bool) -> list[int]:
             (loads + others if crossing_store else others + loads))
 
 
+def _must_continue(before: Run, run: Run) -> None:
+    """The last page reference of a run and the first one of the run it goes on in are the same."""
+    store = run.writes > 0 and run.first_write == 0
+    can = (before.writes > 1 or (before.writes == 1 and before.first_write == before.count - 1)
+           if store else before.writes == 0 or before.first_write + before.writes < before.count)
+    _must(can, "a reference that loads on one page and stores on the next")
+    _must((before.fetch, before.kernel) == (run.fetch, run.kernel), "the class of a continued run")
+
+
 def unfold(block: Block, page_shift: int) -> list[Reference]:
     """The references of a block of page runs."""
     runs = block_runs(block)
@@ -263,6 +272,7 @@ def unfold(block: Block, page_shift: int) -> list[Reference]:
         while i + reach + 1 < len(runs) and runs[i + reach + 1].continued:
             reach += 1
             _must(runs[i + reach].vpn == run.vpn + reach, "a continued run on the next page")
+            _must_continue(runs[i + reach - 1], runs[i + reach])
             if runs[i + reach].count > 1:
                 break
         ops = _ops(run, reach > 0 and runs[i + 1].first_write == 0)

@@ -106,6 +106,11 @@ VMMTraceInfo tracecmd_info_of(const TraceReading *input);
 /* Is this a .vmt whose end can be looked at first: no pipe, and not packed once more? */
 bool tracecmd_sees_index(const TraceReading *input);
 
+/* A trace's own account of what is missing: its sum must not wrap around. */
+static inline uint64_t tracecmd_add_lost(uint64_t lost, uint64_t more) {
+    return more < UINT64_MAX - lost ? lost + more : UINT64_MAX;
+}
+
 /* Both return CLI_GO_ON, or the status that ends the visit: CLI_OK when enough was seen. */
 typedef struct TraceVisit {
     int (*refs)(void *user, const VMMRef *refs, size_t count);

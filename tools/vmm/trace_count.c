@@ -107,7 +107,7 @@ int tracecmd_count_event(void *user, const VMMEvent *event) {
     TraceCount *count = user;
     count->events[event->type < TRACE_EVENT_TYPES ? event->type : 0]++;
     if (event->type == VMM_EVENT_LOST) { /* by damage, and then of no known process */
-        count->lost += event->value;
+        count->lost = tracecmd_add_lost(count->lost, event->value);
         return CLI_GO_ON;
     }
     uint32_t number = count_process(count, event->pid); /* may move the processes */

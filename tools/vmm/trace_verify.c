@@ -38,10 +38,15 @@ static int verify_refs(void *user, const VMMRef *refs, size_t count) {
 static int verify_event(void *user, const VMMEvent *event) {
     VerifyRun *run = user;
     if (event->type == VMM_EVENT_LOST) {
-        run->lost += event->value;
-        if (run->places++ < VERIFY_PLACES) {
-            printf("%s: behind reference %" PRIu64 ": at least %" PRIu64 " missing\n",
-                   run->input.path, run->input.references, event->value);
+        run->lost = tracecmd_add_lost(run->lost, event->value);
+        if (run->places++ >= VERIFY_PLACES) {
+            return CLI_GO_ON;
+        }
+        printf("%s: behind reference %" PRIu64 ": ", run->input.path, run->input.references);
+        if (event->value > 0) {
+            printf("at least %" PRIu64 " missing\n", event->value);
+        } else {
+            printf("events, files, or references that nobody counted are missing\n");
         }
     }
     return CLI_GO_ON;
