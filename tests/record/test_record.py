@@ -741,6 +741,47 @@ def foreign():
     equal(ends, ["status 0", "status 0"], "processes that ended")
 
 
+def elsewhere():
+    """Where the channel is out of reach a program runs unrecorded, and vmm says so."""
+    jail = FOLDER / "jail"
+    jail.mkdir()
+    shutil.copy(STATIC, jail / "static")
+    for words in (["chroot", str(jail), "/static", "exit", "5"],
+                  ["unshare", "-pf", "--mount-proc", "sh", "-c", "echo $$; exit 4"],
+                  ["setpriv", "--reuid", "65534", "--clear-groups", "sh", "-c", "id; exit 3"]):
+        native = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False) \
+            if shutil.which(words[0]) else None
+        if native is None or native.returncode not in (3, 4, 5):
+            continue  # not for this user
+        run = Run([], words)
+        equal((run.status, run.out), (native.returncode, native.stdout), f"{words}: what it did")
+        assert "1 program ran unrecorded" in run.err, run.err
+
+
+def pid_namespace():
+    """Processes that have other numbers inside than outside."""
+    words = ["unshare", "-pf", "sh", "-c", "echo $$; echo x | cat; exit 4"]
+    native = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    if native.returncode != 4:
+        return  # not for this user
+    run = Run(["-q"], words)
+    equal((run.status, run.out), (4, native.stdout), "what it did")
+    in_order(run.trace())
+    equal([rest for _, _, _, rest in run.trace().events("exit") if "signal" in rest], [], "kills")
+
+
+def no_temporary_folder():
+    """$TMPDIR is the program's alone."""
+    run = subprocess.run([VMM, "record", "-q", "-o", FOLDER / "t.vmt", "--", "sh", "-c",
+                          "echo $TMPDIR"], capture_output=True, text=True, timeout=60, check=False,
+                         env=dict(os.environ, TMPDIR="/nonexistent"))
+    equal((run.returncode, run.stdout, run.stderr), (0, "/nonexistent\n", ""), "what it did")
+
+
+def process_name():
+    equal(Run(["-q"], ["cat", "/proc/self/comm"]).out, "cat\n", "the name of the process")
+
+
 def fallback():
     """Without our tool: a plain warning, and Lackey."""
     environment = dict(os.environ, VMM_RECORDER="/nonexistent")
@@ -763,7 +804,8 @@ TESTS = [pages, straight_lines,
          every_address_is_mapped, heap, remap, shared_file, sysv, threads, fork, turns, killed_child,
          executes, spawned, executes_itself, deaths, pauses, begins_paused, limits, name_is_kept, descriptors, interrupted,
          passed_on, left_behind, toggled, full_disk, size_limit, no_place, destroys_nothing,
-         two_at_once, closed_streams, names_and_formats, no_program, foreign, fallback]
+         two_at_once, closed_streams, names_and_formats, no_program, foreign,
+         elsewhere, pid_namespace, no_temporary_folder, process_name, fallback]
 
 
 def main():

@@ -175,6 +175,8 @@ typedef struct Channel {
     uint32_t paused;
     /* 1: nothing is wanted any more: the program runs on alone. */
     uint32_t discard;
+    /* Processes for which there was no slot. */
+    uint32_t unrecorded;
 
     /* Free segments: a stack; the upper half of its head is a counter against ABA. */
     CHANNEL_ALIGNED(64) uint64_t free_head;

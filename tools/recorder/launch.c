@@ -6,8 +6,9 @@
  *
  * It stands where Valgrind's own launcher would: `vmm record` calls it for the program, and
  * Valgrind calls it again for each program that a recorded one starts. Being ours it finds the tool
- * without VALGRIND_LIB, and a program that the tool cannot record (of another architecture) runs
- * unrecorded instead of not at all.
+ * without VALGRIND_LIB, and a program that the tool cannot record (of another architecture, or one
+ * that may not open the channel: another user's, or one that sees another /proc) runs unrecorded
+ * instead of not at all.
  */
 #include <elf.h>
 #include <errno.h>
@@ -17,6 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "channel.h"
@@ -53,15 +56,24 @@ static int launch_open(const char *name) {
     return -1;
 }
 
-/* Is it an executable of another architecture? Scripts, and what cannot be read, are not. */
+/*
+ * Is it an executable of another architecture, or one with rights of its own (set-user-id), which
+ * Valgrind refuses? Scripts, and what cannot be read, are not.
+ */
 static int launch_is_foreign(const char *name) {
     Elf64_Ehdr header;
+    struct stat status;
     int fd = launch_open(name);
     if (fd < 0) {
         return 0;
     }
     ssize_t got = read(fd, &header, sizeof header);
+    int rights = fstat(fd, &status) == 0 && (status.st_mode & (S_ISUID | S_ISGID)) != 0;
+    rights |= fgetxattr(fd, "security.capability", NULL, 0) > 0;
     close(fd);
+    if (rights) {
+        return 1;
+    }
     return got == (ssize_t)sizeof header && memcmp(header.e_ident, ELFMAG, SELFMAG) == 0 &&
            (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_machine != EM_X86_64);
 }
@@ -85,10 +97,12 @@ static int channel_process_exists(uint32_t pid) {
     return pid != 0;
 }
 
-static Channel *launch_channel(char **argv) {
+/* `asked`: was a channel named at all? */
+static Channel *launch_channel(char **argv, int *asked) {
     static const char option[] = "--channel=";
     for (char **word = argv + 1; *word != NULL && (*word)[0] == '-'; word++) {
         if (strncmp(*word, option, sizeof option - 1) == 0) {
+            *asked = 1;
             int fd = open(*word + sizeof option - 1, O_RDWR | O_CLOEXEC);
             void *mapped =
                 fd < 0 ? MAP_FAILED : mmap(NULL, sizeof(Channel), PROT_READ, MAP_SHARED, fd, 0);
@@ -101,14 +115,29 @@ static Channel *launch_channel(char **argv) {
     return NULL;
 }
 
+/* As outside of all pid namespaces; process.c of the tool says why. */
+static uint32_t launch_own_pid(void) {
+    char text[32] = "";
+    ssize_t length = readlink("/proc/self", text, sizeof text - 1);
+    long pid = length > 0 ? strtol(text, NULL, 10) : 0;
+    return pid > 0 ? (uint32_t)pid : (uint32_t)getpid();
+}
+
 /* What is to be run instead of /proc/self/exe, which is this program by now; NULL: not known. */
-static char *launch_meant(char **argv) {
-    Channel *channel = launch_channel(argv);
-    int slot = channel != NULL ? channel_slot_of(channel, (uint32_t)getpid()) : -1;
+static char *launch_meant(Channel *channel) {
+    int slot = channel != NULL ? channel_slot_of(channel, launch_own_pid()) : -1;
     if (slot < 0 || channel->slots[slot].exec_path[0] == '\0') {
         return NULL;
     }
     return channel->slots[slot].exec_path;
+}
+
+/* Without the recorder. */
+static int launch_natively(char **program) {
+    unsetenv("VALGRIND_LIB");
+    execvp(*program, program);
+    fprintf(stderr, "vmmrec: error: cannot run '%s': %s\n", *program, strerror(errno));
+    return errno == ENOENT ? 127 : 126;
 }
 
 int main(int argc, char **argv) {
@@ -123,15 +152,14 @@ int main(int argc, char **argv) {
         return 1;
     }
     self[length] = '\0';
-    char *meant = launch_meant(argv);
+    int asked = 0;
+    Channel *channel = launch_channel(argv, &asked);
+    char *meant = launch_meant(channel);
     if (meant != NULL) {
         *program = meant;
     }
-    if (launch_is_foreign(*program)) {
-        unsetenv("VALGRIND_LIB");
-        execvp(*program, program);
-        fprintf(stderr, "vmmrec: error: cannot run '%s': %s\n", *program, strerror(errno));
-        return errno == ENOENT ? 127 : 126;
+    if ((asked && channel == NULL) || launch_is_foreign(*program)) {
+        return launch_natively(program);
     }
     snprintf(tool, sizeof tool, "%.*s/%s", (int)(strrchr(self, '/') - self), self, launch_tool);
     setenv("VALGRIND_LAUNCHER", self, 1);

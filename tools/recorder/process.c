@@ -20,10 +20,47 @@ static UInt process_live_threads;
 static Int process_child_slot = -1; /* reserved for the next fork */
 static UInt process_parent;         /* whose child this is, */
 static UInt process_parent_tid;     /* of which thread, */
-static Bool process_parent_sleeps;  /* and it does so until the child ends or calls exec */
+static Bool process_parent_sleeps;  /* until the child ends or calls exec, */
+static Bool process_child_tells;    /* so that the child tells of the fork */
 static Bool process_alone;          /* on a channel of its own */
 static Bool process_exiting;
 static Int process_status;
+
+/* Of Valgrind, for the inside of it: a copy of a descriptor where no program looks. */
+extern Int vgPlain_safe_fd(Int fd);
+
+/* ---- Numbers ------------------------------------------------------------------------------ */
+
+/*
+ * The number of this process outside of all pid namespaces, as far as its /proc is of outside: by
+ * it the recorder knows who lives.
+ */
+static UInt process_own_pid(void) {
+    HChar text[32];
+    SSizeT length = VG_(readlink)("/proc/self", text, sizeof text - 1);
+    text[length > 0 ? length : 0] = '\0';
+    Long pid = VG_(strtoll10)(text, NULL);
+    return pid > 0 ? (UInt)pid : (UInt)VG_(getpid)();
+}
+
+static Bool process_is_inside(void) {
+    return recorder_producer.pid != (UInt)VG_(getpid)();
+}
+
+Bool recorder_sees(UInt pid) {
+    HChar folder[32];
+    if (!process_is_inside()) {
+        return recorder_syscall(__NR_kill, pid, 0, 0, 0, 0) != -VKI_ESRCH;
+    }
+    VG_(sprintf)(folder, "/proc/%u", pid);
+    return process_own_pid() != recorder_producer.pid || /* /proc is another one now */
+           recorder_syscall(__NR_access, (ULong)folder, 0, 0, 0, 0) == 0;
+}
+
+static UInt process_own_tid(void) {
+    Int tid = VG_(gettid)();
+    return tid == VG_(getpid)() ? recorder_producer.pid : (UInt)tid;
+}
 
 /* ---- The channel -------------------------------------------------------------------------- */
 
@@ -74,7 +111,7 @@ static void process_go_alone(void) {
 }
 
 void recorder_attach(const HChar *channel_path) {
-    UInt pid = (UInt)VG_(getpid)();
+    UInt pid = process_own_pid();
     recorder_producer.slot = &recorder_slot;
     recorder_producer.pid = pid;
     recorder_producer.tid = pid;
@@ -89,6 +126,9 @@ void recorder_attach(const HChar *channel_path) {
         }
     }
     if (slot < 0) {
+        if (channel != NULL) {
+            __atomic_add_fetch(&channel->unrecorded, 1, __ATOMIC_RELAXED);
+        }
         process_go_alone();
         return;
     }
@@ -110,7 +150,7 @@ void recorder_use_thread(ThreadId tid) {
     UInt number = tid;
     if (tid < PROCESS_THREADS_MAX) {
         if (process_threads[tid] == 0) {
-            process_threads[tid] = (UInt)VG_(gettid)();
+            process_threads[tid] = process_own_tid();
         }
         number = process_threads[tid];
     }
@@ -120,7 +160,7 @@ void recorder_use_thread(ThreadId tid) {
 void recorder_thread_begins(ThreadId tid) {
     process_live_threads++;
     if (tid < PROCESS_THREADS_MAX) {
-        process_threads[tid] = (UInt)VG_(gettid)();
+        process_threads[tid] = process_own_tid();
     }
 }
 
@@ -146,6 +186,8 @@ void recorder_before_fork(ThreadId tid) {
     process_parent = recorder_producer.pid;
     recorder_use_thread(tid);
     process_parent_tid = recorder_producer.tid;
+    /* Inside of a pid namespace the parent does not learn the child's number. */
+    process_child_tells = process_parent_sleeps || process_is_inside();
 }
 
 void recorder_fork_begins(Bool sleeps) {
@@ -154,7 +196,7 @@ void recorder_fork_begins(Bool sleeps) {
 
 void recorder_after_fork(ThreadId tid, UInt child_pid, Bool vfork) {
     ChannelEvent event = {.flags = vfork ? RECORD_FORK_VFORK : 0, .value = child_pid};
-    if (process_parent_sleeps && process_child_slot >= 0) {
+    if (process_child_tells && process_child_slot >= 0) {
         process_child_slot = -1; /* the child has told all */
         return;
     }
@@ -169,10 +211,11 @@ void recorder_after_fork(ThreadId tid, UInt child_pid, Bool vfork) {
 }
 
 static int process_parent_is_gone(uint32_t parent) {
-    return VG_(getppid)() != (Int)parent;
+    Int now = VG_(getppid)();
+    return now == 0 ? !recorder_sees(parent) : now != (Int)parent; /* 0: it is outside */
 }
 
-/* The parent died before it could tell, or sleeps: the child tells it in the parent's name. */
+/* The parent died before it could tell, or does not: the child tells it in the parent's name. */
 static void process_tell_own_fork(UInt pid) {
     ChannelEvent event = {.type = RECORD_EVENT_FORK,
                           .flags = process_parent_sleeps ? RECORD_FORK_VFORK : 0,
@@ -185,19 +228,21 @@ static void process_tell_own_fork(UInt pid) {
 }
 
 void recorder_in_child(ThreadId tid) {
-    UInt pid = (UInt)VG_(getpid)();
+    UInt pid = process_own_pid();
     Int slot = process_child_slot;
     process_child_slot = -1;
     process_live_threads = 1;
     VG_(memset)(process_threads, 0, sizeof process_threads);
     if (slot < 0) {
         recorder_producer.pid = pid;
+        __atomic_add_fetch(&recorder_producer.channel->unrecorded, 1, __ATOMIC_RELAXED);
         process_go_alone();
         return;
     }
     process_use_slot(slot);
-    if (process_parent_sleeps || !channel_fork_wait(recorder_producer.channel, slot, process_parent,
-                                                    process_parent_is_gone)) {
+    recorder_producer.pid = pid;
+    if (process_child_tells || !channel_fork_wait(recorder_producer.channel, slot, process_parent,
+                                                  process_parent_is_gone)) {
         process_tell_own_fork(pid);
     }
     recorder_producer.pid = pid;
@@ -245,6 +290,60 @@ void __wrap_vgPlain_kill_self(Int signal_number) {
         process_tell_end(signal_number & 0x7f);
     }
     __real_vgPlain_kill_self(signal_number);
+}
+
+/*
+ * Valgrind refuses to run a program with rights of its own (set-user-id, capabilities) under a
+ * tool, and it cannot start one where the launcher is not to be seen (a jail). Such programs are
+ * not followed: they run unrecorded.
+ */
+extern const HChar *vgPlain_name_of_launcher;
+Bool __real_vgPlain_should_we_trace_this_child(const HChar *name, const HChar **argv);
+Bool __wrap_vgPlain_should_we_trace_this_child(const HChar *name, const HChar **argv);
+
+static Bool process_has_own_rights(const HChar *name) {
+    enum { SET_USER_OR_GROUP = 06000 };
+    struct vg_stat status;
+    return !sr_isError(VG_(stat)(name, &status)) &&
+           ((status.mode & SET_USER_OR_GROUP) != 0 ||
+            recorder_syscall(__NR_getxattr, (ULong)name, (ULong) "security.capability", 0, 0, 0) >
+                0);
+}
+
+Bool __wrap_vgPlain_should_we_trace_this_child(const HChar *name, const HChar **argv) {
+    enum { EXECUTABLE = 1 };
+    const HChar *launcher = vgPlain_name_of_launcher;
+    if (name != NULL && ((launcher != NULL && recorder_syscall(__NR_access, (ULong)launcher,
+                                                               EXECUTABLE, 0, 0, 0) != 0) ||
+                         process_has_own_rights(name))) {
+        return False;
+    }
+    return __real_vgPlain_should_we_trace_this_child(name, argv);
+}
+
+/*
+ * Valgrind makes two small files before the program starts, in $TMPDIR or not at all. What the
+ * program is given as $TMPDIR, rightly or not, need not be our concern.
+ */
+Int __wrap_vgPlain_mkstemp(const HChar *part_of_name, HChar *full_name);
+
+Int __wrap_vgPlain_mkstemp(const HChar *part_of_name, HChar *full_name) {
+    /* Not longer than any name that Valgrind would make. */
+    static const HChar *const folders[] = {"/tmp", "/var/tmp", "/dev/shm"};
+    static UInt made;
+    for (UInt i = 0; i < sizeof folders / sizeof folders[0]; i++) {
+        for (UInt tries = 0; tries < 100; tries++) {
+            VG_(sprintf)(full_name, "%s/vr%x.%x", folders[i], (UInt)VG_(getpid)(), made++);
+            SysRes opened = VG_(open)(full_name, VKI_O_CREAT | VKI_O_RDWR | VKI_O_EXCL, 0600);
+            if (!sr_isError(opened)) {
+                return vgPlain_safe_fd((Int)sr_Res(opened));
+            }
+            if (sr_Err(opened) != VKI_EEXIST) {
+                break;
+            }
+        }
+    }
+    return -1;
 }
 
 /*

@@ -4,15 +4,29 @@
  */
 #include "recorder.h"
 
+#include "pub_tool_clientstate.h"
+
 static const HChar *tool_channel;
 static Bool tool_begun;
+enum { TOOL_PR_SET_NAME = 15 };
 
 /* ---- Threads ------------------------------------------------------------------------------ */
+
+/* The name of a process is that of the program, not ours. */
+static void tool_name_process(void) {
+    const HChar *path = VG_(args_the_exename);
+    const HChar *slash = path != NULL ? VG_(strrchr)(path, '/') : NULL;
+    const HChar *name = slash != NULL ? slash + 1 : path;
+    if (name != NULL) {
+        recorder_syscall(__NR_prctl, TOOL_PR_SET_NAME, (ULong)name, 0, 0, 0);
+    }
+}
 
 static void tool_client_runs(ThreadId tid, ULong blocks) {
     recorder_use_thread(tid);
     if (!tool_begun) {
         tool_begun = True;
+        tool_name_process();
         recorder_restore_arguments(tid);
         recorder_tell_image(tid);
         recorder_tell_initial_stack(tid);

@@ -463,6 +463,7 @@ static void record_bury(Record *record) {
             record_stream_take(&record->stream, &part);
             record_queue_return(&record->queue, (unsigned)segment);
         } else if (part.pid == part.tid) {
+            record->unrecorded += part.replaced;
             record_stream_died(&record->stream, part.pid, record_how_it_ended(record, &part),
                                part.time_ns);
         }
@@ -546,6 +547,13 @@ static void record_say_why_it_ended(const Record *record) {
         cli_info("the trace ended at --stop-after; the program ran on");
     } else if (record->stream.end == RECORD_ENDED_SIZE) {
         cli_warning("the trace ended at --max-size; the program ran on unrecorded");
+    }
+    uint64_t unrecorded =
+        record->unrecorded + __atomic_load_n(&record->queue.channel->unrecorded, __ATOMIC_SEQ_CST);
+    if (unrecorded > 0) {
+        cli_warning("%" PRIu64 " program%s ran unrecorded: of another architecture, user or pid "
+                    "namespace, set-user-id, in a jail, or beyond %d processes at once",
+                    unrecorded, unrecorded == 1 ? "" : "s", (int)CHANNEL_SLOTS);
     }
     if (record->gave_up) {
         cli_warning("interrupted: processes that the program left behind run on unrecorded");

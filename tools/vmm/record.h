@@ -187,6 +187,7 @@ typedef struct Record {
     bool created;        /* the file of the trace, and nothing is in it yet */
     bool running;        /* the program */
     int wait_status;     /* once it is over */
+    uint64_t unrecorded; /* programs that took the place of recorded ones */
     bool gave_up;        /* by the user, while processes went on */
     bool told;           /* that processes go on */
     unsigned interrupts; /* before the program was over */
