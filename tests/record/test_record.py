@@ -827,6 +827,9 @@ if __name__ == "__main__":
     if not (BIN / "vmmrec").exists():
         print("1..1\nok 1 - vmm record # SKIP the recorder was not built: no Valgrind")
         sys.exit(0)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1):
+        if signal.getsignal(number) == signal.SIG_IGN:  # as behind nohup; programs inherit it
+            signal.signal(number, signal.SIG_DFL)
     os.environ.pop("LD_PRELOAD", None)  # the sanitizers' library is not for recorded programs
     with tempfile.TemporaryDirectory() as name:
         FOLDER = Path(name).resolve()
