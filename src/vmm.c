@@ -30,6 +30,7 @@
 #include "trace/trace.c"
 #include "trace/trace_vmt.c"
 #include "trace/vmt_behind.c"
+#include "trace/vmt_check.c"
 #include "trace/vmt_decode.c"
 #include "trace/vmt_events.c"
 #include "trace/vmt_format.c"

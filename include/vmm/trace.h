@@ -30,7 +30,8 @@ typedef struct VMMTraceOptions {
     const char *format;        /* a format's name, some with parameters ("csv:addr=1,op=2"); NULL
                                   or "auto": find out from the content */
     uint32_t threads;          /* that decode .vmt blocks ahead; 0: none, the caller's decodes */
-    uint32_t reserved;
+    uint32_t check; /* 1: what a .vmt says twice is compared, too: its index and its trailer
+                       with its blocks; a contradiction is a bad record */
 } VMMTraceOptions;
 
 /* What is known of a trace; valid at any time, final once vmm_trace_read() has returned 0. */

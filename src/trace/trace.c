@@ -53,6 +53,7 @@ struct VMMTrace {
     size_t path_size;
     uint64_t page_size;
     bool skip_bad;
+    bool check;
     unsigned threads;
     VmtReader *vmt; /* of a .vmt: reads in place of all that follows */
 
@@ -397,6 +398,7 @@ static int trace_open_vmt(VMMTrace *trace) {
         .bytes = trace->buffer,
         .count = trace->filled,
         .skip_bad = trace->skip_bad,
+        .check = trace->check,
         .threads = trace->threads,
     };
     return vmt_reader_open(&setup, &trace->vmt);
@@ -455,6 +457,7 @@ static int trace_take_options(VMMTrace *trace, const VMMTraceOptions *given) {
                given->struct_size < sizeof options ? given->struct_size : sizeof options);
     }
     trace->skip_bad = options.skip_bad_records != 0;
+    trace->check = options.check != 0;
     trace->threads = options.threads;
     trace->page_size = options.page_size != 0 ? options.page_size : TRACE_DEFAULT_PAGE_SIZE;
     return options.format == NULL || strcmp(options.format, "auto") == 0

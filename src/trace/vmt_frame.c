@@ -30,7 +30,7 @@ void vmt_framer_start(VmtFramer *framer, uint64_t offset, uint64_t ordinal, uint
     framer->offset = offset;
     framer->next_ordinal = ordinal;
     framer->next_first = first;
-    framer->expects_gap = false;
+    framer->expects_gap = framer->ended = false;
     framer->stop = (Error){.code = VMM_OK};
     framer->bad_records = framer->damaged_bytes = 0;
     framer->passed = framer->summed_in_vain = 0;
@@ -215,6 +215,8 @@ static bool framer_take_trailer(VmtFramer *framer, const VmtTrailer *trailer, Vm
         framer->next_ordinal = trailer->blocks;
         return true;
     }
+    framer->trailer = *trailer;
+    framer->ended = true;
     vmt_framer_step(framer, VMT_TRAILER_BYTES);
     size_t behind = vmt_framer_fill(framer, 1);
     if (behind > 0 && framer_pass_damage(framer, "more bytes", "the end of the file")) {

@@ -27,6 +27,8 @@ typedef struct VmtFramer {
 
     uint64_t next_ordinal;
     uint64_t next_first; /* references before the next block */
+    VmtTrailer trailer;  /* once it was reached whole */
+    bool ended;          /* it was */
     bool expects_gap;    /* damage was passed over: the next block need not follow the last one */
     Error stop;          /* why framing ended, if not at the end */
 

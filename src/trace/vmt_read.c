@@ -18,6 +18,7 @@
 #include "../base/compiler.h"
 #include "../base/memory.h"
 #include "../base/rng.h"
+#include "vmt_check.h"
 #include "vmt_decode.h"
 #include "vmt_events.h"
 #include "vmt_frame.h"
@@ -35,7 +36,9 @@ struct VmtReader {
     VmtRing *ring;
     VmtTrailer trailer;
     VmtIndex index; /* read by the first seek */
+    VmtCheck checked;
     bool skip_bad;
+    bool check;       /* what the file says twice is compared */
     bool mute;        /* the handler is not called */
     bool has_trailer; /* the file can be seeked, and its end is known */
     bool index_tried;
@@ -108,6 +111,68 @@ static int reader_bad_block(VmtReader *reader, const VmtSlot *slot, const char *
     return VMM_OK;
 }
 
+/* What the file says is not so: an error, or one more place that is passed over. */
+static int reader_object(VmtReader *reader, uint64_t offset, const char *found,
+                         const char *expected) {
+    if (reader->skip_bad) {
+        vmt_framer_note_damage(&reader->framer, offset, found, expected);
+        return VMM_OK;
+    }
+    vmt_framer_describe(&reader->framer, offset, found, expected, true, reader->error);
+    return VMM_E_DAMAGED;
+}
+
+/* Behind damage, what is missing would be told as a contradiction. */
+static bool reader_compares(const VmtReader *reader) {
+    return reader->check && reader->framer.damaged_bytes == 0;
+}
+
+/* A block is passed, of whatever type. */
+static int reader_compare_slot(VmtReader *reader, const VmtSlot *slot) {
+    char found[VMT_CHECK_BYTES];
+    if (!reader_compares(reader) || slot->block.type == 0 || slot->no_memory) {
+        return VMM_OK;
+    }
+    if (slot->block.type != VMT_BLOCK_INDEX) {
+        return vmt_check_block(&reader->checked, slot)
+                   ? VMM_OK
+                   : error_no_memory(reader->error, sizeof(VmtCheckLine), "checking the index");
+    }
+    if (slot->problem != NULL || vmt_check_index(&reader->checked, slot, found)) {
+        return VMM_OK;
+    }
+    return reader_object(reader, slot->offset, found, "what the blocks say");
+}
+
+/* At the end: the trailer, and the file header. */
+static int reader_compare_end(VmtReader *reader) {
+    if (!reader_compares(reader) || !reader->framer.ended) {
+        return VMM_OK;
+    }
+    const char *found = vmt_check_trailer(&reader->checked, &reader->framer.trailer);
+    int code = VMM_OK;
+    if (found != NULL) {
+        code = reader_object(reader, reader->framer.offset - VMT_TRAILER_BYTES, found,
+                             "what the blocks say");
+    }
+    if (code == VMM_OK && reader->header.original_references != 0 &&
+        reader->header.reduction == 0) {
+        code = reader_object(reader, 56, "references before a reduction",
+                             "none, in a trace that is not reduced");
+    }
+    return code;
+}
+
+/* An event names a file that came before it. */
+static int reader_compare_event(VmtReader *reader, const VmtSlot *slot, const VMMEvent *event) {
+    if (!reader_compares(reader) || event->file == 0 ||
+        vmt_reader_file(reader, event->file) != NULL) {
+        return VMM_OK;
+    }
+    return reader_object(reader, slot->offset, "an event that names a file which is not there",
+                         "a file that came before it");
+}
+
 /* After all records of a block of events or files: were they as many as its header says? */
 static int reader_check_entries(VmtReader *reader, const VmtSlot *slot, uint32_t count) {
     return count == slot->block.entries
@@ -128,6 +193,10 @@ static int reader_tell_events(VmtReader *reader, const VmtSlot *slot) {
             continue;
         }
         reader->time_ns = event.time_ns != 0 ? event.time_ns : reader->time_ns;
+        int code = reader_compare_event(reader, slot, &event);
+        if (code != VMM_OK) {
+            return code;
+        }
         reader_tell(reader, &event);
     }
     return reader_check_entries(reader, slot, count);
@@ -189,6 +258,10 @@ static int reader_finish(VmtReader *reader) {
         *reader->error = reader->framer.stop;
         return reader_end(reader, reader->framer.stop.code);
     }
+    int code = reader_compare_end(reader);
+    if (code != VMM_OK) {
+        return reader_end(reader, code);
+    }
     if (reader->references == 0) {
         error_set(reader->error, VMM_E_EMPTY,
                   "%s holds no references: %llu events and %llu bad places were found in it; check "
@@ -216,10 +289,11 @@ static int reader_next_block(VmtReader *reader) {
             return reader_finish(reader);
         }
         reader->current = slot;
-        if (reader_holds_references(reader, slot)) {
+        int code = reader_compare_slot(reader, slot);
+        if (code == VMM_OK && reader_holds_references(reader, slot)) {
             break;
         }
-        int code = reader_pass_slot(reader, slot);
+        code = code == VMM_OK ? reader_pass_slot(reader, slot) : code;
         if (code != VMM_OK) {
             return reader_end(reader, code);
         }
@@ -284,6 +358,7 @@ static void reader_start_pass(VmtReader *reader) {
     if (reader->ring != NULL) {
         vmt_ring_clear(reader->ring);
     }
+    reader->checked.count = reader->checked.index = reader->checked.events = 0;
     reader->framed = reader->told = false;
     reader->unfold = (VmtUnfold){0, 0};
     reader->next_ref = 0;
@@ -315,12 +390,8 @@ bool vmt_reader_can_seek(VmtReader *reader) {
 static int reader_miss_files(VmtReader *reader, const VmtIndexLine *line) {
     const char *found = "a damaged block of files";
     const char *expected = "the files that the index tells of";
-    if (reader->skip_bad) {
-        vmt_framer_note_damage(&reader->framer, line->offset, found, expected);
-        return VMM_OK;
-    }
-    vmt_framer_describe(&reader->framer, line->offset, found, expected, true, reader->error);
-    return reader_end(reader, VMM_E_DAMAGED);
+    int code = reader_object(reader, line->offset, found, expected);
+    return code == VMM_OK ? VMM_OK : reader_end(reader, code);
 }
 
 /* Files that are named by events behind the place that is gone to. */
@@ -349,6 +420,7 @@ int vmt_reader_seek(VmtReader *reader, uint64_t reference) {
         return code;
     }
     reader_start_pass(reader);
+    reader->check = false; /* what was passed over cannot be compared */
     vmt_framer_start(&reader->framer, line.offset, line.ordinal, line.first);
     reader->references = line.first;
     return reader_take_files_before(reader, reference);
@@ -449,6 +521,7 @@ int vmt_reader_open(const VmtReaderSetup *setup, VmtReader **reader) {
     fresh->source = setup->source;
     fresh->error = setup->error;
     fresh->skip_bad = setup->skip_bad;
+    fresh->check = setup->check;
     int code = reader_start(fresh, setup);
     if (code != VMM_OK) {
         vmt_reader_close(fresh);
@@ -466,6 +539,7 @@ void vmt_reader_close(VmtReader *reader) {
     vmt_files_free(&reader->files);
     vmt_header_free(&reader->header);
     vmt_index_free(&reader->index);
+    vmt_check_free(&reader->checked);
     vmt_framer_close(&reader->framer);
     memory_free(&memory_default, reader, 1, sizeof *reader);
 }

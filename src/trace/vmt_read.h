@@ -19,6 +19,7 @@ typedef struct VmtReaderSetup {
     const void *bytes; /* that were already read from the source */
     size_t count;
     bool skip_bad;
+    bool check; /* compare what the file says twice */
     unsigned threads;
 } VmtReaderSetup;
 

@@ -18,6 +18,7 @@
 #include "../../src/trace/source.c"
 #include "../../src/trace/trace.c"
 #include "../../src/trace/trace_vmt.c"
+#include "../../src/trace/vmt_check.c"
 #include "../../src/trace/vmt_decode.c"
 #include "../../src/trace/vmt_events.c"
 #include "../../src/trace/vmt_format.c"

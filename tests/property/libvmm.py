@@ -71,7 +71,7 @@ class TraceOptions(Structure):
     """VMMTraceOptions."""
     _fields_ = [("struct_size", c_uint32), ("skip_bad_records", c_uint32),
                 ("page_size", c_uint64), ("format", c_char_p), ("threads", c_uint32),
-                ("reserved", c_uint32)]
+                ("check", c_uint32)]
 
 
 class WriterOptions(Structure):

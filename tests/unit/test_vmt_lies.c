@@ -626,6 +626,118 @@ static void files_that_cannot_be_read_are_told(void **state) {
     }
 }
 
+/* ---- What is said twice --------------------------------------------------------------------- */
+
+/* Found only by who asks for it; with its place. */
+static void assert_contradicts(Lie *lie, const char *sentence, uint64_t offset) {
+    Told told;
+    told_open(&told, lie, (VMMTraceOptions){.threads = 0});
+    told_read(&told);
+    assert_int_equal(told.code, VMM_OK);
+    assert_int_equal(told.info.bad_records, 0);
+    told_close(&told);
+    for (uint32_t threads = 0; threads < 2; threads++) {
+        char place[64];
+        told_open(&told, lie, (VMMTraceOptions){.check = 1, .threads = threads});
+        told_read(&told);
+        assert_int_equal(told.code, sentence != NULL ? VMM_E_DAMAGED : VMM_OK);
+        told_close(&told);
+        told_open(&told, lie,
+                  (VMMTraceOptions){.check = 1, .skip_bad_records = 1, .threads = threads});
+        told_read(&told);
+        assert_int_equal(told.code, VMM_OK);
+        assert_int_equal(told.references, lie->first);
+        assert_int_equal(told.info.bad_records, sentence != NULL);
+        snprintf(place, sizeof place, "at byte %llu:", (unsigned long long)offset);
+        const char *text = vmm_trace_bad_record_text(told.trace, 0);
+        if (sentence != NULL && (strstr(text, sentence) == NULL || strstr(text, place) == NULL)) {
+            fail_msg("expected \"%s\" %s in: %s", sentence, place, text);
+        }
+        told_close(&told);
+    }
+    free(lie->bytes);
+}
+
+static Lie lie_of_all_types(void) {
+    Lie lie = lie_begin((VmtHeader){.flags = 0});
+    lie_loads(&lie, 1, 1);
+    lie_file(&lie, 1, "/lib", 4);
+    lie_event(&lie, (VMMEvent){.type = VMM_EVENT_MAP, .pid = 7, .file = 1});
+    lie_loads(&lie, 2, 3);
+    return lie;
+}
+
+static void index_lines_tell_what_blocks_tell(void **state) {
+    (void)state;
+    static const char *const sentences[] = {NULL,
+                                            "line 4 has another number of references",
+                                            "line 4 has another pid",
+                                            "line 4 has another tid",
+                                            "line 4 has another time",
+                                            "line 4 has another type",
+                                            "line 4 has another offset",
+                                            "an index of 3 lines for 4 blocks",
+                                            "names another one before it"};
+    for (size_t i = 0; i < VMM_COUNT_OF(sentences); i++) {
+        Lie lie = lie_of_all_types();
+        lie.blocks[3].references += i == 1;
+        lie.blocks[3].pid += i == 2;
+        lie.blocks[3].tid += i == 3;
+        lie.blocks[3].time_ns += i == 4;
+        lie.blocks[3].type = i == 5 ? VMT_BLOCK_FULL : VMT_BLOCK_RUNS;
+        lie.offsets[3] += i == 6;
+        lie.count -= i == 7;
+        lie_index(&lie, i == 8 ? 5 : 0);
+        lie_trailer(&lie);
+        assert_contradicts(&lie, sentences[i], lie.index);
+    }
+    Lie two = lie_of_all_types(); /* a second index block tells of what is behind the first */
+    lie_index(&two, 0);
+    uint64_t first = two.index;
+    lie_loads(&two, 3, 1);
+    lie_index(&two, first);
+    lie_trailer(&two);
+    assert_contradicts(&two, NULL, 0);
+}
+
+static void the_trailer_tells_what_blocks_tell(void **state) {
+    (void)state;
+    for (int wrong = 0; wrong < 3; wrong++) {
+        Lie lie = lie_of_all_types();
+        lie_index(&lie, 0);
+        lie.events += wrong == 1;
+        lie.index -= wrong == 2;
+        uint64_t at = lie.size;
+        lie_trailer(&lie);
+        assert_contradicts(&lie,
+                           wrong == 0   ? NULL
+                           : wrong == 1 ? "another number of events"
+                                        : "another place than that of the last index",
+                           at);
+    }
+    Lie lie = lie_of_all_types();
+    lie.events = VMT_EVENTS_UNKNOWN;
+    lie_end(&lie);
+    assert_contradicts(&lie, NULL, 0);
+}
+
+static void files_and_reductions_are_there(void **state) {
+    (void)state;
+    Lie lie = lie_of_all_types();
+    lie_event(&lie, (VMMEvent){.type = VMM_EVENT_MAP, .pid = 7, .file = 77});
+    uint64_t at = lie.offsets[lie.count - 1];
+    lie_end(&lie);
+    assert_contradicts(&lie, "names a file which is not there", at);
+    lie = lie_begin((VmtHeader){.original_references = 9});
+    lie_loads(&lie, 1, 1);
+    lie_end(&lie);
+    assert_contradicts(&lie, "references before a reduction", 56);
+    lie = lie_begin((VmtHeader){.original_references = 9, .reduction = 2});
+    lie_loads(&lie, 1, 1);
+    lie_end(&lie);
+    assert_contradicts(&lie, NULL, 0);
+}
+
 /* ---- Work ----------------------------------------------------------------------------------- */
 
 /* Thousands of headers name payloads of 4 MiB, over the same bytes; a good block comes behind. */
@@ -691,6 +803,9 @@ int main(void) {
         cmocka_unit_test(losses_add_up_to_what_a_number_holds),
         cmocka_unit_test(an_index_is_not_believed),
         cmocka_unit_test(files_that_cannot_be_read_are_told),
+        cmocka_unit_test(index_lines_tell_what_blocks_tell),
+        cmocka_unit_test(the_trailer_tells_what_blocks_tell),
+        cmocka_unit_test(files_and_reductions_are_there),
         cmocka_unit_test(damage_is_not_summed_again_and_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

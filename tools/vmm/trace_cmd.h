@@ -24,6 +24,7 @@ extern const CliCommand tracecmd_cut, tracecmd_merge, tracecmd_verify, tracecmd_
 typedef struct TraceCommon {
     const char *from, *page_size;
     bool skip_bad_records, quiet, help;
+    bool check; /* no flag: compare what the trace says twice */
 } TraceCommon;
 
 /* `type` holds a TraceCommon named common. */

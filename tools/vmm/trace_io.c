@@ -92,7 +92,8 @@ int tracecmd_open_input(const CliCommand *verb, TraceReading *input, const Trace
     VMMTraceOptions options = {.struct_size = sizeof options,
                                .skip_bad_records = common->skip_bad_records,
                                .page_size = input->page_size,
-                               .format = common->from};
+                               .format = common->from,
+                               .check = common->check};
     int code = vmm_trace_open(path, &options, &input->trace, error);
     if (code != VMM_OK) {
         cli_error("%s", error);

@@ -115,7 +115,7 @@ static int verify_run(const CliCommand *verb, int argc, char **argv) {
     VerifyRun run = {.input = {0}};
     int status = tracecmd_start(verb, argc, argv, &flags, &flags.common, &arguments, 1, 1, "TRACE");
     if (status == CLI_GO_ON) {
-        flags.common.skip_bad_records = true;
+        flags.common.skip_bad_records = flags.common.check = true;
         TraceVisit visit = {verify_refs, verify_event, &run};
         status = tracecmd_open_input(verb, &run.input, &flags.common, arguments.words[0]);
         if (status == CLI_OK) {
