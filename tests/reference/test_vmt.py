@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import random
+import struct
 import subprocess
 import sys
 import tempfile
@@ -162,6 +163,20 @@ def damage_is_seen(folder: Path) -> None:
         raise AssertionError(f"a flipped bit of byte {at} was not seen")
 
 
+def lies_are_told(folder: Path) -> None:
+    """vmm trace verify compares what a file says twice: a trailer with a right checksum may lie."""
+    data = bytearray((folder / "runs.vmt").read_bytes())
+    path = folder / "lie.vmt"
+    for more, status, said in ((0, 0, "good: vmt"), (1, 2, "another number of events")):
+        struct.pack_into("<Q", data, len(data) - 8,
+                         struct.unpack_from("<Q", data, len(data) - 8)[0] + more)
+        struct.pack_into("<Q", data, len(data) - 40, vmt.xxh64(bytes(data[-32:])))
+        path.write_bytes(data)
+        done = subprocess.run([str(libvmm.BIN / "vmm"), "trace", "verify", str(path)],
+                              check=False, stdout=subprocess.PIPE, text=True)
+        equal((done.returncode, said in done.stdout), (status, True), done.stdout)
+
+
 def hashes() -> None:
     """xxh64 against values of the reference implementation."""
     equal(vmt.xxh64(b""), 0xEF46DB3751D8E999)
@@ -179,6 +194,7 @@ def main() -> int:
         tap.run("page runs", lambda: round_trip(folder, "runs"))
         tap.run("full addresses", lambda: round_trip(folder, "full"))
         tap.run("damage is seen", lambda: damage_is_seen(folder))
+        tap.run("lies are told", lambda: lies_are_told(folder))
     return tap.finish()
 
 
