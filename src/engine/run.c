@@ -18,6 +18,7 @@
 enum {
     RUN_READ_REFS = 4096,        /* references read from the trace at a time */
     RUN_PROGRESS_REFS = 1 << 18, /* references between two calls of the progress callback */
+    RUN_MOST_LEFT_OUT = 1 << 22, /* references that the filter left out of one batch */
     RUN_BLOCK = 1 << 18,         /* elements of a block on the way back */
     RUN_NOTES = 512              /* notes of discarded pages in memory at a time */
 };
@@ -106,7 +107,9 @@ static int run_fill_batch(RunPass *pass) {
     Stream *stream = pass->stream;
     bool full = false;
     stream_next_batch(stream);
-    while (!full && !pass->ended && !stream_is_done(stream)) {
+    /* Where the filter leaves out all there is, a batch ends too: the watch has to be called. */
+    while (!full && !pass->ended && !stream_is_done(stream) &&
+           stream->batch.left_out < RUN_MOST_LEFT_OUT) {
         int status = VMM_OK;
         if (pass->by_runs && pass->runs == NULL) {
             status = run_read_runs(pass);

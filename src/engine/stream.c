@@ -17,6 +17,8 @@ static int stream_init(Stream *stream, const Settings *settings, unsigned addres
     stream->address_limit = settings_address_limit(settings, address_bits);
     stream->refs = settings->refs;
     stream->max_references = settings->max_accesses == 0 ? UINT64_MAX : settings->max_accesses;
+    stream->most_repeats = STREAM_MOST_REPEATS;
+    stream->most_in_one = STREAM_MOST_REPEATS / 8;
     stream->resume_vpn = UINT64_MAX;
     stream->users = 1;
     batch->capacity = capacity;
@@ -88,6 +90,7 @@ void stream_next_batch(Stream *stream) {
     stream->batch.count = 0;
     stream->batch.repeat = NULL;
     stream->batch.stores = NULL;
+    stream->batch.repeats = 0;
     stream->batch.run_count = 0;
     stream->batch.invalid_count = 0;
     stream->filtered += stream->batch.left_out;

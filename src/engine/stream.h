@@ -65,6 +65,7 @@ typedef struct Batch { /* arrays by element, a page reference and its repeats */
     size_t count;      /* elements */
     size_t run_count;
     size_t invalid_count;
+    uint64_t repeats;  /* of all elements */
     uint64_t left_out; /* references that the filter left out, in all */
     size_t capacity;
     uint64_t first; /* place of the first element in the stream */
@@ -72,6 +73,13 @@ typedef struct Batch { /* arrays by element, a page reference and its repeats */
 
 /* Page references that are split first and then interned together. */
 #define STREAM_STRETCH 4096
+
+/*
+ * A batch of page runs ends when its elements have that many repeats, and a run of more than an
+ * eighth of that becomes several elements: some machines take repeats one by one, and it is between
+ * batches that a run can be stopped.
+ */
+#define STREAM_MOST_REPEATS (1u << 21)
 
 /* What the runs of one shape become: one or two elements (see stream_runs.c). */
 typedef struct StreamShape {
@@ -107,7 +115,9 @@ typedef struct Stream {
     uint64_t filtered;   /* left out by the filter, in all batches */
     uint64_t places;     /* elements given out */
     uint64_t max_references;
-    uint64_t refs; /* REFS_ALL, ... */
+    uint32_t most_repeats; /* of a batch: STREAM_MOST_REPEATS, or less in tests */
+    uint32_t most_in_one;  /* page references of an element; the same for all passes of a run */
+    uint64_t refs;         /* REFS_ALL, ... */
     unsigned page_shift;
     uint32_t users;    /* machines that hold this stream */
     uint32_t last_pid; /* of the last reference, and its space */

@@ -12,7 +12,8 @@
  *
  * Then a run is two look-ups and one or two elements, without a branch that depends on its kind.
  * All else takes the slow way, run by run: what the filter leaves out, a run that goes on with a
- * reference of the run before, a page met first or beyond the limit, the end by max-accesses.
+ * reference of the run before, a page met first or beyond the limit, the end by max-accesses, a
+ * run of so many page references that it becomes several elements.
  *
  * The pages of the trace may be smaller than those of the machine. A reference that crosses into a
  * page of the trace that is the same page of the machine makes no second page reference there.
@@ -84,7 +85,7 @@ static StreamShape stream_shape(const Stream *stream, const VMMRunShape *shape) 
     uint8_t store = (uint8_t)((op & OP_KERNEL) | VMM_OP_WRITE);
     uint32_t loads = shape->first_write;
     bool plain = !shape->continued && !shape->kernel && shape->count <= PLAIN_COUNT &&
-                 stream_wants(stream, shape->fetch);
+                 shape->count <= stream->most_in_one && stream_wants(stream, shape->fetch);
     StreamShape made = {.plain = plain, .elements = 1};
     if (loads > 0) {
         made.op[0] = op;
@@ -131,6 +132,12 @@ int stream_begin_runs(Stream *stream, const VMMRuns *runs, Error *error) {
     return VMM_OK;
 }
 
+/* Whether the batch takes two elements more, and has not yet enough repeats. */
+static bool stream_has_room(const Stream *stream) {
+    const Batch *batch = &stream->batch;
+    return batch->count + 2 <= batch->capacity && batch->repeats < stream->most_repeats;
+}
+
 /* ---- One run, the slow way ------------------------------------------------------------------ */
 
 static void stream_put_element(Stream *stream, uint32_t page, uint8_t op, uint32_t repeat,
@@ -170,16 +177,14 @@ static uint64_t stream_run_key(const Stream *stream, const VMMRuns *runs, size_t
                                vpn >> (stream->page_shift - runs->page_shift));
 }
 
-/* Without the first page reference, which is none for this machine. */
-static void stream_drop_first(StreamRest *rest) {
-    rest->count--;
-    rest->continued = false;
-    if (rest->first_write > 0) {
-        rest->first_write--;
-        return;
-    }
-    rest->stores -= rest->stores != 0;
-    rest->first_write = rest->stores != 0 ? 0 : rest->count;
+/* Without the first `count` page references. */
+static void stream_drop(StreamRest *rest, uint32_t count) {
+    uint32_t loads = count < rest->first_write ? count : rest->first_write;
+    uint32_t behind = count - loads;
+    rest->count -= count;
+    rest->continued = rest->continued && count == 0;
+    rest->stores -= rest->stores < behind ? rest->stores : behind;
+    rest->first_write = rest->stores != 0 ? rest->first_write - loads : rest->count;
 }
 
 /* The first `count` page references. */
@@ -220,28 +225,32 @@ static void stream_put_rest(Stream *stream, Run *run, const StreamRest *rest, ui
     uint32_t elements = (uint32_t)(stream->batch.count - before);
     run->length += elements;
     run->repeats += rest->count - elements;
+    stream->batch.repeats += rest->count - elements;
     stream_count_rest(stream, run, rest);
 }
 
 /*
- * Page references beyond the limit: an element each, for each is a fault of its own. False: the
- * batch is full.
+ * The page references of a run in pieces that are not too long; those beyond the limit an element
+ * each, for each is a fault of its own. False: the batch is full.
  */
-static bool stream_put_invalid(Stream *stream, Run *run, const StreamRest *rest) {
+static bool stream_put_pieces(Stream *stream, Run *run, const StreamRest *rest, uint32_t page) {
     Batch *batch = &stream->batch;
     uint32_t *done = &stream->taking.done;
-    for (; *done < rest->count; ++*done) {
-        if (stream_is_full(stream)) {
+    uint32_t most = page == DIRECTORY_NO_PAGE ? 1 : stream->most_in_one;
+    while (*done < rest->count) {
+        if (!stream_has_room(stream)) {
             return false;
         }
-        bool store = *done >= rest->first_write && *done - rest->first_write < rest->stores;
-        StreamRest one = {.count = 1,
-                          .first_write = store ? 0 : 1,
-                          .stores = store,
-                          .op = rest->op,
-                          .continued = rest->continued && *done == 0};
-        batch->invalid[batch->invalid_count++] = run->space;
-        stream_put_rest(stream, run, &one, DIRECTORY_NO_PAGE);
+        StreamRest piece = *rest;
+        stream_drop(&piece, *done);
+        if (piece.count > most) {
+            stream_cut_rest(&piece, most);
+        }
+        if (page == DIRECTORY_NO_PAGE) {
+            batch->invalid[batch->invalid_count++] = run->space;
+        }
+        stream_put_rest(stream, run, &piece, page);
+        *done += piece.count;
     }
     *done = 0;
     return true;
@@ -261,7 +270,7 @@ static StreamRest stream_rest(const Stream *stream, const VMMRuns *runs, size_t 
                        .op = stream_shape_op(shape),
                        .continued = shape->continued};
     if (rest.continued && (taking->last_key == DIRECTORY_NO_KEY || taking->last_key == rest.key)) {
-        stream_drop_first(&rest);
+        stream_drop(&rest, 1); /* it is none for this machine */
     }
     uint64_t left = stream->max_references - stream->references;
     uint64_t before = taking->done != 0 ? taking->done : rest.continued;
@@ -279,11 +288,11 @@ static bool stream_add_run(Stream *stream, const VMMRuns *runs, size_t at) {
     StreamRest rest = stream_rest(stream, runs, at);
     bool finished = true;
     if (rest.count > 0 && rest.key == DIRECTORY_NO_KEY) {
-        finished = stream_put_invalid(stream, stream_run(stream), &rest);
+        finished = stream_put_pieces(stream, stream_run(stream), &rest, DIRECTORY_NO_PAGE);
     } else if (rest.count > 0) {
         uint32_t *local = &taking->local[runs->page[at]];
         *local = *local != 0 ? *local : directory_intern(&stream->directory, rest.key);
-        stream_put_rest(stream, stream_run(stream), &rest, *local);
+        finished = stream_put_pieces(stream, stream_run(stream), &rest, *local);
     }
     stream_put_origins(stream, runs, at, before);
     if (finished) {
@@ -319,10 +328,11 @@ static size_t stream_add_plain(Stream *stream, const VMMRuns *runs, size_t at, R
     size_t to = batch->count;
     size_t last = batch->capacity - 2;
     size_t count = stream_plain_runs(stream, runs, at);
+    uint64_t enough = (stream->most_repeats - batch->repeats) << 32; /* as fetches_all counts */
     uint64_t reads_writes = 0;
     uint64_t fetches_all = 0;
     size_t i = 0;
-    for (; i < count && to <= last; i++) {
+    for (; i < count && to <= last && fetches_all < enough; i++) {
         uint32_t id = local[page_at[i]];
         const StreamShape *shape = &shapes[shape_at[i]];
         if (VMM_UNLIKELY((id == 0) | !shape->plain)) {
@@ -342,6 +352,7 @@ static size_t stream_add_plain(Stream *stream, const VMMRuns *runs, size_t at, R
     stream->references += fetches_all >> 32;
     run->length += (uint32_t)elements;
     run->repeats += (fetches_all >> 32) - elements;
+    batch->repeats += (fetches_all >> 32) - elements;
     run->count[VMM_OP_READ] += reads_writes & UINT32_MAX;
     run->count[VMM_OP_WRITE] += reads_writes >> 32;
     run->count[VMM_OP_FETCH] += fetches_all & UINT32_MAX;
@@ -379,7 +390,7 @@ int stream_add_runs(Stream *stream, const VMMRuns *runs, bool *taken, Error *err
     int status = VMM_OK;
     batch->repeat = taking->repeat;
     batch->stores = taking->stores;
-    while (taking->at < runs->count && batch->count + 2 <= batch->capacity && !taking->ended) {
+    while (taking->at < runs->count && stream_has_room(stream) && !taking->ended) {
         const VMMRunShape *shape = &runs->shapes[runs->shape[taking->at]];
         if (stream_ends_here(stream, shape)) {
             taking->ended = true;

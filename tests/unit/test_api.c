@@ -4,6 +4,7 @@
  * one and in numbers, events, observation, results, whole traces through several machines, threads,
  * and what is left when the host has no memory.
  */
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -1439,6 +1440,53 @@ static void runs_can_be_watched_and_stopped(void **state) {
     }
 }
 
+/* Many references to one page, all one run of a .vmt. False: this build does not write .vmt. */
+static bool put_long_run(uint64_t references) {
+    enum { SOME = 1 << 16 };
+    VMMTraceWriterOptions options = {.struct_size = sizeof options};
+    VMMTraceWriter *writer = NULL;
+    VMMPackedRef *refs = malloc(SOME * sizeof *refs);
+    int file = open(path, O_WRONLY | O_TRUNC);
+    assert_true(file >= 0 && refs != NULL);
+    int status = vmm_trace_writer_open(file, &options, &writer, NULL);
+    for (size_t i = 0; i < SOME; i++) {
+        refs[i] = 0x1000; /* a read of one byte */
+    }
+    for (uint64_t i = 0; status == VMM_OK && i < references / SOME; i++) {
+        status = vmm_trace_write_packed(writer, 1, 1, refs, SOME);
+    }
+    assert_true(status == VMM_E_UNSUPPORTED || vmm_trace_writer_finish(writer) == VMM_OK);
+    vmm_trace_writer_close(writer);
+    close(file);
+    free(refs);
+    return status == VMM_OK;
+}
+
+/* Within one run of a .vmt, too, a run tells how far it is, and can be stopped. */
+static void long_runs_can_be_watched_and_stopped(void **state) {
+    (void)state;
+    static const char *const options[] = {"engine=generic", "tlb=off", "policy=approxlru:period=1",
+                                          "policy=opt", "policy=lru"};
+    enum { REFERENCES = 1 << 24, MOST = 1 << 22 };
+    if (!put_long_run(REFERENCES)) {
+        skip();
+    }
+    for (size_t i = 0; i < VMM_COUNT_OF(options); i++) {
+        for (uint64_t stop_at = 0; stop_at <= 1; stop_at++) {
+            VMM *vmm = make(options[i]);
+            VMMTrace *trace = open_trace(path);
+            Calls calls = {.stop_at = stop_at};
+            int status = vmm_run(&vmm, 1, trace, count_calls, &calls);
+            assert_int_equal(status, stop_at != 0 ? VMM_E_STOPPED : VMM_OK);
+            assert_true(stop_at != 0 ? calls.last.references <= MOST
+                                     : calls.count >= REFERENCES / MOST);
+            assert_true(stop_at != 0 || stats_of(vmm).accesses == REFERENCES);
+            vmm_trace_close(trace);
+            vmm_destroy(vmm);
+        }
+    }
+}
+
 /* ---- Threads ------------------------------------------------------------------------------------
  */
 
@@ -1709,6 +1757,7 @@ int main(void) {
         cmocka_unit_test(unfit_machines_are_refused),
         cmocka_unit_test(bad_records_end_a_run),
         cmocka_unit_test(runs_can_be_watched_and_stopped),
+        cmocka_unit_test(long_runs_can_be_watched_and_stopped),
         cmocka_unit_test(threads_do_not_disturb_each_other),
         cmocka_unit_test(one_failed_allocation_is_told),
         cmocka_unit_test(lasting_lack_of_memory_is_told),
