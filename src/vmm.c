@@ -94,6 +94,7 @@
 #include "../tools/vmm/record.c"
 #include "../tools/vmm/record_lackey.c"
 #include "../tools/vmm/record_launch.c"
+#include "../tools/vmm/record_native.c"
 #include "../tools/vmm/record_queue.c"
 #include "../tools/vmm/record_signals.c"
 #include "../tools/vmm/record_stream.c"

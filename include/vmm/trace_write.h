@@ -70,7 +70,10 @@ VMM_API uint32_t vmm_trace_write_file(VMMTraceWriter *writer, const VMMTraceFile
  */
 VMM_API int vmm_trace_write_time(VMMTraceWriter *writer, uint64_t time_ns);
 
-/* Ends the current block, so that what comes next begins one of its own (an order to keep). */
+/*
+ * Ends the current block, so that what comes next begins one of its own (an order to keep), and
+ * writes all so far to the file.
+ */
 VMM_API int vmm_trace_writer_flush(VMMTraceWriter *writer);
 
 typedef struct VMMTraceWriterInfo {

@@ -507,11 +507,13 @@ static int write_vmt_end(VMMTraceWriter *writer, uint64_t events) {
     return writer_put(writer, bytes, sizeof bytes);
 }
 
-static int vmt_finish(VMMTraceWriter *writer) {
+static int vmt_flush_all(VMMTraceWriter *writer) {
     int code = vmt_flush(writer);
-    if (code == VMM_OK) {
-        code = write_vmt_collect(writer, true);
-    }
+    return code == VMM_OK ? write_vmt_collect(writer, true) : code;
+}
+
+static int vmt_finish(VMMTraceWriter *writer) {
+    int code = vmt_flush_all(writer);
     return code == VMM_OK ? write_vmt_end(writer, writer->info.events) : code;
 }
 
@@ -640,7 +642,7 @@ static const TraceExport vmt_export = {
     .event = vmt_event,
     .file = vmt_file,
     .time = vmt_time,
-    .flush = vmt_flush,
+    .flush = vmt_flush_all,
     .finish = vmt_finish,
     .rescue = vmt_rescue,
     .close = vmt_close,

@@ -345,7 +345,10 @@ int vmm_trace_write_time(VMMTraceWriter *writer, uint64_t time_ns) {
 
 int vmm_trace_writer_flush(VMMTraceWriter *writer) {
     int code = writer_ready(writer);
-    return code == VMM_OK && writer->format->flush != NULL ? writer->format->flush(writer) : code;
+    if (code == VMM_OK && writer->format->flush != NULL) {
+        code = writer->format->flush(writer);
+    }
+    return code == VMM_OK ? writer_send(writer) : code;
 }
 
 /* After a failed write what the file holds is made whole, if the format can; the failure stays. */

@@ -351,8 +351,8 @@ def executes_itself():
 
 
 def deaths():
-    for words, status, end in ((["signal", "15"], 143, "signal 15"), (["crash"], 139, "signal 11"),
-                               (["signal", "9"], 137, "signal 9"), (["exit", "42"], 42, "status 42"),
+    for words, status, end in ((["signal", "15"], -15, "signal 15"), (["crash"], -11, "signal 11"),
+                               (["signal", "9"], -9, "signal 9"), (["exit", "42"], 42, "status 42"),
                                (["exit", "0"], 0, "status 0")):
         run = Run(["-q"], [ACTIONS, *words])
         equal(run.status, status, f"{words}: exit status")
@@ -479,7 +479,7 @@ def interrupted():
     equal(process.stdout.readline(), "ready\n", "the program")
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)
-    equal(process.returncode, 130, f"exit status; {err}")
+    equal(process.returncode, -signal.SIGINT, f"exit status; {err}")
     readable()
 
 
@@ -491,6 +491,64 @@ def passed_on():
     _, err = process.communicate(timeout=60)
     equal((process.returncode, err), (9, ""), "exit status and messages")
     readable()
+
+
+def all_passed_on():
+    """Signals that would end vmm go to the program, with the value that they carry."""
+    for number in (signal.SIGALRM, signal.SIGVTALRM, signal.SIGUSR2, signal.SIGPIPE,
+                   signal.SIGRTMIN + 3):
+        process = started(["-q"], [sys.executable, "-S", "-c",
+                                   "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, "
+                                   f"[{int(number)}])\nprint('ready', flush=True)\n"
+                                   f"print(int(signal.sigwait([{int(number)}])), flush=True)"])
+        equal(process.stdout.readline(), "ready\n", "the program")
+        os.kill(process.pid, number)
+        out, err = process.communicate(timeout=60)
+        equal((process.returncode, out, err), (0, f"{int(number)}\n", ""), f"signal {number}")
+        readable()
+    script = f"{VMM} record -q -o s.vmt -- {ACTIONS} signal 15; exit $?"
+    equal(record(script=script).returncode, 143, "what a shell shows")
+
+
+def killed_itself():
+    """What was recorded before a SIGKILL of vmm can be read, all but the last second."""
+    (FOLDER / "go").unlink(missing_ok=True)
+    process = started(["-q"], ["sh", "-c", "echo ready; while [ ! -e go ]; do sleep 0.1; done"])
+    equal(process.stdout.readline(), "ready\n", "the program")
+    deadline = time.monotonic() + 60
+    while (FOLDER / "s.vmt").stat().st_size < 10000 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    (FOLDER / "go").touch()
+    process.communicate(timeout=60)
+    (FOLDER / "go").unlink()
+    done = subprocess.run([VMM, "trace", "verify", FOLDER / "s.vmt"], capture_output=True,
+                          text=True, timeout=60, check=False)
+    found = re.search(r"(\d+) references are readable", done.stdout)
+    assert found and int(found[1]) > 10000, done.stdout + done.stderr
+
+
+def natively_compared():
+    """The run alone has the same input from the same place; pipes and other ends are told."""
+    (FOLDER / "lines.txt").write_text("one\ntwo\n")
+    code = "read rest; echo \"$rest\" >> seen.txt"
+    (FOLDER / "seen.txt").unlink(missing_ok=True)
+    run = record(script=f"(read first; {VMM} record --compare-native -o s.vmt -- sh -c '{code}') "
+                        "< lines.txt")
+    equal(run.returncode, 0, f"exit status; {run.stderr}")
+    equal((FOLDER / "seen.txt").read_text(), "two\ntwo\n", "what both read")
+    assert "times as long" in run.stderr, run.stderr
+    run = record(script=f"echo x | {VMM} record --compare-native -o s.vmt -- cat")
+    equal((run.returncode, run.stdout), (1, ""), "a pipe")
+    assert "cannot be read twice" in run.stderr, run.stderr
+    run = record("--compare-native", "-o", "s.vmt", "--", "sh", "-c",
+                 "test -e once && exit 3; touch once")
+    equal(run.returncode, 0, "exit status")
+    assert "unrecorded it ended with status 3, recorded with status 0" in run.stderr, run.stderr
+    assert "times as long" not in run.stderr, run.stderr
+    run = record("-o", "s.vmt", "--", ACTIONS, "print")
+    for text in (" pages, ", "of processor time", "--compare-native"):
+        assert text in run.stderr, run.stderr
 
 
 def left_behind():
@@ -513,6 +571,14 @@ def left_behind():
     out, err = process.communicate(timeout=60)
     equal((process.returncode, err), (6, ""), "exit status and messages")
     assert "bin" in out, "the process is waited for"
+    readable()
+    (FOLDER / "go").unlink(missing_ok=True)
+    run = subprocess.run([VMM, "record", "--left-behind", "leave", "-o", FOLDER / "s.vmt", "--",
+                          "sh", "-c", "while [ ! -e go ]; do sleep 0.1; done >/dev/null 2>&1 &"],
+                         capture_output=True, text=True, cwd=FOLDER, timeout=60, check=False)
+    (FOLDER / "go").touch()
+    equal(run.returncode, 0, f"exit status; {run.stderr}")
+    assert "run on unrecorded" in run.stderr, run.stderr
     readable()
 
 
@@ -719,6 +785,18 @@ def size_limit():
     assert 32 * 1024 < run.file.stat().st_size < 1024 * 1024, run.file.stat().st_size
 
 
+def progress():
+    """On a terminal, and by --progress: the line is drawn, and erased."""
+    for flags, expected in (([], False), (["--progress", "always"], True),
+                            (["--progress", "always", "-q"], False)):
+        words = " ".join([VMM, "record", *flags, "-o", "p.vmt", "--", ACTIONS, "print"])
+        run = subprocess.run(["script", "-qec", words, "/dev/null"], cwd=FOLDER, timeout=60,
+                             capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+                             env=dict(os.environ, VMM_PROGRESS_DELAY="0"))
+        equal(run.returncode, 0, f"{flags}: {run.stdout}")
+        equal("M references" in run.stdout, expected, f"{flags}: progress in {run.stdout!r}")
+
+
 def foreign():
     """A program of another architecture runs, unrecorded; the others are recorded."""
     source = FOLDER / "foreign.c"
@@ -792,6 +870,12 @@ def fallback():
     assert "Lackey" in run.stderr and "warning" in run.stderr, run.stderr
     trace = Trace((FOLDER / "l.txt").read_text())
     assert sum(1 for line in trace.lines if line[0] == "W") > 1000
+    assert "thousand times slower" in run.stderr, run.stderr
+    run = subprocess.run([VMM, "record", "--paused", "--", STATIC, "exit", "3"],
+                         capture_output=True, text=True, env=environment, cwd=FOLDER, timeout=60,
+                         check=False)
+    equal(run.returncode, 1, "exit status of a pause that Lackey has not")
+    assert "cannot be paused" in run.stderr, run.stderr
     missing = dict(environment, PATH="/nonexistent")
     run = subprocess.run([VMM, "record", "--", STATIC, "exit", "3"], capture_output=True,
                          text=True, env=missing, cwd=FOLDER, timeout=60, check=False)
@@ -804,8 +888,9 @@ TESTS = [pages, straight_lines,
          every_address_is_mapped, heap, remap, shared_file, sysv, threads, fork, turns, killed_child,
          executes, spawned, executes_itself, deaths, pauses, begins_paused, limits, name_is_kept, descriptors, interrupted,
          passed_on, left_behind, toggled, full_disk, size_limit, no_place, destroys_nothing,
-         two_at_once, closed_streams, names_and_formats, no_program, foreign,
-         elsewhere, pid_namespace, no_temporary_folder, process_name, fallback]
+         two_at_once, all_passed_on, killed_itself, natively_compared, progress, closed_streams,
+         names_and_formats, no_program, foreign, elsewhere, pid_namespace, no_temporary_folder,
+         process_name, fallback]
 
 
 def main():

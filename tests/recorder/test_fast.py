@@ -404,7 +404,7 @@ def through_record(place):
     equal(run_native([vmm, "record", "--fast", "-q", "-o", trace, "--", program, "end", "exit"])[0],
           7)
     equal(run_native([vmm, "record", "--fast", "-q", "-o", trace, "--", program, "end", "term"])[0],
-          143)
+          -15)
     status, _, err = run_native([vmm, "record", "--fast", "-o", trace, "--", "true"])
     equal(status, 0)
     assert "not compiled by vmm cc" in err, err

@@ -56,10 +56,17 @@ static const CliFlag recordcmd_flags[] = {
     {"fast", NULL, 0, NULL, NULL, "Recorder",
      "as --recorder fast; if the program is a compiler, it is run as by vmm cc",
      offsetof(RecordFlags, fast)},
+    {"left-behind", NULL, 0, "wait|leave", "wait", "What is recorded",
+     "processes that outlive the program: wait for them, or end the trace with the program",
+     offsetof(RecordFlags, left_behind)},
     {"compare-native", NULL, 0, NULL, NULL, "Messages",
-     "run the program once more afterwards, unrecorded and without its streams, and tell how "
-     "many times longer the recording took",
+     "run the program once more afterwards, unrecorded and with its output going nowhere, and "
+     "tell how many times longer the recording took; its input must be a file, or none",
      offsetof(RecordFlags, compare_native)},
+    {"progress", NULL, 0, "auto|always|never", "auto", "Messages",
+     "the line that tells how far it is, if standard error is a terminal; auto: unless standard "
+     "output is one, which the program writes to",
+     offsetof(RecordFlags, progress)},
     {"quiet", NULL, 'q', NULL, NULL, "Messages", "only errors on standard error",
      offsetof(RecordFlags, quiet)},
     {"help", NULL, 'h', NULL, NULL, "Messages", "show this help", offsetof(RecordFlags, help)},
@@ -164,6 +171,8 @@ static int record_check_flags(const Record *record) {
 static int record_read_flags(Record *record) {
     static const char *const fetches[] = {"none", "page", "all", NULL};
     static const char *const recorders[] = {"auto", "valgrind", "lackey", "fast", NULL};
+    static const char *const whens[] = {"auto", "always", "never", NULL};
+    static const char *const ends[] = {"wait", "leave", NULL};
     const RecordFlags *flags = &record->flags;
     unsigned recorder = RECORD_AUTO;
     record->fetches = CHANNEL_FETCHES_PAGE;
@@ -175,6 +184,12 @@ static int record_read_flags(Record *record) {
     }
     if (status == CLI_OK && flags->recorder != NULL) {
         status = record_choice("--recorder", flags->recorder, recorders, &recorder);
+    }
+    if (status == CLI_OK && flags->progress != NULL) {
+        status = record_choice("--progress", flags->progress, whens, &record->progress_when);
+    }
+    if (status == CLI_OK && flags->left_behind != NULL) {
+        status = record_choice("--left-behind", flags->left_behind, ends, &record->left_behind);
     }
     if (status == CLI_OK && flags->fast && recorder != RECORD_AUTO && recorder != RECORD_FAST) {
         status = cli_usage_error("record", "--fast and --recorder %s exclude each other",
@@ -408,6 +423,7 @@ static void record_is_over(Record *record) {
     record->running = false;
     record->ended = cli_now();
     record->interrupts = record_signals_interrupts();
+    record_signals_pass_to(0);
 }
 
 static void record_reap(Record *record) {
@@ -472,7 +488,7 @@ static void record_bury(Record *record) {
 
 /* The program is over, and some that it left behind are not. False: they are not waited for. */
 static bool record_waits(Record *record, size_t living) {
-    if (record_signals_interrupts() > record->interrupts) {
+    if (record->left_behind != 0 || record_signals_interrupts() > record->interrupts) {
         record->gave_up = true;
         return false;
     }
@@ -500,6 +516,17 @@ static bool record_idle(Record *record) {
            __atomic_load_n(&record->queue.channel->queue_tail, __ATOMIC_SEQ_CST);
 }
 
+/* Once a second what there is goes to the file: a SIGKILL of vmm loses no more than that. */
+static void record_flush(Record *record) {
+    double now = cli_now();
+    if (now > record->flushed + 1.0) {
+        record->flushed = now;
+        if (record->stream.end == RECORD_GOES_ON) {
+            record_stream_check(&record->stream, vmm_trace_writer_flush(record->stream.writer));
+        }
+    }
+}
+
 static void record_loop(Record *record) {
     RecordPart part;
     unsigned segment;
@@ -513,6 +540,7 @@ static void record_loop(Record *record) {
             goes_on = record_idle(record);
         }
         record_let_go(record);
+        record_flush(record);
         record_progress(record);
     }
     /* Whoever still runs is on its own. */
@@ -556,12 +584,13 @@ static void record_say_why_it_ended(const Record *record) {
                     unrecorded, unrecorded == 1 ? "" : "s", (int)CHANNEL_SLOTS);
     }
     if (record->gave_up) {
-        cli_warning("interrupted: processes that the program left behind run on unrecorded");
+        cli_warning("%sprocesses that the program left behind run on unrecorded",
+                    record->left_behind != 0 ? "" : "interrupted: ");
     }
     if (record->stream.process_count == 0 && record->stream.end == RECORD_GOES_ON) {
         cli_warning("nothing was recorded: the recorder never spoke; %s",
                     record->recorder == RECORD_FAST
-                        ? "was the program compiled by vmm cc, or ended at once?"
+                        ? "the program was not compiled by vmm cc, or its recorder could not start"
                         : "the program may be of another architecture, or may not be traced, or "
                           "ended before its first instruction");
     }
@@ -579,12 +608,30 @@ static void record_say_count(uint64_t count, const char *name, const char *endin
     fprintf(stderr, "%" PRIu64 " %s%s", count, name, count == 1 ? "" : ending);
 }
 
-static void record_say_slow_down(const Record *record) {
-    double native = record->flags.compare_native ? record_launch_native(record->words) : -1.0;
+static void record_say_status(int status) {
+    if (WIFSIGNALED(status)) {
+        fprintf(stderr, "signal %d", WTERMSIG(status));
+    } else {
+        fprintf(stderr, "status %d", WEXITSTATUS(status));
+    }
+}
+
+static void record_say_slow_down(Record *record) {
+    RecordNative *native = &record->native;
     double recorded = record->ended - record->started;
-    if (native > 0.0) {
+    if (!record->flags.compare_native) {
+        fputs("vmm: how many times longer that is than unrecorded, --compare-native tells\n",
+              stderr);
+    } else if (record_native_run(native, record->words) &&
+               native->wait_status != record->wait_status) {
+        fputs("vmm: unrecorded it ended with ", stderr);
+        record_say_status(native->wait_status);
+        fputs(", recorded with ", stderr);
+        record_say_status(record->wait_status);
+        fputs(": their times cannot be compared\n", stderr);
+    } else if (native->seconds > 0.0) {
         fprintf(stderr, "vmm: unrecorded it takes %.3f s: the recording took %.1f times as long\n",
-                native, recorded / native);
+                native->seconds, recorded / native->seconds);
     }
 }
 
@@ -612,7 +659,7 @@ static void record_say_what_is_left(const Record *record) {
     vmm_trace_close(trace);
 }
 
-static void record_summary(const Record *record) {
+static void record_summary(Record *record) {
     VMMTraceWriterInfo info = {.struct_size = (uint32_t)sizeof info};
     vmm_trace_writer_info(record->stream.writer, &info);
     const RecordStream *stream = &record->stream;
@@ -660,6 +707,13 @@ static int record_start(Record *record) {
     if (status == CLI_OK) {
         status = record_launch_choose(&record->recorder);
     }
+    if (status == CLI_OK && record->recorder == RECORD_LACKEY && record->flags.paused) {
+        cli_error("--paused: recording with Lackey, which cannot be paused");
+        status = CLI_FAILURE;
+    }
+    if (status == CLI_OK && record->flags.compare_native) {
+        status = record_native_check(&record->native);
+    }
     if (status == CLI_OK) {
         status = record_check_path(record);
     }
@@ -675,15 +729,19 @@ static int record_start(Record *record) {
     return status;
 }
 
+/* Where the program writes to the terminal itself, a line of ours would stand in its output. */
+static bool record_draws(const Record *record) {
+    return !record->flags.quiet && record->progress_when != RECORD_WHEN_NEVER &&
+           (record->progress_when == RECORD_WHEN_ALWAYS || !isatty(STDOUT_FILENO));
+}
+
 static int record_whole(Record *record) {
     int status = record_start(record);
     if (status != CLI_OK) {
         return status;
     }
-    /* Where the program writes to the terminal itself, a line of ours would stand in its output. */
-    bool progress = !record->flags.quiet && !isatty(STDOUT_FILENO);
-    cli_progress_init(&record->progress, progress, 0);
-    record->started = cli_now();
+    cli_progress_init(&record->progress, record_draws(record), 0);
+    record->started = record->flushed = cli_now();
     status = record->recorder == RECORD_LACKEY ? record_run_lackey(record) : record_run(record);
     record->ended = record->ended > 0.0 ? record->ended : cli_now();
     cli_progress_end(&record->progress);
@@ -730,6 +788,9 @@ static int record_main(const CliCommand *command, int argc, char **argv) {
     }
     free(record.own_path);
     cli_arguments_free(&arguments);
+    if (status > CLI_SIGNALLED && WIFSIGNALED(record.wait_status)) {
+        record_signals_die(WTERMSIG(record.wait_status));
+    }
     return status;
 }
 
@@ -741,8 +802,8 @@ const CliCommand cli_record_command = {
         "Runs the program under a recorder and writes every memory reference of it and of all "
         "processes that it starts to one trace: loads, stores, instruction fetches, what the "
         "kernel touches for it, and what happens to its address spaces (mappings, threads, fork, "
-        "exec, exit). The program's streams, exit status and signals are its own; a program that "
-        "a signal ends gives the status 128 and the signal's number. Ctrl-C goes to the program; "
+        "exec, exit). The program's streams, exit status and signals are its own; a signal that "
+        "ends it ends vmm, too. Ctrl-C goes to the program; "
         "the trace is complete up to its end. Recorded, a program runs about ten times longer, "
         "and each program that it starts some tenths of a second.",
     .examples = "vmm record -- sort words.txt\n"

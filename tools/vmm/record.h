@@ -6,6 +6,7 @@
  *     record_queue.c    the consumer's side of the channel to the recorded processes
  *     record_stream.c   segments of records into a trace: order, processes, limits
  *     record_launch.c   finds a recorder and starts the program under it
+ *     record_native.c   the program once more, unrecorded: the slow-down
  *     record_signals.c  Ctrl-C, what is passed on to the program, SIGUSR1
  *     record_lackey.c   the same with Lackey, whose text is read like a trace
  */
@@ -158,8 +159,19 @@ int record_launch_choose(RecordRecorder *recorder);
 pid_t record_launch(RecordRecorder recorder, const RecordQueue *queue, char **words);
 /* The same under Lackey, which writes text to the descriptor `log`. */
 pid_t record_launch_lackey(char **words, int log);
-/* Runs the program alone, its streams nowhere: how long it took, negative if it did not start. */
-double record_launch_native(char **words);
+
+/* ---- The program alone (record_native.c) ---------------------------------------------------- */
+
+typedef struct RecordNative {
+    off_t offset; /* of its input, a file; negative: there is none */
+    int wait_status;
+    double seconds;
+} RecordNative;
+
+/* Before the recording: can its input be read twice? CLI_OK, or CLI_FAILURE after a message. */
+int record_native_check(RecordNative *native);
+/* False after a message: it could not be started. */
+bool record_native_run(RecordNative *native, char **words);
 
 /* ---- The command (record.c) ----------------------------------------------------------------- */
 
@@ -167,8 +179,11 @@ typedef struct RecordFlags {
     const char *output, *codec, *format, *level;
     const char *fetches, *recorder;
     const char *start_after, *stop_after, *max_size;
+    const char *progress, *left_behind;
     bool fast, paused, compare_native, quiet, help;
 } RecordFlags;
+
+typedef enum RecordWhen { RECORD_WHEN_AUTO = 0, RECORD_WHEN_ALWAYS, RECORD_WHEN_NEVER } RecordWhen;
 
 /* One recording. */
 typedef struct Record {
@@ -183,15 +198,19 @@ typedef struct Record {
     char **words; /* the program and its arguments, then NULL */
     RecordQueue queue;
     RecordStream stream;
+    RecordNative native;
     pid_t pid;
-    bool created;        /* the file of the trace, and nothing is in it yet */
-    bool running;        /* the program */
-    int wait_status;     /* once it is over */
-    uint64_t unrecorded; /* programs that took the place of recorded ones */
-    bool gave_up;        /* by the user, while processes went on */
-    bool told;           /* that processes go on */
-    unsigned interrupts; /* before the program was over */
+    bool created;           /* the file of the trace, and nothing is in it yet */
+    bool running;           /* the program */
+    int wait_status;        /* once it is over */
+    uint64_t unrecorded;    /* programs that took the place of recorded ones */
+    unsigned progress_when; /* RecordWhen */
+    unsigned left_behind;   /* 1: processes that go on are not waited for */
+    bool gave_up;           /* while processes went on */
+    bool told;              /* that processes go on */
+    unsigned interrupts;    /* before the program was over */
     double started, ended;
+    double flushed; /* when what there was was written to the file */
     CliProgress progress;
 } Record;
 
@@ -205,6 +224,10 @@ int record_run_lackey(Record *record);
 /* Signals for vmm itself, from before the program starts (record_signals.c). */
 void record_signals_catch(Record *record);
 void record_signals_release(void);
+/* The process that signals are passed on to; 0: none. */
+void record_signals_pass_to(pid_t pid);
+/* Ends vmm as the signal ended the program, so that whoever waits for vmm sees the same. */
+void record_signals_die(int number);
 /* Interrupts by the user so far. */
 unsigned record_signals_interrupts(void);
 /* Was SIGUSR1 received since the last call? */

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +54,18 @@ static void record_lackey_write(RecordStream *stream, const VMMRef *refs, size_t
     record_stream_check_limits(stream);
 }
 
+/* Lines that are no records: what Valgrind has to say of the program, as a rule. */
+static void record_lackey_say_bad(const VMMTrace *trace) {
+    VMMTraceInfo info = {.struct_size = (uint32_t)sizeof info};
+    vmm_trace_info(trace, &info);
+    if (info.bad_records > 0) {
+        cli_warning("%" PRIu64 " line%s of Lackey %s no record and %s left out; the first: %s",
+                    info.bad_records, info.bad_records == 1 ? "" : "s",
+                    info.bad_records == 1 ? "was" : "were", info.bad_records == 1 ? "was" : "were",
+                    vmm_trace_bad_record_text(trace, 0));
+    }
+}
+
 /* Reads to the end in any case, or the program would wait for ever. */
 static int record_lackey_convert(Record *record, int fd) {
     char path[40];
@@ -76,6 +89,7 @@ static int record_lackey_convert(Record *record, int fd) {
     if (got < 0) {
         cli_error("what Lackey says cannot be read: %s", vmm_trace_error_text(trace));
     }
+    record_lackey_say_bad(trace);
     free(refs);
     vmm_trace_close(trace);
     return got < 0 ? cli_status((int)got) : CLI_OK;

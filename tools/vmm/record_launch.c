@@ -119,8 +119,9 @@ int record_launch_choose(RecordRecorder *recorder) {
                   "build vmm anew, or compile the program with vmm cc");
         return CLI_FAILURE;
     }
-    cli_warning("our Valgrind tool vmmrec is not there; recording with Lackey: a hundred times "
-                "slower, one process, no threads, no mappings, nothing of the kernel");
+    cli_warning("our Valgrind tool vmmrec is not there; recording with Lackey: about a "
+                "thousand times slower than the program, one stream without processes, threads "
+                "and mappings, nothing of the kernel");
     *recorder = RECORD_LACKEY;
     return CLI_OK;
 }
@@ -268,22 +269,4 @@ pid_t record_launch_lackey(char **words, int log) {
     pid_t pid = record_launch_start(RECORD_LACKEY, joined, NULL, log);
     record_launch_free(joined, words);
     return pid;
-}
-
-double record_launch_native(char **words) {
-    double started = cli_now();
-    int status = 0;
-    pid_t pid = fork();
-    if (pid == 0) {
-        int nowhere = open("/dev/null", O_RDWR);
-        for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
-            dup2(nowhere, fd);
-        }
-        signal(SIGXFSZ, SIG_DFL);
-        signal(SIGPIPE, SIG_DFL);
-        execvp(words[0], words);
-        _exit(RECORD_NOT_FOUND);
-    }
-    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
-    return pid > 0 ? cli_now() - started : -1.0;
 }
