@@ -224,7 +224,7 @@ def shares_a_file():
 
 def killed():
     for number in (9, 11, 15):
-        recording = Recording([SMALL, str(number)], status=128 + number)
+        recording = Recording([SMALL, str(number)], status=-number)
         equal(recording.ends(), [number], f"how it ended by signal {number}")
 
 
