@@ -804,7 +804,7 @@ const CliCommand cli_record_command = {
         "kernel touches for it, and what happens to its address spaces (mappings, threads, fork, "
         "exec, exit). The program's streams, exit status and signals are its own; a signal that "
         "ends it ends vmm, too. Ctrl-C goes to the program; "
-        "the trace is complete up to its end. Recorded, a program runs about ten times longer, "
+        "the trace is complete up to its end. Recorded, a program runs ten to fifty times longer, "
         "and each program that it starts some tenths of a second.",
     .examples = "vmm record -- sort words.txt\n"
                 "vmm record -o build.vmt -- gcc -c hello.c\n"
