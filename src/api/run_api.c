@@ -193,15 +193,15 @@ static int simulate(VMM *const *vmms, size_t count, Outlook *outlook, VMMTrace *
                     RunWatch *watch) {
     const Memory *memory = &vmms[0]->machine.memory;
     Error *error = &vmms[0]->error;
-    Machine **machines = memory_zalloc(memory, count, sizeof *machines);
-    if (machines == NULL) {
-        return error_no_memory(error, count * sizeof *machines, "a list of machines");
+    RunConsumer *consumers = memory_zalloc(memory, count, sizeof *consumers);
+    if (consumers == NULL) {
+        return error_no_memory(error, count * sizeof *consumers, "a list of machines");
     }
     for (size_t i = 0; i < count; i++) {
-        machines[i] = &vmms[i]->machine;
+        consumers[i] = run_machine(&vmms[i]->machine);
     }
-    int status = run_simulate(machines, count, vmms[0]->stream, outlook, trace, watch, error);
-    memory_free(memory, machines, count, sizeof *machines);
+    int status = run_simulate(consumers, count, vmms[0]->stream, outlook, trace, watch, error);
+    memory_free(memory, consumers, count, sizeof *consumers);
     return status;
 }
 

@@ -4,8 +4,8 @@
  *
  * A pass fills the stream's batch from the trace, in references or, where the trace has them, in
  * page runs. When the trace tells an event that matters, what has been read before it is the end of
- * a batch: it is finished first, by writing its page ids (first pass) or by simulating
- * it (second pass), and then the event is noted or applied.
+ * a batch: the consumers take it first, and then the event. The consumer of the first pass writes
+ * page ids, and notes the pages that events take.
  */
 #include "run.h"
 
@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "../base/spill.h"
-#include "../mm/discard.h"
 
 enum {
     RUN_READ_REFS = 4096,        /* references read from the trace at a time */
@@ -34,18 +33,16 @@ typedef struct RunNote {
 typedef struct RunPass {
     Stream *stream;
     VMMTrace *trace;
-    Outlook *outlook;
-    Machine *const *machines; /* NULL in the first pass */
+    const Outlook *outlook; /* for batches that carry it; NULL: none does */
+    RunConsumer *consumers;
     size_t count;
-    size_t alive; /* machines that have not stopped */
+    size_t alive; /* consumers that have not stopped */
     Error *error;
     int status; /* of what an event made necessary */
     bool by_runs;
     const VMMRuns *runs;        /* the stretch that is being taken, NULL: none */
     VMMRef refs[RUN_READ_REFS]; /* references read from the trace and not yet taken */
     size_t ref_count, taken;
-    RunNote notes[RUN_NOTES]; /* of the first pass, not yet written */
-    size_t note_count;
     bool ended; /* the trace */
 } RunPass;
 
@@ -289,50 +286,22 @@ static int run_read_outlook(Stream *stream, const Outlook *outlook, Error *error
                       batch->count * sizeof *batch->next, error);
 }
 
-static int run_write_notes(RunPass *pass) {
-    Outlook *outlook = pass->outlook;
-    if (pass->note_count == 0) {
-        return VMM_OK;
-    }
-    if (outlook->notes < 0) {
-        outlook->notes = spill_open(pass->error);
-        if (outlook->notes < 0) {
-            return pass->error->code;
-        }
-    }
-    int status = spill_write(outlook->notes, outlook->note_count * sizeof *pass->notes, pass->notes,
-                             pass->note_count * sizeof *pass->notes, pass->error);
-    outlook->note_count += pass->note_count;
-    pass->note_count = 0;
-    return status;
-}
-
-/* The batch is complete: writes its page ids, or simulates it. VMM_OK or an error. */
+/* The batch is complete: gives it to the consumers. VMM_OK or an error. */
 static int run_finish_batch(RunPass *pass) {
     const Batch *batch = &pass->stream->batch;
-    if (pass->machines == NULL) {
-        return spill_write(pass->outlook->file, batch->first * sizeof *batch->page, batch->page,
-                           batch->count * sizeof *batch->page, pass->error);
+    int status = VMM_OK;
+    if (pass->outlook != NULL) {
+        status = run_read_outlook(pass->stream, pass->outlook, pass->error);
     }
-    int status = run_read_outlook(pass->stream, pass->outlook, pass->error);
-    if (status == VMM_OK) {
-        pass->alive = 0;
-        for (size_t i = 0; i < pass->count; i++) {
-            pass->alive += engine_consume(pass->machines[i], batch) == VMM_OK;
+    pass->alive = 0;
+    for (size_t i = 0; status == VMM_OK && i < pass->count; i++) {
+        RunConsumer *consumer = &pass->consumers[i];
+        if (consumer->status == VMM_OK) {
+            consumer->status = consumer->batch(consumer->self, batch);
         }
+        pass->alive += consumer->status == VMM_OK;
     }
     return status;
-}
-
-/* A page is given up, in the first pass. */
-static void run_note(void *user, uint32_t page) {
-    RunPass *pass = user;
-    if (pass->note_count == RUN_NOTES && pass->status == VMM_OK) {
-        pass->status = run_write_notes(pass);
-    }
-    if (pass->status == VMM_OK) {
-        pass->notes[pass->note_count++] = (RunNote){.place = pass->stream->places, .page = page};
-    }
 }
 
 /* An event of the trace. What it makes necessary may fail: the pass then ends behind the call. */
@@ -356,17 +325,82 @@ static void run_on_event(void *user, const VMMEvent *event) {
     if (pass->status == VMM_OK && takes) {
         pass->status = directory_chain(&stream->directory, pass->error);
     }
-    if (pass->status != VMM_OK) {
-        return;
-    }
-    if (pass->machines == NULL && takes) {
-        discard_each(&discard, &stream->directory, run_note, pass);
-    }
-    for (size_t i = 0; pass->machines != NULL && i < pass->count; i++) {
-        if (pass->machines[i]->status == VMM_OK) {
-            discard_apply(pass->machines[i], event, takes ? &discard : NULL);
+    for (size_t i = 0; pass->status == VMM_OK && i < pass->count; i++) {
+        RunConsumer *consumer = &pass->consumers[i];
+        if (consumer->status == VMM_OK) {
+            consumer->status = consumer->event(consumer->self, event, takes ? &discard : NULL);
         }
     }
+}
+
+/* ---- Consumers ------------------------------------------------------------------------------ */
+
+static int run_machine_batch(void *self, const Batch *batch) {
+    return engine_consume(self, batch);
+}
+
+static int run_machine_event(void *self, const VMMEvent *event, const Discard *discard) {
+    Machine *machine = self;
+    discard_apply(machine, event, discard);
+    return machine->status;
+}
+
+RunConsumer run_machine(Machine *machine) {
+    return (RunConsumer){machine, run_machine_batch, run_machine_event, machine->status};
+}
+
+/* What the first pass is for: all page ids into a file, discarded pages into another. */
+typedef struct RunScout {
+    Outlook *outlook;
+    const Stream *stream;
+    RunNote notes[RUN_NOTES]; /* not yet written */
+    size_t note_count;
+    Error *error;
+    int status;
+} RunScout;
+
+static int run_write_notes(RunScout *scout) {
+    Outlook *outlook = scout->outlook;
+    if (scout->note_count == 0) {
+        return VMM_OK;
+    }
+    if (outlook->notes < 0) {
+        outlook->notes = spill_open(scout->error);
+        if (outlook->notes < 0) {
+            return scout->error->code;
+        }
+    }
+    int status = spill_write(outlook->notes, outlook->note_count * sizeof *scout->notes,
+                             scout->notes, scout->note_count * sizeof *scout->notes, scout->error);
+    outlook->note_count += scout->note_count;
+    scout->note_count = 0;
+    return status;
+}
+
+static int run_scout_batch(void *self, const Batch *batch) {
+    RunScout *scout = self;
+    return spill_write(scout->outlook->file, batch->first * sizeof *batch->page, batch->page,
+                       batch->count * sizeof *batch->page, scout->error);
+}
+
+/* A page is given up. */
+static void run_note(void *user, uint32_t page) {
+    RunScout *scout = user;
+    if (scout->note_count == RUN_NOTES && scout->status == VMM_OK) {
+        scout->status = run_write_notes(scout);
+    }
+    if (scout->status == VMM_OK) {
+        scout->notes[scout->note_count++] = (RunNote){.place = scout->stream->places, .page = page};
+    }
+}
+
+static int run_scout_event(void *self, const VMMEvent *event, const Discard *discard) {
+    RunScout *scout = self;
+    (void)event;
+    if (discard != NULL) {
+        discard_each(discard, &scout->stream->directory, run_note, scout);
+    }
+    return scout->status;
 }
 
 /* ---- Passes --------------------------------------------------------------------------------- */
@@ -376,7 +410,7 @@ static int run_pass(RunPass *pass, RunWatch *watch) {
     const Stream *stream = pass->stream;
     int status;
     pass->by_runs = vmm_trace_has_runs(pass->trace);
-    pass->alive = pass->machines == NULL ? 1 : pass->count;
+    pass->alive = pass->count;
     vmm_trace_on_event(pass->trace, run_on_event, pass);
     do {
         int filled = run_fill_batch(pass); /* what was read before a bad record is simulated */
@@ -397,10 +431,14 @@ int run_collect_outlook(Stream *stream, VMMTrace *trace, RunWatch *watch, Outloo
     if (outlook->file < 0) {
         return error->code;
     }
-    RunPass pass = {.stream = stream, .trace = trace, .outlook = outlook, .error = error};
+    RunScout scout = {.outlook = outlook, .stream = stream, .error = error};
+    RunConsumer consumer = {&scout, run_scout_batch, run_scout_event, VMM_OK};
+    RunPass pass = {
+        .stream = stream, .trace = trace, .consumers = &consumer, .count = 1, .error = error};
     int status = run_pass(&pass, watch);
+    status = status != VMM_OK ? status : consumer.status;
     if (status == VMM_OK) {
-        status = run_write_notes(&pass);
+        status = run_write_notes(&scout);
     }
     outlook->count = stream->places;
     run_identify(trace, &outlook->fingerprint, &outlook->references);
@@ -416,12 +454,12 @@ void run_free_outlook(Outlook *outlook) {
     }
 }
 
-int run_simulate(Machine *const *machines, size_t count, Stream *stream, Outlook *outlook,
+int run_simulate(RunConsumer *consumers, size_t count, Stream *stream, Outlook *outlook,
                  VMMTrace *trace, RunWatch *watch, Error *error) {
     RunPass pass = {.stream = stream,
                     .trace = trace,
                     .outlook = outlook,
-                    .machines = machines,
+                    .consumers = consumers,
                     .count = count,
                     .error = error};
     int status = run_pass(&pass, watch);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A whole trace through any number of machines: decoded once, interned once, simulated batch by
- * batch by each.
+ * A whole trace through any number of consumers, machines or analyses: decoded once, interned once,
+ * taken batch by batch by each.
  *
  * Policies that need the future (OPT) make a first pass necessary. It writes the page ids of the
  * run to a temporary file; a walk back through that file, block by block, then replaces each id by
@@ -14,6 +14,7 @@
 #define VMM_ENGINE_RUN_H
 
 #include "../../include/vmm/sim.h"
+#include "../mm/discard.h"
 #include "engine.h"
 
 /* Distances to the next reference of the same page, for all elements of a run. */
@@ -35,6 +36,20 @@ typedef struct RunWatch {
 } RunWatch;
 
 /*
+ * One that takes a pass: its batches, and between two of them the events that discard_counts(),
+ * with the pages that go (NULL: none). Either returns VMM_OK, or why this consumer takes no more.
+ */
+typedef struct RunConsumer {
+    void *self;
+    int (*batch)(void *self, const Batch *batch);
+    int (*event)(void *self, const VMMEvent *event, const Discard *discard);
+    int status; /* VMM_OK as long as it takes more */
+} RunConsumer;
+
+/* A machine that is attached to the stream's directory. */
+RunConsumer run_machine(Machine *machine);
+
+/*
  * The first pass: reads the trace to its end through a stream of its own, which it is given fresh.
  * VMM_OK, or an error of the trace, of the temporary file or of memory.
  */
@@ -43,11 +58,10 @@ int run_collect_outlook(Stream *stream, VMMTrace *trace, RunWatch *watch, Outloo
 void run_free_outlook(Outlook *outlook);
 
 /*
- * The pass that simulates. All machines are attached to the stream's directory. Returns the status
- * of the trace or of the watch; a machine that stops keeps its own status, and the run ends early
- * when none is left.
+ * The pass that simulates. Returns the status of the trace or of the watch; a consumer that stops
+ * keeps its own status, and the run ends early when none is left.
  */
-int run_simulate(Machine *const *machines, size_t count, Stream *stream, Outlook *outlook,
+int run_simulate(RunConsumer *consumers, size_t count, Stream *stream, Outlook *outlook,
                  VMMTrace *trace, RunWatch *watch, Error *error);
 
 #endif
