@@ -191,6 +191,7 @@ typedef struct VMMPolicyParameter {
     const char *name; /* NULL ends a list */
     uint64_t default_value, min, max;
     const char *help;
+    const char *choices; /* words separated by '|', whose places are the values; NULL: a number */
 } VMMPolicyParameter;
 
 typedef struct VMMPolicyInfo {
@@ -200,6 +201,8 @@ typedef struct VMMPolicyInfo {
     const char *source;  /* paper or book */
     VMMPolicyNeeds needs;
     const VMMPolicyParameter *parameters; /* NULL: none */
+    uint32_t variable_space; /* 1: takes as many frames as it wants and gives them up by itself */
+    uint32_t reserved;
 } VMMPolicyInfo;
 
 /* NULL past the last. */

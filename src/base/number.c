@@ -162,6 +162,19 @@ int name_matches(const char *a, const char *b) {
     return 1;
 }
 
+int64_t name_place(const char *names, const char *name) {
+    char word[64];
+    for (int64_t place = 0; *names != '\0'; place++) {
+        size_t length = strcspn(names, "|");
+        snprintf(word, sizeof word, "%.*s", (int)length, names);
+        if (name_matches(word, name)) {
+            return place;
+        }
+        names += length + (names[length] == '|');
+    }
+    return -1;
+}
+
 #undef KI
 #undef MI
 #undef GI

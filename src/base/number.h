@@ -29,4 +29,7 @@ void number_format_duration(uint64_t picoseconds, char *text, size_t size);
 /* Names match when they are equal but for case, '-' and '_'. */
 int name_matches(const char *a, const char *b);
 
+/* The place of `name` among `names`, "a|b|c", or -1. */
+int64_t name_place(const char *names, const char *name);
+
 #endif

@@ -59,20 +59,6 @@ static void *option_place(Settings *settings, const VMMOption *option) {
     return (char *)settings + option_offsets[option - option_table];
 }
 
-/* The place of `text` in "a|b|c", or -1. */
-static int64_t choice_index(const char *choices, const char *text) {
-    char word[64];
-    for (int64_t index = 0; *choices != '\0'; index++) {
-        size_t length = strcspn(choices, "|");
-        snprintf(word, sizeof word, "%.*s", (int)length, choices);
-        if (name_matches(word, text)) {
-            return index;
-        }
-        choices += length + (choices[length] == '|');
-    }
-    return -1;
-}
-
 static void choice_word(const char *choices, uint64_t index, char *text, size_t size) {
     for (; index > 0; index--) {
         choices += strcspn(choices, "|") + 1;
@@ -158,7 +144,7 @@ static int set_number(const VMMOption *option, const char *text, uint64_t *place
 
 static int set_choice(const VMMOption *option, const char *text, uint64_t *place, Error *error) {
     const char *choices = option->type == VMM_OPTION_SWITCH ? "off|on" : option->choices;
-    int64_t index = choice_index(choices, text);
+    int64_t index = name_place(choices, text);
     if (index < 0) {
         return error_set(error, VMM_E_USAGE, "%s: found \"%.60s\", expected one of %s",
                          option->name, text, choices);

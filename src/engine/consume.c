@@ -116,7 +116,21 @@ static void consume_enter(Machine *machine, uint32_t space) {
 
 /* Whether the batch must be simulated run by run. */
 static bool consume_by_run(const Machine *machine) {
-    return machine->settings.scope == SCOPE_PROCESS || machine->settings.tlb_switch == TLB_FLUSH;
+    return machine->settings.scope == SCOPE_PROCESS || machine->settings.tlb_switch == TLB_FLUSH ||
+           machine->policy.type->uses_clock;
+}
+
+/* The page references [from, to), all of process `space`. */
+static size_t consume_run(Machine *machine, uint32_t space, const Batch *batch, size_t from,
+                          size_t to, EngineLoop *loop) {
+    Pool *pool = machine_pool(machine, space);
+    Policy *policy = pool->policy;
+    policy->space = space;
+    policy->time_of = machine->times;
+    policy->away = policy->clock - machine->times[space];
+    size_t reached = consume_stretch(machine, pool, batch, from, to, loop);
+    machine->times[space] = policy->clock - policy->away;
+    return reached;
 }
 
 /* Counts the references among the first `count` page references of an element. */
@@ -168,8 +182,7 @@ static size_t consume_batch(Machine *machine, const Batch *batch, EngineLoop *lo
     for (const Run *run = batch->runs; run < batch->runs + batch->run_count; run++) {
         consume_enter(machine, run->space);
         size_t end = first + run->length;
-        Pool *pool = machine_pool(machine, run->space);
-        size_t reached = consume_stretch(machine, pool, batch, first, end, loop);
+        size_t reached = consume_run(machine, run->space, batch, first, end, loop);
         if (reached < end) {
             return reached + 1;
         }

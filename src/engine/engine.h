@@ -32,6 +32,13 @@ EngineLoop *engine_specialised(const PolicyType *type);
  */
 int engine_consume(Machine *machine, const Batch *batch);
 
+/* `count` page references are made, for policies that use the clock. */
+static inline void engine_tick_clock(Policy *policy, const PolicyType *type, uint64_t count) {
+    if (type->uses_clock) {
+        policy->clock += count;
+    }
+}
+
 /* For policies that need the future: tells the policy of this reference and the next one. */
 static inline void engine_tell_future(Policy *policy, const Batch *batch, size_t i) {
     policy->now = batch->first + i;

@@ -72,6 +72,7 @@ static bool generic_reference(Machine *machine, Pool *pool, const Batch *batch, 
     bool tlb_hit;
     bool resident;
     machine->eviction_count = 0;
+    engine_tick_clock(policy, policy->type, 1);
     if (policy->type->info.needs == VMM_NEEDS_FUTURE) {
         engine_tell_future(policy, batch, i);
     }
@@ -86,7 +87,7 @@ static bool generic_reference(Machine *machine, Pool *pool, const Batch *batch, 
     if (resident && write) {
         machine_write(machine, pool, page, frame);
     }
-    if (policy_is_parting(policy) && !machine_part(machine, pool)) {
+    if (policy_has_asked(policy) && !machine_part(machine, pool)) {
         return false;
     }
     if (machine->observer != NULL) {
@@ -97,6 +98,7 @@ static bool generic_reference(Machine *machine, Pool *pool, const Batch *batch, 
 
 /* A page reference beyond the limit: it stands alone. False: the machine must stop. */
 static bool generic_invalid(Machine *machine, const Pool *pool, const Batch *batch, size_t i) {
+    engine_tick_clock(pool->policy, pool->policy->type, 1);
     machine_invalid(machine, batch->invalid[machine->invalid_seen++]);
     if (machine->observer != NULL) {
         machine->eviction_count = 0;

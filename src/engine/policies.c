@@ -56,6 +56,18 @@ static int policy_unknown_param(const PolicyType *type, const char *name, Error 
                      type->info.name, name, length > 0 ? known : "none");
 }
 
+/* A parameter whose value is one of some words. */
+static int policy_set_choice(PolicySpec *spec, size_t index, const char *word, Error *error) {
+    const VMMPolicyParameter *param = &spec->type->info.parameters[index];
+    int64_t place = name_place(param->choices, word);
+    if (place < 0) {
+        return error_set(error, VMM_E_USAGE, "%s: %s is \"%.60s\", expected one of %s",
+                         spec->type->info.name, param->name, word, param->choices);
+    }
+    spec->params[index] = (uint64_t)place;
+    return VMM_OK;
+}
+
 /* One name=value. */
 static int policy_set_param(PolicySpec *spec, char *assignment, Error *error) {
     const PolicyType *type = spec->type;
@@ -70,6 +82,9 @@ static int policy_set_param(PolicySpec *spec, char *assignment, Error *error) {
         return policy_unknown_param(type, assignment, error);
     }
     const VMMPolicyParameter *param = &type->info.parameters[index];
+    if (param->choices != NULL) {
+        return policy_set_choice(spec, index, equals + 1, error);
+    }
     uint64_t value;
     int status = number_parse_count(equals + 1, &value);
     if (status == NUMBER_BAD) {
@@ -110,7 +125,9 @@ int policy_parse(const char *text, PolicySpec *spec, Error *error) {
         params = next;
     }
     if (status == VMM_OK && spec->type->check != NULL) {
-        status = spec->type->check(spec->params, error);
+        char sentence[VMM_ERROR_TEXT_BYTES] = "";
+        status = spec->type->check(spec->params, sentence);
+        status = status == VMM_OK ? VMM_OK : error_set(error, status, "%s", sentence);
     }
     return status;
 }

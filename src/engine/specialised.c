@@ -52,7 +52,7 @@ VMM_ALWAYS_INLINE bool specialised_miss(Machine *machine, Pool *pool, const Batc
             machine_write(machine, pool, page, frame);
         }
     }
-    if (policy_is_parting(pool->policy) && !machine_part(machine, pool)) {
+    if (policy_has_asked(pool->policy) && !machine_part(machine, pool)) {
         return false;
     }
     return machine->status == VMM_OK;
@@ -76,7 +76,7 @@ VMM_ALWAYS_INLINE bool specialised_hit(Machine *machine, Pool *pool, uint32_t pa
         tlb->written[entry] = 1;
         machine_write(machine, pool, page, tlb->frame[entry]);
     }
-    return !type->parts_on_touch || !policy_is_parting(pool->policy) || machine_part(machine, pool);
+    return !type->parts_on_touch || !policy_has_asked(pool->policy) || machine_part(machine, pool);
 }
 
 /* Whether the policy can be told of touches in a row at once. */
@@ -95,6 +95,7 @@ VMM_ALWAYS_INLINE void specialised_repeat(Tlb *tlb, Policy *policy, uint32_t ent
     if (note == TLB_NOTE_COUNT) {
         tlb->stamp[entry] += *count;
     }
+    engine_tick_clock(policy, type, *count);
     if (touches && type->touch_many != NULL && *count != 0) {
         type->touch_many(policy, tlb->frame[entry], *count);
     }
@@ -122,6 +123,7 @@ VMM_ALWAYS_INLINE bool specialised_each(Machine *machine, Pool *pool, const Batc
             specialised_repeat(tlb, pool->policy, slot - 1, &left, type, note, touches, touched);
             return true;
         }
+        engine_tick_clock(pool->policy, type, 1);
         bool going =
             slot != 0 ? specialised_hit(machine, pool, page, slot - 1, write, type, note, touches)
                       : specialised_miss(machine, pool, batch, page, write, type);
@@ -140,7 +142,7 @@ VMM_ALWAYS_INLINE bool specialised_tlb_waits(TlbNote note) {
 
 /* Whether the touches of a policy can wait for the next miss. */
 VMM_ALWAYS_INLINE bool specialised_policy_waits(const PolicyType *type) {
-    return type->touch_last && !type->parts_on_touch && type->dirtied == NULL;
+    return type->touch_last && !type->parts_on_touch && !type->uses_clock && type->dirtied == NULL;
 }
 
 /*
@@ -200,6 +202,7 @@ VMM_ALWAYS_INLINE size_t specialised_loop(Machine *machine, Pool *pool, const Ba
         }
         bool write = (ops[i] & OP_WRITE_BIT) != 0;
         uint32_t slot = slot_of[page];
+        engine_tick_clock(policy, type, 1);
         if (type->info.needs == VMM_NEEDS_FUTURE) {
             engine_tell_future(policy, batch, i);
         }
@@ -244,6 +247,7 @@ VMM_ALWAYS_INLINE size_t specialised_loop_without_tlb(Machine *machine, Pool *po
                                                       const PolicyType *type) {
     for (size_t i = from; i < to; i++) {
         bool write = (batch->op[i] & OP_WRITE_BIT) != 0;
+        engine_tick_clock(pool->policy, type, 1);
         if (type->info.needs == VMM_NEEDS_FUTURE) {
             engine_tell_future(pool->policy, batch, i);
         }

@@ -81,14 +81,34 @@ static bool machine_evict(Machine *machine, Pool *pool, uint32_t frame) {
     return true;
 }
 
+/* The number of resident pages is about to change in the page reference under way. */
+static void machine_settle(Pool *pool) {
+    if (pool->policy->type->uses_clock) {
+        pool_settle(pool, pool->policy->clock - 1);
+    }
+}
+
 static void machine_give_back(Machine *machine, Pool *pool, uint32_t frame) {
     pool_give_back(pool, frame);
     machine->frames_used--;
 }
 
+/* The page in `frame` leaves: the write that the policy asked for is done by that. */
+static void machine_cancel_write(Policy *policy, uint32_t frame) {
+    VMMPolicyList *writing = &policy->writing;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < writing->count; i++) {
+        if (writing->frames[i] != frame) {
+            writing->frames[kept++] = writing->frames[i];
+        }
+    }
+    writing->count = kept;
+}
+
 /* A frame for a new page: a free one, or the victim's. */
 static uint32_t machine_find_frame(Machine *machine, Pool *pool) {
     int status = VMM_OK;
+    machine_settle(pool);
     uint32_t frame = pool_take_frame(pool, &machine->memory, &status);
     if (frame != POOL_NO_FRAME) {
         machine->frames_used++;
@@ -103,6 +123,7 @@ static uint32_t machine_find_frame(Machine *machine, Pool *pool) {
     }
     frame = pool->policy->type->victim(pool->policy);
     VMM_CHECK(frame < pool->unused && pool->page[frame] != DIRECTORY_NO_PAGE);
+    machine_cancel_write(pool->policy, frame);
     return machine_evict(machine, pool, frame) ? frame : MACHINE_NO_FRAME;
 }
 
@@ -130,6 +151,11 @@ static uint32_t machine_fault(Machine *machine, Process *process, Pool *pool, ui
     machine->fault = machine_classify(machine, page);
     process->faults[machine->fault]++;
     process->misses++;
+    Policy *policy = pool->policy;
+    policy->incoming = page;
+    if (policy->type->miss != NULL) {
+        policy->type->miss(policy, page);
+    }
     uint32_t frame = machine_find_frame(machine, pool);
     if (frame == MACHINE_NO_FRAME) {
         return MACHINE_NO_FRAME;
@@ -149,8 +175,8 @@ static uint32_t machine_fault(Machine *machine, Process *process, Pool *pool, ui
     if (write) {
         machine_free_slot(machine, page);
     }
-    if (pool->policy->type->insert != NULL) {
-        pool->policy->type->insert(pool->policy, frame);
+    if (policy->type->insert != NULL) {
+        policy->type->insert(policy, frame);
     }
     return frame;
 }
@@ -194,27 +220,53 @@ void machine_write(Machine *machine, Pool *pool, uint32_t page, uint32_t frame) 
     }
 }
 
+/* Writes a dirty page that stays. Its TLB entry goes, or the next write would not be noticed. */
+static void machine_clean(Machine *machine, Pool *pool, uint32_t frame) {
+    uint32_t page = pool->page[frame];
+    if (page == DIRECTORY_NO_PAGE || pool->dirty[frame] == 0) {
+        return;
+    }
+    uint32_t slot = swap_take(&machine->swap);
+    if (slot == SWAP_NO_SLOT) {
+        return; /* it will be written when it has to leave, or the run ends then */
+    }
+    machine->slot_of[page] = slot;
+    machine->swap_outs++;
+    machine->cleanings++;
+    pool->dirty[frame] = 0;
+    tlb_invalidate(&machine->tlb, page);
+    if (pool->policy->type->cleaned != NULL) {
+        pool->policy->type->cleaned(pool->policy, frame);
+    }
+}
+
 bool machine_part(Machine *machine, Pool *pool) {
     Policy *policy = pool->policy;
-    if (policy->parting_failed) {
+    if (policy->failed) {
         machine_stop(machine, VMM_E_NO_MEMORY, "out of memory for the pages a policy gives up");
         return false;
     }
-    for (uint32_t i = 0; i < policy->parting_count; i++) {
-        if (!machine_evict(machine, pool, policy->parting[i])) {
+    for (uint32_t i = 0; i < policy->parting.count; i++) {
+        machine_settle(pool);
+        if (!machine_evict(machine, pool, policy->parting.frames[i])) {
             return false;
         }
-        machine_give_back(machine, pool, policy->parting[i]);
+        machine_give_back(machine, pool, policy->parting.frames[i]);
     }
-    policy->parting_count = 0;
+    policy->parting.count = 0;
+    for (uint32_t i = 0; i < policy->writing.count; i++) {
+        machine_clean(machine, pool, policy->writing.frames[i]);
+    }
+    policy->writing.count = 0;
     return true;
 }
 
 void machine_discard(Machine *machine, uint32_t page) {
     uint32_t space = directory_space_of(machine->directory, page);
     uint32_t frame = machine->frame_of[page];
+    Pool *pool = machine_pool(machine, space);
     if (frame != MACHINE_NO_FRAME) {
-        Pool *pool = machine_pool(machine, space);
+        pool_settle(pool, pool->policy->clock);
         if (pool->policy->type->remove != NULL) {
             pool->policy->type->remove(pool->policy, frame);
         }
@@ -222,6 +274,9 @@ void machine_discard(Machine *machine, uint32_t page) {
         machine->discards++;
         machine->frame_of[page] = MACHINE_NO_FRAME;
         tlb_invalidate(&machine->tlb, page);
+    }
+    if (pool->policy->type->forget != NULL) {
+        pool->policy->type->forget(pool->policy, page);
     }
     machine_free_slot(machine, page);
     if ((machine->state[page] & PAGE_MAPPED) != 0) {

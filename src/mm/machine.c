@@ -39,9 +39,12 @@ void machine_free(Machine *machine) {
         }
     }
     memory_free(memory, machine->processes, machine->process_capacity, sizeof(Process));
+    memory_free(memory, machine->times, machine->process_capacity, sizeof *machine->times);
     memory_free(memory, machine->frame_of, machine->page_capacity, sizeof *machine->frame_of);
     memory_free(memory, machine->slot_of, machine->page_capacity, sizeof *machine->slot_of);
     memory_free(memory, machine->state, machine->page_capacity, sizeof *machine->state);
+    memory_free(memory, machine->page_state, machine->page_capacity,
+                machine->policy.type->page_state_size);
     tlb_free(&machine->tlb);
     swap_free(&machine->swap, memory);
 }
@@ -71,8 +74,10 @@ static int machine_add_pool(Machine *machine, Error *error) {
         return error_no_memory(error, sizeof *pool, "a pool of frames");
     }
     bool flushes = settings->young_flush != 0 && settings->accessed_bit == ACCESSED_TLB_FILL;
+    bool unbounded = machine->policy.type->info.variable_space != 0;
     Policy base = {.memory = &machine->memory,
-                   .capacity = (uint32_t)settings_frames(settings),
+                   .capacity = unbounded ? UINT32_MAX - 1 : (uint32_t)settings_frames(settings),
+                   .page_state = machine->page_state,
                    .seed = machine_pool_seed(machine)};
     machine->pools[machine->pool_count++] = pool;
     return pool_init(pool, &machine->policy, &base, flushes ? &machine->tlb : NULL, error);
@@ -87,6 +92,24 @@ int machine_attach(Machine *machine, const Directory *directory, Error *error) {
     return status != VMM_OK ? status : machine_reserve(machine, error);
 }
 
+/* What the policy keeps by page. */
+static bool machine_grow_page_state(Machine *machine, size_t capacity) {
+    size_t size = machine->policy.type->page_state_size;
+    if (size == 0) {
+        return true;
+    }
+    unsigned char *grown =
+        memory_grow(&machine->memory, machine->page_state, machine->page_capacity, capacity, size);
+    if (grown == NULL) {
+        return false;
+    }
+    machine->page_state = grown;
+    for (uint32_t i = 0; i < machine->pool_count; i++) {
+        machine->pools[i]->policy->page_state = grown;
+    }
+    return true;
+}
+
 static bool machine_grow_pages(Machine *machine, uint64_t capacity) {
     const Memory *memory = &machine->memory;
     size_t old = machine->page_capacity;
@@ -98,7 +121,8 @@ static bool machine_grow_pages(Machine *machine, uint64_t capacity) {
     machine->slot_of = slot_of != NULL ? slot_of : machine->slot_of;
     uint8_t *state = memory_grow(memory, machine->state, old, (size_t)capacity, sizeof *state);
     machine->state = state != NULL ? state : machine->state;
-    if (frame_of == NULL || slot_of == NULL || state == NULL) {
+    bool grown = machine_grow_page_state(machine, (size_t)capacity);
+    if (frame_of == NULL || slot_of == NULL || state == NULL || !grown) {
         return false;
     }
     machine->page_capacity = (uint32_t)capacity;
@@ -118,6 +142,10 @@ static int machine_reserve_pages(Machine *machine, uint32_t pages, Error *error)
         machine->slot_of[page] = SWAP_NO_SLOT;
         machine->state[page] = 0;
     }
+    size_t size = machine->policy.type->page_state_size;
+    if (size != 0 && pages > machine->pages) {
+        memset(machine->page_state + machine->pages * size, 0, (pages - machine->pages) * size);
+    }
     machine->pages = pages;
     return machine->tlb.entries == 0 ? VMM_OK : tlb_reserve(&machine->tlb, pages, error);
 }
@@ -134,12 +162,16 @@ static int machine_add_process(Machine *machine, Error *error) {
         uint32_t capacity = machine->process_capacity * 2 + 4;
         Process *processes = memory_grow(&machine->memory, machine->processes,
                                          machine->process_capacity, capacity, sizeof *processes);
-        if (processes == NULL) {
+        machine->processes = processes != NULL ? processes : machine->processes;
+        uint64_t *times = memory_grow(&machine->memory, machine->times, machine->process_capacity,
+                                      capacity, sizeof *times);
+        machine->times = times != NULL ? times : machine->times;
+        if (processes == NULL || times == NULL) {
             return error_no_memory(error, capacity * sizeof *processes, "processes");
         }
-        machine->processes = processes;
         machine->process_capacity = capacity;
     }
+    machine->times[machine->process_count] = 0;
     Process *process = &machine->processes[machine->process_count++];
     *process = (Process){0};
     if (!machine_add_table(machine, process)) {
@@ -203,8 +235,10 @@ static void machine_sum_pools(const Machine *machine, VMMStats *stats) {
     bool global = machine->settings.scope == SCOPE_GLOBAL;
     uint32_t count = global ? machine->pool_count : machine->seen_spaces;
     for (uint32_t i = 0; i < count; i++) {
-        stats->frames += machine->pools[i]->capacity;
-        stats->frames_used += pool_resident(machine->pools[i]);
+        const Pool *pool = machine->pools[i];
+        stats->frames += machine->policy.type->info.variable_space ? 0 : pool->capacity;
+        stats->frames_used += pool_resident(pool);
+        stats->space_time += pool_space_time(pool);
     }
 }
 
@@ -234,6 +268,7 @@ void machine_stats(const Machine *machine, VMMStats *stats) {
     stats->clean_evictions = machine->clean_evictions;
     stats->swap_ins = machine->swap_ins;
     stats->swap_outs = machine->swap_outs;
+    stats->cleanings = machine->cleanings;
     stats->swap_slots_used = machine->swap.used;
     stats->swap_slots_peak = machine->swap.peak;
     stats->oom_events = machine->oom_events;

@@ -57,7 +57,8 @@ typedef struct Machine {
     uint32_t *frame_of; /* by page id: frame in the pool of its process, or MACHINE_NO_FRAME */
     uint32_t *slot_of;  /* by page id: swap slot that holds its content, or SWAP_NO_SLOT */
     uint8_t *state;     /* by page id */
-    uint32_t pages;     /* ids known to this machine */
+    unsigned char *page_state; /* by page id: the policy's, type->page_state_size bytes each */
+    uint32_t pages;            /* ids known to this machine */
     uint32_t page_capacity;
 
     Tlb tlb;
@@ -68,12 +69,14 @@ typedef struct Machine {
     Process *processes; /* by space */
     uint32_t process_count;
     uint32_t process_capacity;
+    uint64_t *times;     /* by space: virtual time, for policies that use the clock */
     uint32_t seen_pages; /* ids below it were referenced by this machine (0 counts as one) */
     uint32_t seen_spaces;
     uint32_t last_space; /* of the last page reference; DIRECTORY_NO_SPACE before the first */
 
     /* Counted here; everything else in VMMStats is derived when asked for. */
     uint64_t walk_reads, swap_ins, swap_outs, replacements, clean_evictions, oom_events;
+    uint64_t cleanings;
     uint64_t context_switches, filtered, events, discards;
     uint64_t frames_used, frames_used_peak;
     uint64_t page_tables_peak, page_table_bytes_peak; /* before the last process that ended */
@@ -139,7 +142,8 @@ void machine_invalid(Machine *machine, uint32_t space);
 /* The first write to a resident page through its TLB entry, or with its dirty bit clear. */
 void machine_write(Machine *machine, Pool *pool, uint32_t page, uint32_t frame);
 
-/* Evicts what the policy wants to part with. False: the machine must stop. */
+/* Evicts what the policy wants to part with, writes what it wants written. False: the machine must
+   stop. */
 bool machine_part(Machine *machine, Pool *pool);
 
 /* Gives up a page for good: frame, slot, TLB entry and page-table entry. */

@@ -28,6 +28,8 @@ typedef struct Pool {
     uint32_t unused;   /* the first frame never used */
     uint32_t free_count;
     uint64_t references; /* page references of this pool, completed */
+    uint64_t space_time; /* resident pages, summed over the page references until `settled` */
+    uint64_t settled;
 } Pool;
 
 /*
@@ -45,6 +47,20 @@ void pool_give_back(Pool *pool, uint32_t frame);
 
 static inline uint32_t pool_resident(const Pool *pool) {
     return pool->unused - pool->free_count;
+}
+
+/*
+ * Of a policy that uses the clock: counts the resident pages after each page reference up to
+ * `reference`, before their number changes.
+ */
+static inline void pool_settle(Pool *pool, uint64_t reference) {
+    pool->space_time += pool_resident(pool) * (reference - pool->settled);
+    pool->settled = reference;
+}
+
+/* Resident pages, summed over all page references; 0 where nobody uses the clock. */
+static inline uint64_t pool_space_time(const Pool *pool) {
+    return pool->space_time + pool_resident(pool) * (pool->policy->clock - pool->settled);
 }
 
 /* How many of the next `count` page references come before the policy's next tick is due. */

@@ -321,8 +321,16 @@ static void report_text_residence(const VMMStats *s, ReportBuffer *out) {
     report_text_count(out, "Page references:", s->page_references);
     report_text_count(out, "Distinct pages:", s->distinct_pages);
     report_text_label(out, "Frames used:");
-    report_print(out, "%" PRIu64 " of %" PRIu64 "\n", s->frames_used, s->frames);
+    if (s->frames == 0) { /* variable space */
+        report_print(out, "%" PRIu64 ", as many as needed\n", s->frames_used);
+    } else {
+        report_print(out, "%" PRIu64 " of %" PRIu64 "\n", s->frames_used, s->frames);
+    }
     report_text_count(out, "Peak frames:", s->frames_used_peak);
+    if (s->space_time > 0) {
+        report_text_label(out, "Mean frames:");
+        report_print(out, "%.1f\n", (double)s->space_time / (double)s->page_references);
+    }
     report_text_count(out, "Clean evictions:", s->clean_evictions);
 }
 

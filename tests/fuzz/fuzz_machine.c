@@ -104,7 +104,8 @@ static void fuzz_add_up(const VMM *vmm) {
     fuzz_must(s.misses + s.faults[VMM_FAULT_invalid] == s.page_faults, "misses are valid faults");
     fuzz_must(s.frames_used <= s.frames, "no more frames than there are");
     fuzz_must(s.swap_slots_used <= s.swap_slots_peak, "the peak is the peak");
-    fuzz_must(s.clean_evictions + s.swap_outs == s.replacements, "evictions are clean or not");
+    fuzz_must(s.clean_evictions + s.swap_outs == s.replacements + s.cleanings,
+              "evictions are clean or not");
     fuzz_must(s.oom_events != 0 || s.misses - s.replacements - s.discards == s.frames_used,
               "pages in memory came in and did not leave");
     uint64_t accesses = 0;

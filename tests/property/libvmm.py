@@ -50,13 +50,14 @@ class StatInfo(Structure):
 class PolicyParameter(Structure):
     """VMMPolicyParameter."""
     _fields_ = [("name", c_char_p), ("default", c_uint64), ("min", c_uint64), ("max", c_uint64),
-                ("help", c_char_p)]
+                ("help", c_char_p), ("choices", c_char_p)]
 
 
 class PolicyInfo(Structure):
     """VMMPolicyInfo."""
     _fields_ = [("name", c_char_p), ("label", c_char_p), ("summary", c_char_p),
-                ("source", c_char_p), ("needs", c_int), ("parameters", POINTER(PolicyParameter))]
+                ("source", c_char_p), ("needs", c_int), ("parameters", POINTER(PolicyParameter)),
+                ("variable_space", c_uint32), ("reserved", c_uint32)]
 
 
 class ProcessStats(Structure):

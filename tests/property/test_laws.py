@@ -148,7 +148,7 @@ class Laws:
         equal(total("reads", "writes", "fetches"), found["accesses"], "kinds of references")
         equal(total("tlb_hits", "tlb_misses"), found["page_references"], "TLB hits + misses")
         equal(found["misses"] + found["fault_invalid"], found["page_faults"], "demand paging")
-        equal(total("swap_outs", "clean_evictions"), found["replacements"], "evictions")
+        equal(total("swap_outs", "clean_evictions"), total("replacements", "cleanings"), "evictions")
         equal(found["misses"] - found["replacements"] - found["discards"], found["frames_used"],
               "frames in use")
         equal(found["walks"], found["tlb_misses"], "walks")

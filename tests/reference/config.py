@@ -90,13 +90,13 @@ def plain(name: str) -> str:
     return name.lower().replace("-", "").replace("_", "")
 
 
-def parse_policy(text: str) -> tuple[str, dict[str, int]]:
+def parse_policy(text: str) -> tuple[str, dict[str, int | str]]:
     """Splits 'clock:bits=2,enter=0' into its name and its parameters."""
     name, _, rest = text.partition(":")
-    parameters = {}
+    parameters: dict[str, int | str] = {}
     for part in rest.split(",") if rest else []:
         key, _, value = part.partition("=")
-        parameters[key.strip()] = int(value)
+        parameters[key.strip()] = int(value) if value.strip().isdigit() else value.strip()
     return plain(name), parameters
 
 

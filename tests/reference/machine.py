@@ -13,12 +13,11 @@ from __future__ import annotations
 
 from config import Config
 from page_table import RadixPageTable, SinglePageTable, make_page_table
-from policies import POLICIES, Future, Policy
+from policies import POLICIES
+from policy import Future, Page, Policy
 from splitmix import SplitMix64
 from tlb import Tlb
 from traces import Reference, Trace
-
-Page = tuple[int, int]
 
 FAULT_CLASSES = ("invalid", "swap_in", "file_read", "zero_fill")
 MAJOR = {"swap_in", "file_read"}
@@ -30,8 +29,9 @@ COUNTERS = (
     "tlb_flushes", "context_switches", "walks", "walk_reads",
     "misses", "page_faults", "major_faults", "minor_faults", "replacements", "clean_evictions",
     "discards",
-    "swap_ins", "swap_outs", "swap_slots_used", "swap_slots_peak", "oom_events",
-    "frames", "frames_used", "frames_used_peak", "distinct_pages", "processes",
+    "swap_ins", "swap_outs", "cleanings", "swap_slots_used", "swap_slots_peak", "oom_events",
+    "frames", "frames_used", "frames_used_peak", "space_time",
+    "distinct_pages", "processes",
     "page_tables", "page_table_bytes", "page_tables_peak", "page_table_bytes_peak",
     "stall_time_ps", "background_time_ps",
 )
@@ -67,18 +67,25 @@ class Pool:
         kind = POLICIES[config.policy]
         # Pool 0 draws from the seed itself, the others from streams of their own.
         seed = config.seed if number == 0 else SplitMix64(config.seed, f"pool.{number}").state
-        self.policy: Policy = kind(config.frames, config.policy_parameters, seed, future)
+        frames = 0 if kind.variable_space else config.frames
+        self.policy: Policy = kind(frames, config.policy_parameters, seed, future)
         self.frame_of: dict[Page, int] = {}
+        self.given_back: list[int] = []  # frames that pages left on their own, the last one last
 
     @property
     def is_full(self) -> bool:
         """True if no frame is free."""
-        return len(self.frame_of) == len(self.policy.frames)
+        return (not self.policy.variable_space
+                and len(self.frame_of) == len(self.policy.frames))
 
     def free_frame(self) -> int:
-        """The lowest frame that holds no page."""
-        used = set(self.frame_of.values())
-        return next(frame for frame in range(len(self.policy.frames)) if frame not in used)
+        """The frame given back last, else the lowest that never held a page."""
+        if self.given_back:
+            return self.given_back.pop()
+        used = len(self.frame_of)
+        if self.policy.variable_space:
+            self.policy.frames.append(None)
+        return used
 
 
 class Process:
@@ -239,14 +246,19 @@ class Machine:
         page = (process.pid, vpn)
         self.add(process, "page_references")
         self.switch_to(process)
+        process.pool.policy.tell_time(process.pid)
         if is_valid:
             self.valid_page_reference(process, page, is_write)
         else:
             self.add(process, "tlb_misses")
             self.add(process, "walks")
             self.fault(process, "invalid")
+        self.serve(process.pool)
         process.pool.policy.completed()
+        self.serve(process.pool)
         self.flush_young(process.pool.policy)
+        if process.pool.policy.uses_clock:
+            self.count["space_time"] += len(process.pool.frame_of)
 
     def valid_page_reference(self, process: Process, page: Page, is_write: bool) -> None:
         """Translation, residence, and what the reference leaves behind."""
@@ -301,6 +313,7 @@ class Machine:
         """Brings a page into a frame."""
         pool = process.pool
         self.add(process, "misses")
+        pool.policy.missed(page)
         if page in self.slots:
             fault_class = "swap_in"
         elif self.from_store:
@@ -321,13 +334,36 @@ class Machine:
         """Evicts the policy's victim; returns its frame."""
         victim = pool.policy.victim()
         self.flush_young(pool.policy)
+        return self.evict(pool, victim)
+
+    def serve(self, pool: Pool) -> None:
+        """Evicts the pages the policy parts with, then writes those it wants written."""
+        policy = pool.policy
+        for page in policy.parting:
+            pool.given_back.append(self.evict(pool, page))
+        policy.parting.clear()
+        for page in policy.writing:
+            is_full = self.config.swap_is_limited and len(self.slots) == self.config.swap_slots
+            if page in self.dirty and page in pool.frame_of and not is_full:
+                self.write_out(page)
+                self.count["cleanings"] += 1
+                self.tlb.invalidations += self.tlb.drop(page)
+                policy.cleaned(page)
+        policy.writing.clear()
+
+    def write_out(self, page: Page) -> None:
+        """A dirty page gets a copy on the swap device."""
+        self.dirty.remove(page)
+        self.slots.add(page)
+        self.count["swap_outs"] += 1
+        self.count["swap_slots_peak"] = max(self.count["swap_slots_peak"], len(self.slots))
+
+    def evict(self, pool: Pool, victim: Page) -> int:
+        """Takes a page out of memory, saving it if it must be; returns its frame."""
         if victim in self.dirty:
             if self.config.swap_is_limited and len(self.slots) == self.config.swap_slots:
                 raise SwapFull
-            self.dirty.remove(victim)
-            self.slots.add(victim)
-            self.count["swap_outs"] += 1
-            self.count["swap_slots_peak"] = max(self.count["swap_slots_peak"], len(self.slots))
+            self.write_out(victim)
         else:
             self.count["clean_evictions"] += 1
         self.count["replacements"] += 1
@@ -376,8 +412,9 @@ class Machine:
         if page in pool.frame_of:
             self.tlb.invalidations += self.tlb.drop(page)
             pool.policy.evicted(page)
-            del pool.frame_of[page]
+            pool.given_back.append(pool.frame_of.pop(page))
             self.count["discards"] += 1
+        pool.policy.forgotten(page)
         self.dirty.discard(page)
         self.slots.discard(page)
 
@@ -406,6 +443,8 @@ class Machine:
 
     def frames(self) -> int:
         """Frames of all pools; the global pool is there from the beginning."""
+        if POLICIES[self.config.policy].variable_space:
+            return 0
         pools = len(self.pools) if self.config.scope_is_process else 1
         return self.config.frames * pools
 
@@ -419,8 +458,10 @@ class Machine:
                  + self.faults["zero_fill"] * cost["zero-fill"]
                  + count["swap_ins"] * cost["swap-read"]
                  + self.faults["file_read"] * cost["store-read"])
-        writing = count["swap_outs"] * cost["swap-write"]
-        return (stall + writing, 0) if self.config.swap_write_stalls else (stall, writing)
+        ahead = count["cleanings"] * cost["swap-write"]
+        writing = count["swap_outs"] * cost["swap-write"] - ahead
+        return ((stall + writing, ahead) if self.config.swap_write_stalls
+                else (stall, ahead + writing))
 
     def process_statistics(self) -> list[dict[str, int]]:
         """The processes in the order of their first reference."""

@@ -166,7 +166,8 @@ static void assert_sums(const VMMStats *stats) {
     assert_int_equal(stats->page_faults,
                      stats->major_faults + stats->minor_faults + stats->faults[VMM_FAULT_invalid]);
     assert_int_equal(stats->page_faults, stats->misses + stats->faults[VMM_FAULT_invalid]);
-    assert_int_equal(stats->replacements, stats->clean_evictions + stats->swap_outs);
+    assert_int_equal(stats->replacements,
+                     stats->clean_evictions + stats->swap_outs - stats->cleanings);
     assert_int_equal(stats->swap_ins, stats->faults[VMM_FAULT_swap_in]);
 }
 
@@ -555,7 +556,7 @@ static void parting_seen(Policy *policy, uint32_t frame, bool hit) {
     uint32_t places[2];
     uint32_t chosen = parting_choose(policy->page_of[frame], place, parting->count, hit, places);
     for (uint32_t i = 0; i < chosen; i++) {
-        policy_part_with(policy, parting->queue[places[i]]);
+        vmm_policy_part_with(policy, parting->queue[places[i]]);
     }
 }
 
@@ -781,7 +782,7 @@ static void emptying_insert(Policy *policy, uint32_t frame) {
 static void emptying_tick(Policy *policy) {
     for (uint32_t frame = 0; frame < ((Emptying *)policy)->used; frame++) {
         if (policy->page_of[frame] != DIRECTORY_NO_PAGE) {
-            policy_part_with(policy, frame);
+            vmm_policy_part_with(policy, frame);
         }
     }
 }

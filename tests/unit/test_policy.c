@@ -234,7 +234,7 @@ static void bench_run(Bench *bench, uint64_t discards, BenchModel *model) {
         } else {
             bench_hit(bench, bench->frame_of[page], write);
         }
-        assert_int_equal(policy->parting_count, 0);
+        assert_int_equal(policy->parting.count, 0);
         if (policy->period != 0 && (bench->now + 1) % policy->period == 0) {
             bench_tick(bench);
         }
@@ -819,16 +819,17 @@ static void good_parameters_are_read(void **state) {
 static void any_number_of_pages_may_part(void **state) {
     (void)state;
     Policy policy = {.memory = &memory_default};
-    assert_false(policy_is_parting(&policy));
+    assert_false(policy_has_asked(&policy));
     for (uint32_t frame = 0; frame < 1000; frame++) {
-        policy_part_with(&policy, 2 * frame);
+        vmm_policy_part_with(&policy, 2 * frame);
     }
-    assert_true(policy_is_parting(&policy));
-    assert_int_equal(policy.parting_count, 1000);
+    assert_true(policy_has_asked(&policy));
+    assert_int_equal(policy.parting.count, 1000);
     for (uint32_t i = 0; i < 1000; i++) {
-        assert_int_equal(policy.parting[i], 2 * i);
+        assert_int_equal(policy.parting.frames[i], 2 * i);
     }
-    memory_free(policy.memory, policy.parting, policy.parting_capacity, sizeof *policy.parting);
+    vmm_policy_free(&policy, policy.parting.frames, policy.parting.capacity,
+                    sizeof *policy.parting.frames);
 }
 
 int main(void) {

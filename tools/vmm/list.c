@@ -31,14 +31,18 @@ static char *listcmd_cell(const char *text) {
     return cli_format("%s", text != NULL ? text : "");
 }
 
-/* "bits=1 (1..8): bits of the counter", one after the other. */
+/* "bits=1 (1..8): bits of the counter", "variant=paper|other: whose rules", one after the other. */
 static char *listcmd_parameters(const VMMPolicyParameter *parameter) {
     char *text = cli_format("%s", "");
     for (; parameter != NULL && parameter->name != NULL; parameter++) {
-        char *longer = cli_format("%s%s%s=%llu (%llu..%llu): %s", text, *text != '\0' ? "; " : "",
-                                  parameter->name, (unsigned long long)parameter->default_value,
-                                  (unsigned long long)parameter->min,
-                                  (unsigned long long)parameter->max, parameter->help);
+        const char *sep = *text != '\0' ? "; " : "";
+        char *longer = parameter->choices != NULL
+                           ? cli_format("%s%s%s=%s: %s", text, sep, parameter->name,
+                                        parameter->choices, parameter->help)
+                           : cli_format("%s%s%s=%llu (%llu..%llu): %s", text, sep, parameter->name,
+                                        (unsigned long long)parameter->default_value,
+                                        (unsigned long long)parameter->min,
+                                        (unsigned long long)parameter->max, parameter->help);
         free(text);
         text = longer;
     }

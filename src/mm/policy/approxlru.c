@@ -90,15 +90,16 @@ static uint32_t approxlru_find(const ApproxLru *lru, uint32_t from, uint32_t to,
     return from;
 }
 
-static int approxlru_check(const uint64_t *params, Error *error) {
+static int approxlru_check(const uint64_t *params, char *error) {
     if (params[1] != 8 && params[1] != 16 && params[1] != 32) {
-        return error_set(error, VMM_E_RANGE, "approxlru: bits is %llu, expected 8, 16 or 32",
-                         (unsigned long long)params[1]);
+        snprintf(error, VMM_ERROR_TEXT_BYTES, "approxlru: bits is %llu, expected 8, 16 or 32",
+                 (unsigned long long)params[1]);
+        return VMM_E_RANGE;
     }
     return VMM_OK;
 }
 
-static int approxlru_create(Policy *policy, const uint64_t *params, Error *error) {
+static int approxlru_create(Policy *policy, const uint64_t *params, char *error) {
     (void)error;
     ApproxLru *lru = (ApproxLru *)policy;
     policy->period = params[0];
@@ -193,9 +194,9 @@ static const PolicyType approxlru_policy = {
     .state_size = sizeof(ApproxLru),
     .info.parameters =
         (const VMMPolicyParameter[]){
-            {"period", 1000, 1, UINT32_MAX, "page references between two shifts"},
-            {"bits", 8, 8, 32, "width of the counters: 8, 16 or 32"},
-            {"enter", 1, 0, 1, "top bit of the counter of a page that was just loaded"},
+            {"period", 1000, 1, UINT32_MAX, "page references between two shifts", NULL},
+            {"bits", 8, 8, 32, "width of the counters: 8, 16 or 32", NULL},
+            {"enter", 1, 0, 1, "top bit of the counter of a page that was just loaded", NULL},
             {.name = NULL},
         },
     .check = approxlru_check,

@@ -26,7 +26,7 @@ typedef struct Clock {
     uint8_t enter;
 } Clock;
 
-static int clock_create(Policy *policy, const uint64_t *params, Error *error) {
+static int clock_create(Policy *policy, const uint64_t *params, char *error) {
     (void)error;
     Clock *clock = (Clock *)policy;
     clock->limit = (uint8_t)((1u << params[0]) - 1);
@@ -96,8 +96,8 @@ static const PolicyType clock_policy = {
     .state_size = sizeof(Clock),
     .info.parameters =
         (const VMMPolicyParameter[]){
-            {"bits", 1, 1, 8, "bits of the counter of each page"},
-            {"enter", 1, 0, 255, "counter of a page that was just loaded"},
+            {"bits", 1, 1, 8, "bits of the counter of each page", NULL},
+            {"enter", 1, 0, 255, "counter of a page that was just loaded", NULL},
             {.name = NULL},
         },
     .create = clock_create,

@@ -38,7 +38,7 @@ typedef struct Lfu {
     uint32_t reserved;
 } Lfu;
 
-static int lfu_create(Policy *policy, const uint64_t *params, Error *error) {
+static int lfu_create(Policy *policy, const uint64_t *params, char *error) {
     (void)params;
     (void)error;
     ((Lfu *)policy)->lowest = LFU_NONE;

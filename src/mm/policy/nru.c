@@ -35,7 +35,7 @@ typedef struct Nru {
     uint32_t reserved;
 } Nru;
 
-static int nru_create(Policy *policy, const uint64_t *params, Error *error) {
+static int nru_create(Policy *policy, const uint64_t *params, char *error) {
     (void)error;
     Nru *nru = (Nru *)policy;
     policy->period = params[0];
@@ -199,7 +199,8 @@ static const PolicyType nru_policy = {
     .state_size = sizeof(Nru),
     .info.parameters =
         (const VMMPolicyParameter[]){
-            {"period", 1000, 1, UINT32_MAX, "page references between clearings of the R bits"},
+            {"period", 1000, 1, UINT32_MAX, "page references between clearings of the R bits",
+             NULL},
             {.name = NULL},
         },
     .create = nru_create,

@@ -11,22 +11,13 @@ int policy_create(const PolicySpec *spec, const Policy *base, Policy **created, 
     }
     *policy = *base;
     policy->type = type;
-    return type->create == NULL ? VMM_OK : type->create(policy, spec->params, error);
+    char sentence[VMM_ERROR_TEXT_BYTES] = "";
+    int status = type->create == NULL ? VMM_OK : type->create(policy, spec->params, sentence);
+    return status == VMM_OK ? VMM_OK : error_set(error, status, "%s", sentence);
 }
 
-void policy_part_with(Policy *policy, uint32_t frame) {
-    if (policy->parting_count == policy->parting_capacity) {
-        uint32_t capacity = policy->parting_capacity * 2 + 16;
-        uint32_t *grown = memory_grow(policy->memory, policy->parting, policy->parting_capacity,
-                                      capacity, sizeof *grown);
-        if (grown == NULL) {
-            policy->parting_failed = true;
-            return;
-        }
-        policy->parting = grown;
-        policy->parting_capacity = capacity;
-    }
-    policy->parting[policy->parting_count++] = frame;
+static void policy_free_list(const Policy *policy, const VMMPolicyList *list) {
+    vmm_policy_free(policy, list->frames, list->capacity, sizeof *list->frames);
 }
 
 void policy_destroy(Policy *policy) {
@@ -36,6 +27,7 @@ void policy_destroy(Policy *policy) {
     if (policy->type->destroy != NULL) {
         policy->type->destroy(policy);
     }
-    memory_free(policy->memory, policy->parting, policy->parting_capacity, sizeof *policy->parting);
+    policy_free_list(policy, &policy->parting);
+    policy_free_list(policy, &policy->writing);
     memory_free(policy->memory, policy, 1, policy->type->state_size);
 }

@@ -12,7 +12,7 @@ typedef struct Random {
     Rng rng;
 } Random;
 
-static int random_create(Policy *policy, const uint64_t *params, Error *error) {
+static int random_create(Policy *policy, const uint64_t *params, char *error) {
     (void)params;
     (void)error;
     ((Random *)policy)->rng = rng_seed(policy->seed, "policy.random");
