@@ -22,6 +22,7 @@ static int stream_init(Stream *stream, const Settings *settings, unsigned addres
     stream->resume_vpn = UINT64_MAX;
     stream->users = 1;
     batch->capacity = capacity;
+    batch->room = capacity;
     batch->page = memory_zalloc(&stream->memory, capacity, sizeof *batch->page);
     batch->op = memory_zalloc(&stream->memory, capacity, sizeof *batch->op);
     batch->runs = memory_zalloc(&stream->memory, capacity, sizeof *batch->runs);
@@ -85,7 +86,19 @@ int stream_watch(Stream *stream, Error *error) {
                : error_no_memory(error, batch->capacity * sizeof *batch->origin, "watching");
 }
 
+/* How long the next batch may be: see STREAM_SHARED_PER_PAGE. */
+static size_t stream_room(const Stream *stream) {
+    size_t capacity = stream->batch.capacity;
+    size_t room = STREAM_SHARED_PER_PAGE * (size_t)stream->directory.count;
+    if (stream->users == 1) {
+        return capacity;
+    }
+    room = room < STREAM_SHARED_LEAST ? STREAM_SHARED_LEAST : room;
+    return room < capacity ? room : capacity;
+}
+
 void stream_next_batch(Stream *stream) {
+    stream->batch.room = stream_room(stream);
     stream->batch.first = stream->places;
     stream->batch.count = 0;
     stream->batch.repeat = NULL;
@@ -302,7 +315,7 @@ int stream_add(Stream *stream, const VMMRef *refs, size_t count, size_t *taken, 
     *taken = 0;
     while (status == VMM_OK && *taken < count && !stream_is_full(stream) &&
            !stream_is_done(stream)) {
-        size_t room = batch->capacity - batch->count;
+        size_t room = batch->room - batch->count;
         size_t length = room < STREAM_STRETCH ? room : STREAM_STRETCH;
         stream->stretch_begin = batch->count;
         stream->stretch_end = batch->count + length;

@@ -67,9 +67,18 @@ typedef struct Batch { /* arrays by element, a page reference and its repeats */
     size_t invalid_count;
     uint64_t repeats;  /* of all elements */
     uint64_t left_out; /* references that the filter left out, in all */
-    size_t capacity;
-    uint64_t first; /* place of the first element in the stream */
+    size_t capacity;   /* elements that the arrays have room for, */
+    size_t room;       /* and after how many the batch ends */
+    uint64_t first;    /* place of the first element in the stream */
 } Batch;
+
+/*
+ * Several machines simulate a batch one after the other. A long batch gives each its own state in
+ * the caches for a while, but leaves them itself; so it ends after this many elements for each page
+ * known, but at least STREAM_SHARED_LEAST.
+ */
+#define STREAM_SHARED_PER_PAGE 8
+#define STREAM_SHARED_LEAST 4096
 
 /* Page references that are split first and then interned together. */
 #define STREAM_STRETCH 4096
@@ -191,7 +200,7 @@ static inline bool stream_is_done(const Stream *stream) {
 }
 
 static inline bool stream_is_full(const Stream *stream) {
-    return stream->batch.count == stream->batch.capacity;
+    return stream->batch.count == stream->batch.room;
 }
 
 #endif

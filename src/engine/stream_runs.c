@@ -135,7 +135,7 @@ int stream_begin_runs(Stream *stream, const VMMRuns *runs, Error *error) {
 /* Whether the batch takes two elements more, and has not yet enough repeats. */
 static bool stream_has_room(const Stream *stream) {
     const Batch *batch = &stream->batch;
-    return batch->count + 2 <= batch->capacity && batch->repeats < stream->most_repeats;
+    return batch->count + 2 <= batch->room && batch->repeats < stream->most_repeats;
 }
 
 /* ---- One run, the slow way ------------------------------------------------------------------ */
@@ -326,7 +326,7 @@ static size_t stream_add_plain(Stream *stream, const VMMRuns *runs, size_t at, R
     uint32_t *restrict repeat = batch->repeat;
     uint32_t *restrict stores = batch->stores;
     size_t to = batch->count;
-    size_t last = batch->capacity - 2;
+    size_t last = batch->room - 2;
     size_t count = stream_plain_runs(stream, runs, at);
     uint64_t enough = (stream->most_repeats - batch->repeats) << 32; /* as fetches_all counts */
     uint64_t reads_writes = 0;
