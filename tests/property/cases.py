@@ -25,8 +25,8 @@ TEXT_OPS = {"r": "KR", "w": "KW"}
 LONG = 0.01  # share of long traces
 PIDS = (0, 1, 2, 7, 4242, 65536, 2**31, 2**32 - 1)
 BASES = (0, 0x400000, 0x10000000, 0x100001000, 0x7FFF00000000, 2**47, 2**48 - 2**20)
-# Policies that do not care which frame a page is in: events free frames in an order of their own.
-ANY_FRAME_POLICIES = ("fifo", "lru", "mru", "lfu", "nru:period=7")
+# Policies that care which frame a page is in: events free frames in an order of their own.
+FRAME_ORDER_POLICIES = {"clock", "approxlru", "random"}
 PAGE_SIZES = (512, 1024, 4096, 4096, 4096, 8192, 65536, 2**21, 2**30)
 
 
@@ -179,9 +179,36 @@ def random_policy(rng: Random) -> str:
     if name == "approxlru":
         period, bits = rng.choice((1, 2, 7, 30, 1000)), rng.choice((8, 16, 32))
         return f"approxlru:period={period},bits={bits},enter={rng.randint(0, 1)}"
-    if name == "nru":
-        return f"nru:period={rng.choice((1, 2, 5, 20, 100, 1000))}"
-    return name
+    return with_random_parameters(rng, name)
+
+
+def with_random_parameters(rng: Random, name: str) -> str:
+    """A policy, most of the time with some of its parameters, whatever they are."""
+    chosen = []
+    for parameter in libvmm.policy_parameters(name) if rng.random() < 0.8 else ():
+        if rng.random() < 0.3:
+            continue
+        if parameter.choices:
+            value = rng.choice(parameter.choices.decode().split("|"))
+        else:
+            numbers = (parameter.min, parameter.min + 1, parameter.default, parameter.default // 2,
+                       2, 3, 7, 20, 100)
+            value = rng.choice([n for n in numbers if parameter.min <= n <= parameter.max])
+        chosen.append(f"{parameter.name.decode()}={value}")
+    return f"{name}:{','.join(chosen)}" if chosen else name
+
+
+def needs_future(policy: str) -> bool:
+    """Only a run over a whole trace can serve it."""
+    info = libvmm.policy_table()[policy.partition(":")[0]]
+    return bool(info.needs == libvmm.NEEDS_FUTURE)
+
+
+def random_policy_for_events(rng: Random, future: bool) -> str:
+    """A policy to which it is the same which frame a page is in; future: it may look ahead."""
+    names = [name for name in libvmm.policy_table()
+             if name not in FRAME_ORDER_POLICIES and (future or not needs_future(name))]
+    return with_random_parameters(rng, rng.choice(names))
 
 
 def random_tlb(rng: Random) -> dict[str, str]:
@@ -273,7 +300,7 @@ def vmt_mode(rng: Random, codec: str, options: dict[str, str],
         if page_size <= 65536:  # else a reference could become millions of runs
             of_trace = max(512, page_size >> rng.choice((0, 0, 0, 1, 3)))
     if "scope" not in options and rng.random() < 0.6:
-        options["policy"] = rng.choice(ANY_FRAME_POLICIES + ("opt", "unopt"))
+        options["policy"] = random_policy_for_events(rng, True)
         trace = with_events(rng, trace, page_size)
     return f"{codec}:{of_trace}", trace
 
@@ -285,13 +312,13 @@ def random_case(seed: int) -> Case:
     page_size = int(options["page-size"])
     trace = random_trace(rng, page_size, address_limit(options))
     mode = rng.choice(MODES)
-    if options["policy"] in ("opt", "unopt") or "max-accesses" in options:
+    if needs_future(options["policy"]) or "max-accesses" in options:
         mode = rng.choice(("run", "pair", "runs", "runs", "full"))
     if mode in ("runs", "full"):
         mode, trace = vmt_mode(rng, mode, options, trace)
     page_list = mode in ("run", "pair") and rng.random() < 0.15
     if mode == "feed" and "scope" not in options and rng.random() < 0.7:
-        options["policy"] = rng.choice(ANY_FRAME_POLICIES)
+        options["policy"] = random_policy_for_events(rng, False)
         trace = with_events(rng, trace, page_size)
     if page_list:
         trace = [(0, "R", addr // page_size * page_size, 1) for _, _, addr, _ in trace]

@@ -201,13 +201,20 @@ def policy_table() -> dict[str, PolicyInfo]:
     return policies
 
 
-def parameter_defaults(info: PolicyInfo) -> dict[str, int]:
-    """A policy's parameters and their defaults."""
-    defaults: dict[str, int] = {}
-    while info.parameters and info.parameters[len(defaults)].name:
-        parameter = info.parameters[len(defaults)]
-        defaults[parameter.name.decode()] = parameter.default
-    return defaults
+def policy_parameters(name: str) -> list[PolicyParameter]:
+    """What a policy can be told."""
+    info = policy_table()[name]
+    parameters: list[PolicyParameter] = []
+    while info.parameters and info.parameters[len(parameters)].name:
+        parameters.append(info.parameters[len(parameters)])
+    return parameters
+
+
+def parameter_defaults(name: str) -> dict[str, int | str]:
+    """A policy's parameters and their defaults; of words the first."""
+    return {parameter.name.decode(): (parameter.choices.decode().split("|")[0]
+                                      if parameter.choices else parameter.default)
+            for parameter in policy_parameters(name)}
 
 
 STATS = stat_table()

@@ -58,10 +58,11 @@ def policies_are_modelled() -> None:
     for name, info in libvmm.policy_table().items():
         assert name in POLICIES, f"the reference model has no policy '{name}'"
         modelled = POLICIES[name]
-        equal(libvmm.parameter_defaults(info), modelled.defaults, f"parameters of {name}")
+        equal(libvmm.parameter_defaults(name), modelled.defaults, f"parameters of {name}")
         equal(info.needs == libvmm.NEEDS_FUTURE, modelled.needs_future, f"{name}: future")
         equal(info.needs == libvmm.NEEDS_ACCESSED_BIT, modelled.uses_accessed_bit,
               f"{name}: accessed bit")
+        equal(bool(info.variable_space), modelled.variable_space, f"{name}: variable space")
 
 
 def replay_stored(tap: Tap) -> None:
