@@ -7,7 +7,7 @@
 
 static EngineLoop *consume_loop(const Machine *machine) {
     bool generic = machine->settings.engine == ENGINE_GENERIC || machine->observer != NULL;
-    return generic ? engine_generic : engine_specialised(machine->policy.type);
+    return generic ? engine_generic : engine_specialised(&machine->policy);
 }
 
 /* The policy's tick, if it is due. False: the machine must stop. */

@@ -2,9 +2,10 @@
 /*
  * The engines: loops that take a batch of page references through a machine.
  *
- * generic.c is the readable one and defines the numbers; it also serves observers. specialised.c
- * stamps the same steps once for each policy with everything known at compile time inlined. Both
- * call the machine for all that is not a TLB hit, and give the same counters, bit for bit.
+ * generic.c is the readable one and defines the numbers; it also serves observers. loop.h has the
+ * same steps as a template, which specialised.c stamps once for each policy with everything known
+ * at compile time inlined. Both call the machine for all that is not a TLB hit, and give the same
+ * counters, bit for bit.
  */
 #ifndef VMM_ENGINE_ENGINE_H
 #define VMM_ENGINE_ENGINE_H
@@ -15,16 +16,12 @@
 /* Machines of up to this many pages are checked after every page reference (checking builds). */
 #define ENGINE_CHECK_PAGES 64
 
-/*
- * Simulates page references [from, to) of a batch, all of one pool. Returns `to`, or the index of
- * the page reference at which the machine had to stop.
- */
-typedef size_t EngineLoop(Machine *machine, Pool *pool, const Batch *batch, size_t from, size_t to);
+typedef PolicyLoop EngineLoop;
 
 EngineLoop engine_generic;
 
-/* The specialised loop of a policy. */
-EngineLoop *engine_specialised(const PolicyType *type);
+/* The fastest loop that there is for a policy. */
+EngineLoop *engine_specialised(const PolicySpec *policy);
 
 /*
  * Takes a whole batch through a machine: runs, switches of address space, ticks, counts. VMM_OK

@@ -1,21 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The specialised engine: the steps of generic.c, stamped once for each policy and each way a TLB
- * notes a hit, with all of that known at compile time.
- *
- * The policies are included here, so a policy's hooks are static functions of this file and its
- * PolicyType a visible constant: the compiler calls through it without a pointer and inlines what
- * is hot. A TLB hit is then about a dozen instructions:
- *
- *     entry = slot_of[page]      one load; a page not in the TLB has 0
- *     note the hit               one store: where only the order of last hits matters (LRU), hits
- *                                wait for the next miss, and most need never be noted
- *     the policy's touch         none (FIFO), the same store (LRU), one more (Clock)
- *     first write through this entry?    one load and compare
- *
- * The repeats of an element (stream.h) cost nothing where they change nothing: a policy or a TLB
- * that counts is told their number. Misses leave the loop through machine_miss(), which is the same
- * for both engines.
+ * The specialised engine: the loop of loop.h, stamped once for each policy. The policies are
+ * included here, so that the loop sees their hooks.
  */
 #include "../mm/policy/policies.def"
 #include "engine.h"
@@ -27,268 +13,21 @@
 /* clang-format on */
 #include "../base/include_each.h"
 
-enum {
-    NEAR_PAGES = 1 << 16, /* what is known of that many pages is in the caches anyway */
-    FETCH_AHEAD = 16,     /* with more, page references fetched ahead of the loop */
-    SETTLE_HITS = 2048    /* hits that wait to be noted together, at most */
-};
+#include "loop.h"
 
-/* A page reference that is no TLB hit. False: the machine must stop. */
-VMM_ALWAYS_INLINE bool specialised_miss(Machine *machine, Pool *pool, const Batch *batch,
-                                        uint32_t page, bool write, const PolicyType *type) {
-    if (VMM_UNLIKELY(page == DIRECTORY_NO_PAGE)) {
-        machine_invalid(machine, batch->invalid[machine->invalid_seen++]);
-        return machine->status == VMM_OK;
-    }
-    uint32_t frame = machine_miss(machine, pool, page, write);
-    if (VMM_UNLIKELY(frame == MACHINE_NO_FRAME)) {
-        return false;
-    }
-    if (machine->fault == VMM_FAULT_NONE) {
-        if (type->touch != NULL) {
-            type->touch(pool->policy, frame);
-        }
-        if (write) {
-            machine_write(machine, pool, page, frame);
-        }
-    }
-    if (policy_has_asked(pool->policy) && !machine_part(machine, pool)) {
-        return false;
-    }
-    return machine->status == VMM_OK;
-}
-
-/* Whether hits touch. The loops ask once: the compiler must take it that their stores change it. */
-VMM_ALWAYS_INLINE bool specialised_touches(const Machine *machine, const PolicyType *type) {
-    return type->touch != NULL && machine->touch_on_hit;
-}
-
-/* A TLB hit. False: the machine must stop. */
-VMM_ALWAYS_INLINE bool specialised_hit(Machine *machine, Pool *pool, uint32_t page, uint32_t entry,
-                                       bool write, const PolicyType *type, TlbNote note,
-                                       bool touches) {
-    Tlb *tlb = &machine->tlb;
-    tlb_touch_as(tlb, entry, note);
-    if (touches) {
-        type->touch(pool->policy, tlb->frame[entry]);
-    }
-    if (VMM_UNLIKELY(write > tlb->written[entry])) {
-        tlb->written[entry] = 1;
-        machine_write(machine, pool, page, tlb->frame[entry]);
-    }
-    return !type->parts_on_touch || !policy_has_asked(pool->policy) || machine_part(machine, pool);
-}
-
-/* Whether the policy can be told of touches in a row at once. */
-VMM_ALWAYS_INLINE bool specialised_is_bulky(const PolicyType *type) {
-    return !type->parts_on_touch &&
-           (type->touch == NULL || type->touch_once || type->touch_many != NULL);
-}
-
-/*
- * What is left of an element after its first page reference: hits. `touched`: that one touched the
- * frame.
- */
-VMM_ALWAYS_INLINE void specialised_repeat(Tlb *tlb, Policy *policy, uint32_t entry,
-                                          const uint32_t *count, const PolicyType *type,
-                                          TlbNote note, bool touches, bool touched) {
-    if (note == TLB_NOTE_COUNT) {
-        tlb->stamp[entry] += *count;
-    }
-    engine_tick_clock(policy, type, *count);
-    if (touches && type->touch_many != NULL && *count != 0) {
-        type->touch_many(policy, tlb->frame[entry], *count);
-    }
-    if (touches && type->touch_many == NULL && !touched) {
-        type->touch(policy, tlb->frame[entry]);
-    }
-}
-
-/*
- * The repeats of an element whose first page reference was a miss, or of a policy that must see
- * each: one by one, until the page is in the TLB and stays there. False: the machine must stop.
- */
-VMM_ALWAYS_INLINE bool specialised_each(Machine *machine, Pool *pool, const Batch *batch, size_t i,
-                                        const PolicyType *type, TlbNote note) {
-    Tlb *tlb = &machine->tlb;
-    uint32_t page = batch->page[i];
-    uint32_t repeat = batch->repeat[i];
-    bool touches = specialised_touches(machine, type);
-    for (uint32_t done = 0; done < repeat; done++) {
-        bool write = done + 1 < batch->stores[i];
-        uint32_t slot = tlb->entries == 0 ? 0 : tlb->slot_of[page];
-        if (slot != 0 && specialised_is_bulky(type)) {
-            uint32_t left = repeat - done;
-            bool touched = machine->fault == VMM_FAULT_NONE;
-            specialised_repeat(tlb, pool->policy, slot - 1, &left, type, note, touches, touched);
-            return true;
-        }
-        engine_tick_clock(pool->policy, type, 1);
-        bool going =
-            slot != 0 ? specialised_hit(machine, pool, page, slot - 1, write, type, note, touches)
-                      : specialised_miss(machine, pool, batch, page, write, type);
-        if (!going) {
-            machine->stopped_at = done + 1;
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Whether a TLB notes only in which order its entries were hit last. */
-VMM_ALWAYS_INLINE bool specialised_tlb_waits(TlbNote note) {
-    return note == TLB_NOTE_ORDER || note == TLB_NOTE_STAMP;
-}
-
-/* Whether the touches of a policy can wait for the next miss. */
-VMM_ALWAYS_INLINE bool specialised_policy_waits(const PolicyType *type) {
-    return type->touch_last && !type->parts_on_touch && !type->uses_clock && type->dirtied == NULL;
-}
-
-/*
- * Notes hits that waited. Where only the order of last touches matters, a page that was hit a
- * hundred times in a row of hits is touched once: the hits are read from the last one back, and
- * each entry that is met first is one to touch. Returns 0, the number of hits that still wait.
- */
-VMM_ALWAYS_INLINE size_t specialised_settle(Machine *machine, Policy *policy, const uint16_t *hits,
-                                            size_t count, const PolicyType *type, TlbNote note,
-                                            bool touches) {
-    Tlb *tlb = &machine->tlb;
-    uint16_t last[SETTLE_HITS];
-    size_t found = 0;
-    uint32_t *mark = tlb->mark;
-    uint32_t round = tlb_next_round(tlb);
-    for (size_t i = count; i-- > 0;) {
-        uint32_t entry = hits[i];
-        if (mark[entry] != round) {
-            mark[entry] = round;
-            last[found++] = (uint16_t)entry;
-        }
-    }
-    while (found-- > 0) {
-        if (specialised_tlb_waits(note)) {
-            tlb_touch_as(tlb, last[found], note);
-        }
-        if (touches && specialised_policy_waits(type)) {
-            type->touch(policy, tlb->frame[last[found]]);
-        }
-    }
-    return 0;
-}
-
-/*
- * The loop. `type`, `note`, and `repeats` (whether elements stand for more than one page reference)
- * are constants wherever it is stamped.
- */
-VMM_ALWAYS_INLINE size_t specialised_loop(Machine *machine, Pool *pool, const Batch *batch,
-                                          size_t from, size_t to, const PolicyType *type,
-                                          TlbNote note, bool repeats) {
-    Policy *policy = pool->policy;
-    const uint32_t *pages = batch->page;
-    const uint8_t *ops = batch->op;
-    const uint16_t *slot_of = machine->tlb.slot_of;
-    bool touches = specialised_touches(machine, type);
-    bool far = machine->pages > NEAR_PAGES;
-    bool tlb_waits = specialised_tlb_waits(note);
-    bool policy_waits = specialised_policy_waits(type);
-    bool waits = tlb_waits || (policy_waits && touches);
-    uint16_t hits[SETTLE_HITS];
-    size_t waiting = 0;
-    for (size_t i = from; i < to; i++) {
-        uint32_t page = pages[i];
-        if (VMM_UNLIKELY(far) && i + FETCH_AHEAD < to) {
-            VMM_PREFETCH(&slot_of[pages[i + FETCH_AHEAD]]);
-            machine_fetch(machine, pages[i + FETCH_AHEAD]);
-        }
-        bool write = (ops[i] & OP_WRITE_BIT) != 0;
-        uint32_t slot = slot_of[page];
-        engine_tick_clock(policy, type, 1);
-        if (type->info.needs == VMM_NEEDS_FUTURE) {
-            engine_tell_future(policy, batch, i);
-        }
-        if (VMM_UNLIKELY(slot == 0)) {
-            if (waits) {
-                waiting = specialised_settle(machine, policy, hits, waiting, type, note, touches);
-            }
-            if (!specialised_miss(machine, pool, batch, page, write, type) ||
-                (repeats && !specialised_each(machine, pool, batch, i, type, note))) {
-                return i;
-            }
-            continue;
-        }
-        if (waits) {
-            hits[waiting++] = (uint16_t)(slot - 1);
-        }
-        if (!specialised_hit(machine, pool, page, slot - 1, write, type,
-                             tlb_waits ? TLB_NOTE_NOTHING : note, touches && !policy_waits)) {
-            return i;
-        }
-        if (repeats && specialised_is_bulky(type)) {
-            specialised_repeat(&machine->tlb, policy, slot - 1, &batch->repeat[i], type, note,
-                               touches, true);
-        }
-        if (waits && (waiting == SETTLE_HITS || (repeats && !specialised_is_bulky(type)))) {
-            waiting = specialised_settle(machine, policy, hits, waiting, type, note, touches);
-        }
-        if (repeats && !specialised_is_bulky(type) &&
-            !specialised_each(machine, pool, batch, i, type, note)) {
-            return i;
-        }
-    }
-    if (waits) {
-        specialised_settle(machine, policy, hits, waiting, type, note, touches);
-    }
-    return to;
-}
-
-/* The same without a TLB: every page reference walks. */
-VMM_ALWAYS_INLINE size_t specialised_loop_without_tlb(Machine *machine, Pool *pool,
-                                                      const Batch *batch, size_t from, size_t to,
-                                                      const PolicyType *type) {
-    for (size_t i = from; i < to; i++) {
-        bool write = (batch->op[i] & OP_WRITE_BIT) != 0;
-        engine_tick_clock(pool->policy, type, 1);
-        if (type->info.needs == VMM_NEEDS_FUTURE) {
-            engine_tell_future(pool->policy, batch, i);
-        }
-        if (!specialised_miss(machine, pool, batch, batch->page[i], write, type) ||
-            (batch->repeat != NULL &&
-             !specialised_each(machine, pool, batch, i, type, TLB_NOTE_NOTHING))) {
-            return i;
-        }
-    }
-    return to;
-}
-
-/* With repeats and without: two loops. */
-VMM_ALWAYS_INLINE size_t specialised_either(Machine *machine, Pool *pool, const Batch *batch,
-                                            size_t from, size_t to, const PolicyType *type,
-                                            TlbNote note) {
-    return batch->repeat == NULL
-               ? specialised_loop(machine, pool, batch, from, to, type, note, false)
-               : specialised_loop(machine, pool, batch, from, to, type, note, true);
-}
-
-#define X(name)                                                                                \
-    static size_t specialised_##name(Machine *machine, Pool *pool, const Batch *batch,         \
-                                     size_t from, size_t to) {                                 \
-        const PolicyType *type = &name##_policy;                                               \
-        if (machine->tlb.entries == 0) {                                                       \
-            return specialised_loop_without_tlb(machine, pool, batch, from, to, type);         \
-        }                                                                                      \
-        switch (machine->tlb.note) {                                                           \
-        case TLB_NOTE_ORDER:                                                                   \
-            return specialised_either(machine, pool, batch, from, to, type, TLB_NOTE_ORDER);   \
-        case TLB_NOTE_STAMP:                                                                   \
-            return specialised_either(machine, pool, batch, from, to, type, TLB_NOTE_STAMP);   \
-        case TLB_NOTE_COUNT:                                                                   \
-            return specialised_either(machine, pool, batch, from, to, type, TLB_NOTE_COUNT);   \
-        default:                                                                               \
-            return specialised_either(machine, pool, batch, from, to, type, TLB_NOTE_NOTHING); \
-        }                                                                                      \
+#define X(name)                                                                        \
+    static size_t specialised_##name(Machine *machine, Pool *pool, const Batch *batch, \
+                                     size_t from, size_t to) {                         \
+        return loop_run(machine, pool, batch, from, to, &name##_policy);               \
     }
 VMM_POLICIES(X)
 #undef X
+
+/* For a policy that was compiled elsewhere: the same steps, through the pointers of its type. */
+static size_t specialised_any(Machine *machine, Pool *pool, const Batch *batch, size_t from,
+                              size_t to) {
+    return loop_run(machine, pool, batch, from, to, pool->policy->type);
+}
 
 static const struct {
     const PolicyType *type;
@@ -303,10 +42,14 @@ const PolicyType *policy_at(size_t index) {
     return index < VMM_COUNT_OF(specialised_policies) ? specialised_policies[index].type : NULL;
 }
 
-EngineLoop *engine_specialised(const PolicyType *type) {
-    size_t i = 0;
-    while (specialised_policies[i].type != type) {
-        i++;
+EngineLoop *engine_specialised(const PolicySpec *policy) {
+    if (policy->loop != NULL) {
+        return policy->loop;
     }
-    return specialised_policies[i].loop;
+    for (size_t i = 0; i < VMM_COUNT_OF(specialised_policies); i++) {
+        if (specialised_policies[i].type == policy->type) {
+            return specialised_policies[i].loop;
+        }
+    }
+    return specialised_any;
 }

@@ -9,7 +9,9 @@
 
 int machine_init(Machine *machine, const Settings *settings, const PolicySpec *policy,
                  const Memory *memory, Error *error) {
-    *machine = (Machine){.memory = *memory, .settings = *settings, .policy = *policy};
+    static const MachineCalls calls = {machine_miss, machine_invalid, machine_write, machine_part};
+    *machine =
+        (Machine){.calls = &calls, .memory = *memory, .settings = *settings, .policy = *policy};
     machine->last_space = DIRECTORY_NO_SPACE;
     machine->fault = VMM_FAULT_NONE;
     machine->table_type = pagetable_parse(settings->page_table, error);

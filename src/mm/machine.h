@@ -47,7 +47,18 @@ typedef struct Process {
     uint64_t faults[VMM_FAULT_CLASS_COUNT];
 } Process;
 
+struct Machine;
+
+/* What a fast loop calls when a page reference is no TLB hit, told below. */
+typedef struct MachineCalls {
+    uint32_t (*miss)(struct Machine *machine, Pool *pool, uint32_t page, bool write);
+    void (*invalid)(struct Machine *machine, uint32_t space);
+    void (*write)(struct Machine *machine, Pool *pool, uint32_t page, uint32_t frame);
+    bool (*part)(struct Machine *machine, Pool *pool);
+} MachineCalls;
+
 typedef struct Machine {
+    const MachineCalls *calls; /* how a loop in a plug-in, which is another library, finds them */
     Memory memory;
     Settings settings;
     const Directory *directory; /* of the stream that feeds this machine */

@@ -24,10 +24,23 @@ static inline bool policy_has_asked(const Policy *policy) {
     return (policy->parting.count | policy->writing.count) != 0 || policy->failed;
 }
 
-/* What "clock:bits=2,enter=0" means. */
+struct Machine;
+struct Pool;
+struct Batch;
+
+/*
+ * A loop of the engine. It simulates page references [from, to) of a batch, all of one pool.
+ * Returns `to`, or the index of the page reference at which the machine had to stop.
+ */
+typedef size_t PolicyLoop(struct Machine *machine, struct Pool *pool, const struct Batch *batch,
+                          size_t from, size_t to);
+
+/* What "clock:bits=2,enter=0" means. Of a plug-in, whoever parsed it gives it back. */
 typedef struct PolicySpec {
     const PolicyType *type;
     uint64_t params[POLICY_MAX_PARAMS];
+    void *library;    /* the open shared library of a plug-in; NULL: a policy of the simulator */
+    PolicyLoop *loop; /* that was compiled with it; NULL: none, or the simulator knows */
 } PolicySpec;
 
 /* An instance for a pool of `capacity` frames; base fields that matter are copied from `base`. */
