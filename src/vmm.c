@@ -65,6 +65,10 @@
 #include "engine/stream_runs.c"
 
 /* analysis: what is found out of traces, without a machine */
+#include "analysis/curve.c"
+#include "analysis/curve_lru.c"
+#include "analysis/depths.c"
+#include "analysis/lru_stack.c"
 #include "analysis/sad.c"
 
 /* report: text, JSON, CSV */
@@ -75,6 +79,7 @@
 #include "report/text.c"
 
 /* api: the exported functions */
+#include "api/curve_api.c"
 #include "api/machine_api.c"
 #include "api/run_api.c"
 #include "api/tables_api.c"

@@ -8,10 +8,6 @@
 #include "../base/number.h"
 #include "handle.h"
 
-/* Page references in a batch: small for one machine, so that batch and machine share the caches;
-   large for several, so that each has its own state in the caches for a while. */
-enum { RUN_BATCH_ALONE = 4096, RUN_BATCH_SHARED = 1 << 18 };
-
 static bool needs_future(VMM *const *vmms, size_t count) {
     for (size_t i = 0; i < count; i++) {
         if (vmms[i]->machine.policy.type->info.needs == VMM_NEEDS_FUTURE) {
@@ -95,12 +91,9 @@ static int check_trace(Machine *machine, const VMMTrace *trace, Error *error) {
     const Settings *settings = &machine->settings;
     VMMTraceInfo info = {.struct_size = sizeof info};
     vmm_trace_info(trace, &info);
-    if (info.page_size > settings->page_size) {
-        return error_set(error, VMM_E_CONFIG,
-                         "the trace knows addresses by pages of %llu bytes only: a page-size of "
-                         "%llu is too small",
-                         (unsigned long long)info.page_size,
-                         (unsigned long long)settings->page_size);
+    int status = run_check_page_size(settings, trace, error);
+    if (status != VMM_OK) {
+        return status;
     }
     if (vmm_trace_has_runs(trace) && settings->young_flush != 0 && settings->tlb != 0 &&
         settings->accessed_bit == ACCESSED_TLB_FILL && machine->policy.type->tick != NULL) {
@@ -127,33 +120,6 @@ static int check_traces(VMM *const *vmms, size_t count, const VMMTrace *trace) {
         }
     }
     return VMM_OK;
-}
-
-/* The first pass, with a stream that is thrown away. */
-static int collect(VMM *vmm, VMMTrace *trace, RunWatch *watch, Outlook *outlook) {
-    const Machine *machine = &vmm->machine;
-    Stream *stream;
-    int status = stream_create(&machine->settings, machine->table_type->info.address_bits,
-                               &machine->memory, RUN_BATCH_ALONE, &stream, &vmm->error);
-    if (status != VMM_OK) {
-        return status;
-    }
-    status = vmm_trace_keep(trace);
-    if (status != VMM_OK) {
-        error_set(&vmm->error, status, "%s", vmm_trace_error_text(trace));
-    } else {
-        status = run_collect_outlook(stream, trace, watch, outlook, &vmm->error);
-    }
-    stream_release(stream);
-    if (status == VMM_OK) {
-        status = vmm_trace_rewind(trace);
-        if (status != VMM_OK) {
-            error_set(&vmm->error, status, "%s", vmm_trace_error_text(trace));
-        }
-    }
-    watch->next_call = 0;
-    watch->progress.pass++;
-    return status;
 }
 
 static int attach_all(VMM *const *vmms, size_t count, VMMTrace *trace) {
@@ -219,7 +185,9 @@ int vmm_run(VMM *const *vmms, size_t count, VMMTrace *trace, VMMProgressCallback
     RunWatch watch = {progress, user, {.pass = 1, .passes = future ? 2 : 1}, 0};
     Outlook outlook = {.file = -1, .notes = -1};
     if (future) {
-        status = collect(vmms[0], trace, &watch, &outlook);
+        const Machine *machine = &vmms[0]->machine;
+        status = run_look_ahead(&machine->settings, machine->table_type->info.address_bits,
+                                &machine->memory, trace, &watch, &outlook, &vmms[0]->error);
     }
     if (status == VMM_OK) {
         status = attach_all(vmms, count, trace);

@@ -425,8 +425,9 @@ static int run_pass(RunPass *pass, RunWatch *watch) {
     return status;
 }
 
-int run_collect_outlook(Stream *stream, VMMTrace *trace, RunWatch *watch, Outlook *outlook,
-                        Error *error) {
+/* The first pass, through a fresh stream. */
+static int run_collect_outlook(Stream *stream, VMMTrace *trace, RunWatch *watch, Outlook *outlook,
+                               Error *error) {
     outlook->file = spill_open(error);
     if (outlook->file < 0) {
         return error->code;
@@ -445,6 +446,31 @@ int run_collect_outlook(Stream *stream, VMMTrace *trace, RunWatch *watch, Outloo
     return status != VMM_OK ? status : run_turn(outlook, stream, error);
 }
 
+int run_look_ahead(const Settings *settings, unsigned address_bits, const Memory *memory,
+                   VMMTrace *trace, RunWatch *watch, Outlook *outlook, Error *error) {
+    Stream *stream;
+    int status = stream_create(settings, address_bits, memory, RUN_BATCH_ALONE, &stream, error);
+    if (status != VMM_OK) {
+        return status;
+    }
+    status = vmm_trace_keep(trace);
+    if (status != VMM_OK) {
+        error_set(error, status, "%s", vmm_trace_error_text(trace));
+    } else {
+        status = run_collect_outlook(stream, trace, watch, outlook, error);
+    }
+    stream_release(stream);
+    if (status == VMM_OK) {
+        status = vmm_trace_rewind(trace);
+        if (status != VMM_OK) {
+            error_set(error, status, "%s", vmm_trace_error_text(trace));
+        }
+    }
+    watch->next_call = 0;
+    watch->progress.pass++;
+    return status;
+}
+
 void run_free_outlook(Outlook *outlook) {
     if (outlook->file >= 0) {
         close(outlook->file);
@@ -452,6 +478,19 @@ void run_free_outlook(Outlook *outlook) {
     if (outlook->notes >= 0) {
         close(outlook->notes);
     }
+}
+
+int run_check_page_size(const Settings *settings, const VMMTrace *trace, Error *error) {
+    VMMTraceInfo info = {.struct_size = sizeof info};
+    vmm_trace_info(trace, &info);
+    if (info.page_size <= settings->page_size) {
+        return VMM_OK;
+    }
+    return error_set(
+        error, VMM_E_CONFIG,
+        "the trace knows addresses by pages of %llu bytes only: a page-size of %llu is "
+        "too small",
+        (unsigned long long)info.page_size, (unsigned long long)settings->page_size);
 }
 
 int run_simulate(RunConsumer *consumers, size_t count, Stream *stream, Outlook *outlook,

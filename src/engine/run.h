@@ -49,12 +49,20 @@ typedef struct RunConsumer {
 /* A machine that is attached to the stream's directory. */
 RunConsumer run_machine(Machine *machine);
 
+/* Page references in a batch: small for one consumer, so that batch and consumer share the caches;
+   large for several, so that each has its own state in the caches for a while. */
+enum { RUN_BATCH_ALONE = 4096, RUN_BATCH_SHARED = 1 << 18 };
+
+/* Whether the trace tells addresses well enough for pages of the configured size: VMM_OK, or
+   VMM_E_CONFIG with the sentence. */
+int run_check_page_size(const Settings *settings, const VMMTrace *trace, Error *error);
+
 /*
- * The first pass: reads the trace to its end through a stream of its own, which it is given fresh.
- * VMM_OK, or an error of the trace, of the temporary file or of memory.
+ * The first pass, through a stream of its own that is thrown away; the trace is rewound. VMM_OK, or
+ * an error of the trace, of the temporary file or of memory.
  */
-int run_collect_outlook(Stream *stream, VMMTrace *trace, RunWatch *watch, Outlook *outlook,
-                        Error *error);
+int run_look_ahead(const Settings *settings, unsigned address_bits, const Memory *memory,
+                   VMMTrace *trace, RunWatch *watch, Outlook *outlook, Error *error);
 void run_free_outlook(Outlook *outlook);
 
 /*

@@ -132,6 +132,27 @@ def event(pid: int, op: str, start: int, length: int) -> Event:
     return made
 
 
+class CurveOptions(Structure):
+    """VMMCurveOptions."""
+    _fields_ = [("struct_size", c_uint32), ("kind", c_uint32), ("per_process", c_uint32),
+                ("reserved", c_uint32), ("sample_rate", c_double), ("sample_pages", c_uint64)]
+
+
+class CurvePoint(Structure):
+    """VMMCurvePoint."""
+    _fields_ = [("size", c_uint64), ("misses", c_uint64), ("writebacks", c_uint64),
+                ("dirty_left", c_uint64), ("miss_ratio", c_double), ("mean_resident", c_double),
+                ("low", c_double), ("high", c_double)]
+
+
+class CurveSeries(Structure):
+    """VMMCurveSeries."""
+    _fields_ = [("struct_size", c_uint32), ("pid", c_uint32), ("page_references", c_uint64),
+                ("invalid", c_uint64), ("cold_misses", c_uint64), ("sampled", c_uint64)]
+
+
+CURVE_KINDS = ("lru", "opt", "ws", "vmin")
+
 OBSERVER = CFUNCTYPE(None, c_void_p, POINTER(Step))
 
 
@@ -165,6 +186,16 @@ def load() -> ctypes.CDLL:
         "vmm_process_stats": (c_int, c_void_p, c_size_t, POINTER(ProcessStats)),
         "vmm_observe": (None, c_void_p, c_void_p, c_void_p),
         "vmm_report": (c_long, c_void_p, c_int, POINTER(ReportContext), c_void_p, c_size_t),
+        "vmm_curve_create": (c_int, c_void_p, POINTER(CurveOptions), c_void_p, POINTER(c_void_p),
+                             c_char_p),
+        "vmm_curve_run": (c_int, POINTER(c_void_p), c_size_t, c_void_p, c_void_p, c_void_p),
+        "vmm_curve_error_text": (c_char_p, c_void_p),
+        "vmm_curve_series_count": (c_size_t, c_void_p),
+        "vmm_curve_series_at": (c_int, c_void_p, c_size_t, POINTER(CurveSeries)),
+        "vmm_curve_read": (c_size_t, c_void_p, c_size_t, POINTER(c_uint64), POINTER(CurvePoint),
+                           c_size_t),
+        "vmm_curve_at": (c_int, c_void_p, c_size_t, c_uint64, POINTER(CurvePoint)),
+        "vmm_curve_destroy": (None, c_void_p),
         "vmm_trace_open": (c_int, c_char_p, POINTER(TraceOptions), POINTER(c_void_p), c_char_p),
         "vmm_trace_close": (None, c_void_p),
         "vmm_trace_read": (c_long, c_void_p, POINTER(Ref), c_size_t),
@@ -278,19 +309,26 @@ def write_vmt(path: str, references: Iterable[tuple[int, str, int, int]], codec:
             LIB.vmm_trace_writer_close(handle)
 
 
+def configuration(options: dict[str, str]) -> ctypes.Array:
+    """A VMMConfig."""
+    config = ctypes.create_string_buffer(CONFIG_ROOM)
+    error = ctypes.create_string_buffer(ERROR_TEXT_BYTES)
+    LIB.vmm_config_init_default(config)
+    for name, value in options.items():
+        code = LIB.vmm_config_set(config, name.encode(), value.encode(), error)
+        if code:
+            raise VmmError(code, error.value.decode())
+    return config
+
+
 class Machine:
     """One simulated machine."""
 
     def __init__(self, options: dict[str, str]) -> None:
         self.handle = c_void_p()
         self.observer: object = None
-        config = ctypes.create_string_buffer(CONFIG_ROOM)
+        config = configuration(options)
         error = ctypes.create_string_buffer(ERROR_TEXT_BYTES)
-        LIB.vmm_config_init_default(config)
-        for name, value in options.items():
-            code = LIB.vmm_config_set(config, name.encode(), value.encode(), error)
-            if code:
-                raise VmmError(code, error.value.decode())
         code = LIB.vmm_create_with(config, None, byref(self.handle), error)
         if code:
             raise VmmError(code, error.value.decode())
@@ -380,3 +418,60 @@ def run(machines: list[Machine], trace: Trace) -> int:
     """vmm_run(): feeds a whole trace to fresh machines at once."""
     handles = (c_void_p * len(machines))(*[machine.handle for machine in machines])
     return LIB.vmm_run(handles, len(machines), trace.handle, None, None)
+
+
+class Curve:
+    """One curve."""
+
+    def __init__(self, kind: str, options: dict[str, str], per_process: bool = False,
+                 rate: float = 0.0, pages: int = 0) -> None:
+        self.handle = c_void_p()
+        wanted = CurveOptions(ctypes.sizeof(CurveOptions), CURVE_KINDS.index(kind),
+                              int(per_process), 0, rate, pages)
+        error = ctypes.create_string_buffer(ERROR_TEXT_BYTES)
+        code = LIB.vmm_curve_create(configuration(options), byref(wanted), None,
+                                    byref(self.handle), error)
+        if code:
+            raise VmmError(code, error.value.decode())
+
+    def __enter__(self) -> "Curve":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        LIB.vmm_curve_destroy(self.handle)
+
+    def series(self) -> list[CurveSeries]:
+        """What is known of the whole and of each process."""
+        result = []
+        for index in range(LIB.vmm_curve_series_count(self.handle)):
+            series = CurveSeries(struct_size=ctypes.sizeof(CurveSeries))
+            code = LIB.vmm_curve_series_at(self.handle, index, byref(series))
+            if code:
+                raise VmmError(code, "vmm_curve_series_at")
+            result.append(series)
+        return result
+
+    def points(self, series: int = 0, batch: int = 1000) -> list[CurvePoint]:
+        """All points of a series."""
+        result: list[CurvePoint] = []
+        cursor = c_uint64(0)
+        buffer = (CurvePoint * batch)()
+        while count := LIB.vmm_curve_read(self.handle, series, byref(cursor), buffer, batch):
+            result += [CurvePoint.from_buffer_copy(point) for point in buffer[:count]]
+        return result
+
+    def at(self, size: int, series: int = 0) -> CurvePoint:
+        """One point."""
+        point = CurvePoint()
+        code = LIB.vmm_curve_at(self.handle, series, size, byref(point))
+        if code:
+            raise VmmError(code, "vmm_curve_at")
+        return point
+
+
+def run_curves(curves: list[Curve], trace: Trace) -> None:
+    """vmm_curve_run(): a whole trace through fresh curves at once."""
+    handles = (c_void_p * len(curves))(*[curve.handle for curve in curves])
+    code = LIB.vmm_curve_run(handles, len(curves), trace.handle, None, None)
+    if code:
+        raise VmmError(code, LIB.vmm_curve_error_text(curves[0].handle).decode())

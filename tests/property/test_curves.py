@@ -1,0 +1,195 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Curves against runs at every size, against the reference model, and against their definitions.
+
+    python3 tests/property/test_curves.py                 the fixed set, as every test run does
+    python3 tests/property/test_curves.py --seed 5000 --cases 20000     a long run elsewhere
+
+    curve = run      the LRU and the OPT curve are what vmm_run() counts at every size: random traces
+                     with events, several processes, page runs; and real ones
+    curve = model    what the reference model counts at every size
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+from random import Random
+
+import libvmm
+from cases import Case, random_options, random_trace, address_limit, vmt_mode, with_events
+from compare import SCRATCH, Config, run_model, shrink
+from tap import Tap
+
+SEED = 1
+CASES = 400
+MODEL_CASES = 40
+MOST_SHOWN = 3
+STACK_KINDS = ("lru",)
+IRRELEVANT = ("swap", "policy", "frames", "accessed-bit", "young-flush")
+EXAMPLES = libvmm.ROOT / "examples/traces"
+
+
+def random_case(seed: int) -> Case:
+    """A trace, mostly with events, and what of the options matters to a curve."""
+    rng = Random(seed)
+    options = {name: value for name, value in random_options(rng).items()
+               if name not in IRRELEVANT}
+    options["page-size"] = str(rng.choice((512, 4096, 4096, 65536)))
+    page_size = int(options["page-size"])
+    trace = random_trace(rng, page_size, address_limit(options))[:3000]
+    mode = rng.choice(("run", "runs", "runs", "full"))
+    if mode != "run":
+        options["scope"] = options.get("scope", "global")
+        mode, trace = vmt_mode(rng, mode, options, trace)
+        if rng.random() < 0.7:
+            trace = with_events(rng, trace, page_size)
+        options.pop("policy", None)
+    return Case({**options, "frames": "1"}, trace, mode)
+
+
+def open_trace(case: Case) -> libvmm.Trace:
+    """The case's trace."""
+    page_size = Config(case.options).page_size
+    if case.is_vmt():
+        codec, _, bytes_of_page = case.mode.partition(":")
+        libvmm.write_vmt(str(SCRATCH.path), case.references, codec, int(bytes_of_page))
+        return libvmm.Trace(str(SCRATCH.path), page_size, "vmt", len(case.references) % 3)
+    return libvmm.Trace(SCRATCH.write(case), page_size, "native")
+
+
+# ---- Curve = run ---------------------------------------------------------------------------
+
+def run_at(case: Case, policy: str, frames: int) -> tuple[dict, list[dict]]:
+    """The counters of a run with so many frames, and those of its processes."""
+    with libvmm.Machine({**case.options, "policy": policy, "frames": str(frames)}) as machine, \
+            open_trace(case) as trace:
+        code = libvmm.run([machine], trace)
+        if code:
+            raise libvmm.VmmError(code, machine.error_text())
+        return machine.counters(), machine.processes()
+
+
+def point_problems(point: libvmm.CurvePoint, counters: dict, where: str) -> list[str]:
+    """How a point differs from a run."""
+    expected = (counters["misses"], counters["swap_outs"])
+    found = (point.misses, point.writebacks)
+    if expected != found:
+        return [f"{where}: misses and write-backs of the run {expected}, of the curve {found}"]
+    ratio = counters["misses"] / counters["page_references"] if counters["page_references"] else 0
+    return [] if point.miss_ratio == ratio else [f"{where}: miss ratio {point.miss_ratio}"]
+
+
+def process_problems(curves: dict[bool, libvmm.Curve], processes: list[dict],
+                     frames: int) -> list[str]:
+    """How the series of processes differ from the processes of a run."""
+    lines = []
+    for number, stats in enumerate(processes, 1):
+        series = curves[True].series()[number]
+        point = curves[True].at(frames, number)
+        expected = (stats["pid"], stats["page_references"], stats["misses"])
+        if (series.pid, series.page_references, point.misses) != expected:
+            lines.append(f"{frames} frames, process {stats['pid']}: pid, page references and misses "
+                         f"of the run {expected}, of the curve "
+                         f"{(series.pid, series.page_references, point.misses)}")
+    writebacks = sum(curves[True].at(frames, number).writebacks
+                     for number in range(1, len(processes) + 1))
+    if writebacks != curves[True].at(frames).writebacks:
+        lines.append(f"{frames} frames: the write-backs of processes do not sum up")
+    return lines
+
+
+def rows_problems(curve: libvmm.Curve, sizes: int) -> list[str]:
+    """Do the rows stand where, and only where, the curve changes?"""
+    rows = {point.size: (point.misses, point.writebacks) for point in curve.points(batch=3)}
+    value, lines = None, []
+    for size in range(1, sizes + 1):
+        point = curve.at(size)
+        if ((point.misses, point.writebacks) != value) != (size in rows):
+            lines.append(f"a row at {size} too many or missing")
+        value = (point.misses, point.writebacks)
+        if rows.get(size, value) != value:
+            lines.append(f"the row at {size} is not the point there")
+    if max(rows) > sizes:
+        lines.append(f"a row at {max(rows)}, behind all pages")
+    return lines
+
+
+def curve_problem(case: Case, kind: str) -> str | None:
+    """How the curve differs from runs at every size."""
+    with libvmm.Curve(kind, case.options) as plain, \
+            libvmm.Curve(kind, case.options, per_process=True) as split:
+        curves = {False: plain, True: split}
+        for group in ([plain, split],) if len(case.references) % 2 else ([plain], [split]):
+            with open_trace(case) as trace:
+                libvmm.run_curves(group, trace)
+        counters, _ = run_at(case, kind, 1)
+        sizes = counters["distinct_pages"] + 1
+        lines = rows_problems(plain, sizes)
+        for frames in range(1, sizes + 1):
+            counters, processes = run_at(case, kind, frames)
+            for curve in curves.values():
+                lines += point_problems(curve.at(frames), counters, f"{frames} frames")
+            lines += process_problems(curves, processes, frames)
+    return "\n".join(lines[:10]) or None
+
+
+# ---- Curve = model -------------------------------------------------------------------------
+
+def model_problem(case: Case, kind: str) -> str | None:
+    """How the curve differs from the reference model at every size."""
+    lines = []
+    with libvmm.Curve(kind, case.options) as curve, open_trace(case) as trace:
+        libvmm.run_curves([curve], trace)
+        frames, misses = 1, None
+        while misses != curve.series()[0].cold_misses and frames < 60:
+            machine = run_model(case.with_options({**case.options, "policy": kind,
+                                                   "frames": str(frames)}))
+            counters = machine.counters()
+            misses = counters["misses"]
+            lines += point_problems(curve.at(frames), counters, f"{frames} frames")
+            left = len(machine.dirty)
+            if left != curve.at(frames).dirty_left:
+                lines.append(f"{frames} frames: {left} pages left dirty, of the curve "
+                             f"{curve.at(frames).dirty_left}")
+            frames += 1
+    return "\n".join(lines[:10]) or None
+
+
+# ---- All of it -----------------------------------------------------------------------------
+
+def random_cases(tap: Tap, seed: int, count: int, kind: str, what: str, problem) -> None:
+    """One result for many cases."""
+    failures = []
+    for number in range(seed, seed + count):
+        case = random_case(number)
+        why = problem(case, kind)
+        if why is not None:
+            if not failures:
+                case = shrink(case, lambda one: problem(one, kind))
+                why = problem(case, kind)
+            shown = "\n".join(map(str, case.references[:40]))
+            failures.append(f"seed {number}\n{case.mode}: {case.command()}\n{shown}\n{why}")
+    tap.result(f"{kind}: curve = {what}, {count} random cases",
+               "\n\n".join(failures[:MOST_SHOWN]) or None)
+
+
+def main() -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(description="curves against runs and definitions")
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--cases", type=int, default=CASES)
+    arguments = parser.parse_args()
+    tap = Tap()
+    for kind in STACK_KINDS:
+        random_cases(tap, arguments.seed, arguments.cases, kind, "run at every size",
+                     curve_problem)
+        random_cases(tap, arguments.seed + 10**6, MODEL_CASES, kind, "model at every size",
+                     model_problem)
+    return tap.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
