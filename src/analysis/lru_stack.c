@@ -6,6 +6,11 @@
 
 enum { LRU_FEWEST_PLACES = 1 << LRU_SUPER_BITS, LRU_PLACES_A_MARK = 4 };
 
+#define LRU_8(x) x, x, x, x, x, x, x, x
+#define LRU_64(x) LRU_8(x), LRU_8(x), LRU_8(x), LRU_8(x), LRU_8(x), LRU_8(x), LRU_8(x), LRU_8(x)
+const uint64_t lru_word_masks[2 * LRU_BLOCK_WORDS] = {LRU_8(0), LRU_8(UINT64_MAX)};
+const uint16_t lru_block_masks[2 * LRU_SUPER_BLOCKS] = {LRU_64(0), LRU_64(UINT16_MAX)};
+
 static size_t lru_words(const LruStack *stack) {
     return stack->places >> LRU_WORD_BITS;
 }

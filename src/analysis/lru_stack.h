@@ -95,21 +95,27 @@ void lru_stack_each(const LruStack *stack, LruVisit *visit, void *user);
 
 /* ---- The hot part --------------------------------------------------------------------------- */
 
-/* Marks of a block from bit `bit` of word `word` on. All words are looked at: no branch to miss. */
+/* As many elements of 0 and then of all ones as a block has words, as a super has blocks: from the
+   right place on, they mask what is not behind a given word or block, without a branch to miss. */
+extern const uint64_t lru_word_masks[2 * LRU_BLOCK_WORDS];
+extern const uint16_t lru_block_masks[2 * LRU_SUPER_BLOCKS];
+
+/* Marks of a block from bit `bit` of word `word` on. */
 VMM_ALWAYS_INLINE uint32_t lru_marks_in_block(const uint64_t *words, uint32_t word, uint32_t bit) {
-    uint32_t sum = 0;
+    const uint64_t *masks = lru_word_masks + (LRU_BLOCK_WORDS - 1) - word;
+    uint32_t sum = (uint32_t)__builtin_popcountll(words[word] >> bit);
     for (uint32_t i = 0; i < LRU_BLOCK_WORDS; i++) {
-        uint64_t mask = i > word ? UINT64_MAX : i == word ? UINT64_MAX << bit : 0;
-        sum += (uint32_t)__builtin_popcountll(words[i] & mask);
+        sum += (uint32_t)__builtin_popcountll(words[i] & masks[i]);
     }
     return sum;
 }
 
 /* Marks in the blocks of a super behind block `block`. */
-VMM_ALWAYS_INLINE uint32_t lru_marks_in_super(const uint16_t *blocks, uint16_t block) {
+VMM_ALWAYS_INLINE uint32_t lru_marks_in_super(const uint16_t *blocks, uint32_t block) {
+    const uint16_t *masks = lru_block_masks + (LRU_SUPER_BLOCKS - 1) - block;
     uint16_t sum = 0; /* a super has 2^15 places */
-    for (uint16_t i = 0; i < LRU_SUPER_BLOCKS; i++) {
-        sum = (uint16_t)(sum + (i > block ? blocks[i] : 0));
+    for (uint32_t i = 0; i < LRU_SUPER_BLOCKS; i++) {
+        sum = (uint16_t)(sum + (blocks[i] & masks[i]));
     }
     return sum;
 }
@@ -125,7 +131,7 @@ VMM_ALWAYS_INLINE uint32_t lru_stack_depth(const LruStack *stack, uint32_t place
     }
     uint32_t super = place >> LRU_SUPER_BITS;
     depth += lru_marks_in_super(stack->blocks + (size_t)super * LRU_SUPER_BLOCKS,
-                                (uint16_t)(block & (LRU_SUPER_BLOCKS - 1)));
+                                block & (LRU_SUPER_BLOCKS - 1));
     for (uint32_t i = super + 1; i <= now >> LRU_SUPER_BITS; i++) {
         depth += stack->supers[i];
     }
@@ -155,6 +161,14 @@ VMM_ALWAYS_INLINE uint32_t lru_stack_touch(LruStack *stack, LruPage *pages, uint
     uint32_t now = stack->now++;
     uint32_t place = pages[page].place;
     uint32_t depth = 0;
+    stack->page[now] = page;
+    pages[page].place = now;
+    if ((place ^ now) >> LRU_WORD_BITS == 0 && stack->hole_count == 0) { /* not long ago */
+        uint64_t *word = &stack->marks[now >> LRU_WORD_BITS];
+        depth = (uint32_t)__builtin_popcountll(*word >> (place & 63));
+        *word ^= UINT64_C(1) << (place & 63) | UINT64_C(1) << (now & 63);
+        return depth;
+    }
     if (VMM_LIKELY(place != LRU_NOWHERE)) {
         depth = lru_stack_depth(stack, place, now);
         if (VMM_UNLIKELY(stack->hole_count != 0) && lru_stack_top_hole(stack) > place) {
@@ -169,8 +183,6 @@ VMM_ALWAYS_INLINE uint32_t lru_stack_touch(LruStack *stack, LruPage *pages, uint
         stack->count++;
     }
     lru_stack_mark(stack, now);
-    stack->page[now] = page;
-    pages[page].place = now;
     return depth;
 }
 
