@@ -9,6 +9,7 @@
  *     list.c      the tables of the library        steps.c     one line for each page reference
  *     cc.c        the compiler of vmm record --fast
  *     help.c      help, from the same tables       plot.c      pictures, through gnuplot
+ *     words.c     lists separated by commas        sweep.c     many runs into one file: sweep.h
  *     trace.c     verbs on traces: trace_cmd.h
  *
  * The program uses the library through <vmm/...> alone. Reports and tables go to standard output,
@@ -76,6 +77,22 @@ char *cli_copy(const char *text, size_t length);
 /* Do names match but for case, '-' and '_'? */
 bool cli_name_matches(const char *a, const char *b);
 
+/* ---- Lists (words.c) ------------------------------------------------------------------------ */
+
+/* Words that were separated by commas. Each is memory of its own; cli_words_free() frees all. */
+typedef struct CliWords {
+    char **items;
+    size_t count;
+} CliWords;
+
+/* Takes over `word`. */
+void cli_words_add(CliWords *words, char *word);
+/* Splits at commas and adds; with `parameters`, key=value parts stay with the word before them. */
+void cli_words_split(CliWords *words, const char *text, bool parameters);
+/* The names of all policies. */
+void cli_words_add_policies(CliWords *words);
+void cli_words_free(CliWords *words);
+
 /* ---- Sub-commands and their flags (options.c) ----------------------------------------------- */
 
 /* A flag of a sub-command itself; beside these most take the options of the machine. */
@@ -108,7 +125,7 @@ typedef struct CliCommand {
 extern const CliCommand cli_sim_command, cli_compare_command, cli_explain_command;
 extern const CliCommand cli_trace_command, cli_list_command, cli_cc_command, cli_cxx_command;
 extern const CliCommand cli_help_command, cli_version_command;
-extern const CliCommand cli_record_command;
+extern const CliCommand cli_record_command, cli_sweep_command;
 
 /* The sub-commands in the order of help; NULL past the last. */
 const CliCommand *cli_command_at(size_t index);
@@ -258,6 +275,8 @@ typedef struct CliProgress {
 void cli_progress_init(CliProgress *progress, bool allowed, uint64_t limit);
 /* A VMMProgressCallback whose user is a CliProgress: draws, and stops the run after Ctrl-C. */
 int cli_progress_step(void *user, const VMMProgress *now);
+/* "  12 s left" on standard error, when a share (above 0) of the work took so many seconds. */
+void cli_print_time_left(double share, double seconds);
 /* Erases the line. */
 void cli_progress_end(CliProgress *progress);
 

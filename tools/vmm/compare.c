@@ -69,12 +69,6 @@ static const CliFlag comparecmd_flags[] = {
     {NULL, NULL, 0, NULL, NULL, NULL, NULL, 0},
 };
 
-/* A list of words in one block of memory. */
-typedef struct CompareList {
-    char **items;
-    size_t count;
-} CompareList;
-
 typedef struct CompareCell {
     bool done;      /* the machine has run, all or part of the way */
     bool swap_full; /* the machine ran out of memory */
@@ -89,8 +83,8 @@ typedef struct Compare {
     CompareFlags flags;
     CliArguments arguments;
     VMMConfig config;        /* all but policy and size */
-    CompareList policies;    /* as given */
-    CompareList sizes;       /* as vmm_config_get() shows them */
+    CliWords policies;       /* as given */
+    CliWords sizes;          /* as vmm_config_get() shows them */
     const char *size_option; /* "frames" or "ram" */
     uint32_t threads;
     const VMMStatInfo *counter; /* NULL: the average access time */
@@ -102,50 +96,6 @@ typedef struct Compare {
     CliProgress progress;
     int error;
 } Compare;
-
-/* ---- Lists ---------------------------------------------------------------------------------- */
-
-static void comparecmd_list_add(CompareList *list, char *item) {
-    list->items = cli_realloc(list->items, list->count + 1, sizeof *list->items);
-    list->items[list->count++] = item;
-}
-
-static void comparecmd_list_free(CompareList *list) {
-    for (size_t i = 0; i < list->count; i++) {
-        free(list->items[i]);
-    }
-    free(list->items);
-    *list = (CompareList){0};
-}
-
-/* "enter=0" goes on with the parameters of the policy before it; "clock:bits=2" is a new one. */
-static bool comparecmd_is_parameter(const char *part, size_t length) {
-    const char *equals = memchr(part, '=', length);
-    return equals != NULL && memchr(part, ':', (size_t)(equals - part)) == NULL;
-}
-
-/* Splits at commas; with `parameters`, key=value parts stay with the item before them. */
-static void comparecmd_split(CompareList *list, const char *text, bool parameters) {
-    while (*text != '\0') {
-        size_t length = strcspn(text, ",");
-        if (parameters && list->count > 0 && comparecmd_is_parameter(text, length)) {
-            char **last = &list->items[list->count - 1];
-            char *longer = cli_format("%s,%.*s", *last, (int)length, text);
-            free(*last);
-            *last = longer;
-        } else {
-            comparecmd_list_add(list, cli_copy(text, length));
-        }
-        text += length + (text[length] == ',');
-    }
-}
-
-static void comparecmd_add_all_policies(CompareList *list) {
-    const VMMPolicyInfo *info;
-    for (size_t i = 0; (info = vmm_policy_at(i)) != NULL; i++) {
-        comparecmd_list_add(list, cli_format("%s", info->name));
-    }
-}
 
 /* ---- What to compare ------------------------------------------------------------------------ */
 
@@ -166,11 +116,11 @@ static int comparecmd_choose_policies(Compare *compare) {
     if (text == NULL && vmm_config_is_set(&compare->config, "policy")) {
         char value[CLI_VALUE_BYTES];
         cli_config_text(&compare->config, "policy", value);
-        comparecmd_list_add(&compare->policies, cli_format("%s", value));
+        cli_words_add(&compare->policies, cli_format("%s", value));
     } else if (text != NULL && cli_name_matches(text, "all")) {
-        comparecmd_add_all_policies(&compare->policies);
+        cli_words_add_policies(&compare->policies);
     } else {
-        comparecmd_split(&compare->policies, text != NULL ? text : "fifo,lru,clock,opt", true);
+        cli_words_split(&compare->policies, text != NULL ? text : "fifo,lru,clock,opt", true);
     }
     if (compare->policies.count == 0) {
         return cli_usage_error(compare->command->name, "-a: no policy is named");
@@ -216,7 +166,7 @@ static int comparecmd_choose_sizes(Compare *compare) {
     if (!frames) { /* frames of a configuration file would win over the sizes given here */
         vmm_config_set(&compare->config, "frames", "auto", NULL);
     }
-    comparecmd_split(&compare->sizes, text, false);
+    cli_words_split(&compare->sizes, text, false);
     if (compare->sizes.count == 0) {
         return cli_usage_error(compare->command->name, "no memory size is named");
     }
@@ -862,8 +812,8 @@ static void comparecmd_close(Compare *compare) {
     }
     free(compare->cells);
     free(compare->csv_header);
-    comparecmd_list_free(&compare->policies);
-    comparecmd_list_free(&compare->sizes);
+    cli_words_free(&compare->policies);
+    cli_words_free(&compare->sizes);
     cli_arguments_free(&compare->arguments);
 }
 

@@ -6,6 +6,13 @@
 
 #include "cli.h"
 
+/* What the program can do beside the library. */
+#ifdef VMM_HAVE_SQLITE
+#define HELP_OWN_FEATURES "sqlite"
+#else
+#define HELP_OWN_FEATURES ""
+#endif
+
 enum { HELP_WIDTH = 80, HELP_COLUMN = 30 };
 
 typedef struct HelpFlags {
@@ -188,9 +195,10 @@ static int help_run_version(const CliCommand *command, int argc, char **argv) {
     if (status == CLI_OK && arguments.help) {
         status = cli_print_help(command);
     } else if (status == CLI_OK) {
-        const char *features = vmm_build_features();
+        char *features = cli_format("%s%s", vmm_build_features(), HELP_OWN_FEATURES);
         printf("vmm %s\nfeatures:", vmm_version());
         cli_print_wrapped(*features != '\0' ? features : "none", 0, (int)strlen("features:"));
+        free(features);
     }
     cli_arguments_free(&arguments);
     return status;

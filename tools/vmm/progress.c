@@ -98,7 +98,7 @@ static double progress_share(const CliProgress *progress, const VMMProgress *now
     return share > 1.0 ? 1.0 : share;
 }
 
-static void progress_draw_left(double share, double seconds) {
+void cli_print_time_left(double share, double seconds) {
     double left = seconds * (1.0 - share) / share;
     if (left < 100.0) {
         fprintf(stderr, "  %.0f s left", left);
@@ -124,7 +124,7 @@ static void progress_draw(const CliProgress *progress, const VMMProgress *now, d
     }
     fprintf(stderr, "  %.1f M references  %.1f M/s", millions, millions / seconds);
     if (share > 0.0) {
-        progress_draw_left(share, seconds);
+        cli_print_time_left(share, seconds);
     }
     fflush(stderr);
 }
