@@ -6,13 +6,13 @@
  *                   else ──► the open run is closed: its page, its shape and the kind that both
  *                            make are looked up in the dictionaries of the block; a new one is open
  *
- * Packed references, which recorders give by the hundred million, go through a loop without
- * branches that depend on them: it notes where runs begin, how many stores came before, and where
- * the stores are. From these notes a run becomes one word, which a small cache knows to be a kind.
- * What crosses into the next page, one in some thousands, is taken by itself.
+ * Packed references, which recorders give by the hundred million, have a shorter way: an open run
+ * of few references is one word, and a small cache knows the kinds of words. (In recordings four
+ * runs of five are one reference, and nearly all have fewer than 32.) What crosses into the next
+ * page, one reference in some thousands, is taken by itself.
  *
  * The hash tables are not cleared between blocks: an entry is valid if it carries the number of the
- * block. Of the cache only what was used is cleared.
+ * block. An entry of the cache is valid if its kind has the word that is looked for.
  */
 #include "vmt_runs.h"
 
@@ -23,10 +23,9 @@
 #define RUNS_PAYLOAD_BYTES (VMT_ENTRIES * (10 + 15 + 4 + 2) + 3 * VMT_VARINT_BYTES)
 _Static_assert(RUNS_PAYLOAD_BYTES <= VMT_RAW_MAX, "a block's payload is within the limit");
 
-#define RUNS_BATCH 256 /* packed references looked at together */
+#define RUNS_BATCH 512 /* packed references looked at together */
 #define RUNS_SLOTS (2 * VMT_ENTRIES)
-#define RUNS_CACHED 16384              /* kinds in the cache; a power of two */
-#define RUNS_SMALL 64                  /* runs of fewer references fit a word */
+#define RUNS_CACHE_BITS 14
 #define RUNS_MAX_REFERENCES (1u << 30) /* of a block, so that its counts fit 32 bits */
 #define RUNS_MAX_PAGES 32768u          /* of one reference; a longer one is taken as several */
 #define RUNS_NO_KEY UINT64_MAX
@@ -52,10 +51,9 @@ struct VmtRunsEncoder {
     uint32_t page_count;
     uint32_t shape_count;
     uint32_t kind_count;
-    uint64_t cached[RUNS_CACHED]; /* runs in one word; 0: none */
-    uint16_t cached_kind[RUNS_CACHED];
-    uint16_t kind_cached[VMT_ENTRIES]; /* where a kind is cached, if it is */
-    uint16_t run[VMT_ENTRIES];         /* their kinds */
+    uint16_t cached[1 << RUNS_CACHE_BITS]; /* by a hash of a word: the kind that may have it */
+    uint64_t kind_word[VMT_ENTRIES];       /* the word of a kind, if any */
+    uint16_t run[VMT_ENTRIES];             /* their kinds */
     VmtKind kinds[VMT_ENTRIES];
     uint64_t pages[VMT_ENTRIES];
     VMMRunShape shapes[VMT_ENTRIES];
@@ -66,12 +64,17 @@ struct VmtRunsEncoder {
     uint8_t payload[RUNS_PAYLOAD_BYTES];
 };
 
+static void runs_forget_words(VmtRunsEncoder *encoder, size_t kinds) {
+    memset(encoder->kind_word, 0xff, kinds * sizeof *encoder->kind_word);
+}
+
 VmtRunsEncoder *vmt_runs_open(unsigned page_shift) {
     VmtRunsEncoder *encoder = memory_zalloc(&memory_default, 1, sizeof *encoder);
     if (encoder != NULL) {
         encoder->page_shift = page_shift;
         encoder->block = 1;
         encoder->open_key = RUNS_NO_KEY;
+        runs_forget_words(encoder, VMT_ENTRIES);
     }
     return encoder;
 }
@@ -220,29 +223,39 @@ size_t vmt_runs_add(VmtRunsEncoder *encoder, const VMMRef *refs, size_t count) {
 
 /* ---- Packed references ---------------------------------------------------------------------- */
 
-/* What is noted of a batch. */
-typedef struct RunsNotes {
-    uint16_t start[RUNS_BATCH + 1]; /* of each run but the one that was open */
-    uint16_t writes_before[RUNS_BATCH + 1];
-    uint16_t write[RUNS_BATCH + 1]; /* where the stores are */
-    size_t runs;
-} RunsNotes;
-
 #define RUNS_FETCH_BIT ((uint64_t)VMM_OP_FETCH << VMM_PACKED_OP_SHIFT)
+#define RUNS_WRITE_BIT ((uint64_t)VMM_OP_WRITE << VMM_PACKED_OP_SHIFT)
 #define RUNS_UNUSED_BITS (~UINT64_C(0) << (VMM_PACKED_OP_SHIFT + 2))
 _Static_assert(VMM_OP_WRITE == 1 && VMM_OP_FETCH == 2, "an op is two bits, one for each");
 
 /*
- * A run in one word: the bits that all its references have in common, and in the room of the others
- * its count (below the page), its stores and its first store (in place of size and write).
+ * A run of few references is a word: its first reference, with what follows in place of the offset
+ * in the page, and of the size.
+ *
+ *     63    61   60      59         57  53     52  48   47   46   12            4   0
+ *    | unused | fetch | store | . | loads | stores | kernel | page |  0 . . 0  | rest |
+ *
+ *     rest     references behind the first one
+ *     stores   of these, stores
+ *     loads    of these, those before the first store of the run, if it does not begin with one
+ *
+ * So a run of one reference is that reference without offset and size. There is no run in
+ * RUNS_NO_WORD: it would have unused bits, and is no good one.
  */
-static uint64_t runs_common_bits(unsigned page_shift) {
+enum {
+    RUNS_REST = 31, /* at most */
+    RUNS_STORES_SHIFT = VMM_PACKED_SIZE_SHIFT,
+    RUNS_LOADS_SHIFT = RUNS_STORES_SHIFT + 5
+};
+#define RUNS_NO_WORD UINT64_MAX
+_Static_assert(RUNS_REST < 1 << VMT_MIN_PAGE_SHIFT, "the rest has room below the page");
+_Static_assert(RUNS_LOADS_SHIFT + 5 <= VMM_PACKED_OP_SHIFT, "and the others below the op");
+
+/* What all references of a run have in common. */
+VMM_ALWAYS_INLINE uint64_t runs_common_bits(unsigned page_shift) {
     uint64_t page = VMM_PACKED_ADDR_MASK >> page_shift << page_shift;
     return page | VMM_PACKED_KERNEL | RUNS_FETCH_BIT | RUNS_UNUSED_BITS;
 }
-_Static_assert(RUNS_SMALL <= 1 << VMT_MIN_PAGE_SHIFT, "a count has room below the page");
-_Static_assert(RUNS_SMALL *RUNS_SMALL <= 1 << (VMM_PACKED_OP_SHIFT + 1 - VMM_PACKED_SIZE_SHIFT),
-               "two more have room between the address and the fetch bit");
 
 VMM_ALWAYS_INLINE uint64_t runs_packed_key(VMMPackedRef ref, unsigned page_shift) {
     uint64_t fetch = (ref & RUNS_FETCH_BIT) != 0;
@@ -250,183 +263,184 @@ VMM_ALWAYS_INLINE uint64_t runs_packed_key(VMMPackedRef ref, unsigned page_shift
     return (ref & VMM_PACKED_ADDR_MASK) >> page_shift << 2 | kernel << 1 | fetch;
 }
 
-/* What an open run looks like in packed references; no good reference looks like UINT64_MAX. */
+VMM_ALWAYS_INLINE uint32_t runs_cache_place(uint64_t word) {
+    return (uint32_t)(word * 0x9E3779B97F4A7C15u >> (64 - RUNS_CACHE_BITS));
+}
+
+/* The word of a run that one more reference joins. */
+VMM_ALWAYS_INLINE uint64_t runs_word_grown(uint64_t word, VMMPackedRef ref) {
+    uint64_t write = ref >> VMM_PACKED_OP_SHIFT & 1;
+    uint64_t stores = word & (RUNS_WRITE_BIT | (uint64_t)RUNS_REST << RUNS_STORES_SHIFT);
+    uint64_t load = (write | (stores != 0)) ^ 1;
+    return word + 1 + (write << RUNS_STORES_SHIFT) + (load << RUNS_LOADS_SHIFT);
+}
+
+static VMMRunShape runs_word_shape(uint64_t word) {
+    uint32_t begins = (word & RUNS_WRITE_BIT) != 0;
+    uint32_t loads = (uint32_t)(word >> RUNS_LOADS_SHIFT) & RUNS_REST;
+    return (VMMRunShape){.count = 1 + (uint32_t)(word & RUNS_REST),
+                         .writes = begins + ((uint32_t)(word >> RUNS_STORES_SHIFT) & RUNS_REST),
+                         .first_write = begins ? 0 : 1 + loads,
+                         .fetch = (word & RUNS_FETCH_BIT) != 0,
+                         .kernel = (word & VMM_PACKED_KERNEL) != 0};
+}
+
+/* What the open run has in common with packed references that would join it; or RUNS_NO_WORD. */
 static uint64_t runs_open_as_packed(const VmtRunsEncoder *encoder) {
     uint64_t vpn = encoder->open_key >> 2;
     if (encoder->open_key == RUNS_NO_KEY || vpn > VMM_PACKED_ADDR_MASK >> encoder->page_shift) {
-        return UINT64_MAX;
+        return RUNS_NO_WORD;
     }
     return vpn << encoder->page_shift |
            ((encoder->open_key & RUNS_FETCH) != 0 ? RUNS_FETCH_BIT : 0) |
            ((encoder->open_key & RUNS_KERNEL) != 0 ? VMM_PACKED_KERNEL : 0);
 }
 
-/* Bits of the page that adding the size changes: the reference crosses. */
-VMM_ALWAYS_INLINE uint64_t runs_crosses(VMMPackedRef ref, unsigned page_shift) {
-    uint64_t last = ref + (ref >> VMM_PACKED_SIZE_SHIFT) % VMM_PACKED_MAX_SIZE;
-    return (last ^ ref) >> page_shift;
+/* The word of the open run, or RUNS_NO_WORD. */
+static uint64_t runs_open_word(const VmtRunsEncoder *encoder) {
+    const VMMRunShape *open = &encoder->open;
+    uint64_t common = runs_open_as_packed(encoder);
+    if (common == RUNS_NO_WORD || open->continued || open->count > RUNS_REST) {
+        return RUNS_NO_WORD;
+    }
+    bool begins = open->writes > 0 && open->first_write == 0;
+    uint64_t loads = begins ? 0 : open->first_write - 1;
+    return common | (open->count - 1) | (begins ? RUNS_WRITE_BIT : 0) |
+           (uint64_t)(open->writes - begins) << RUNS_STORES_SHIFT | loads << RUNS_LOADS_SHIFT;
 }
 
-/* How many references come before one that crosses. */
-static VMM_VECTORISED size_t runs_before_crossing(const VMMPackedRef *refs, size_t count,
-                                                  unsigned page_shift) {
-    uint64_t any = 0;
-    for (size_t i = 0; i < count; i++) {
-        any |= runs_crosses(refs[i], page_shift);
+/* A fetch that stores, which an op of 3 is, or bits above the op. */
+static bool runs_bad(const VMMRunShape *shape, uint64_t word) {
+    return (shape->fetch && shape->writes > 0) || (word & RUNS_UNUSED_BITS) != 0;
+}
+
+/* The kind of a word that the cache does not know; it does from now on. False: the run is bad. */
+static VMM_NOINLINE bool runs_put_unknown(VmtRunsEncoder *encoder, uint64_t word, uint16_t *to) {
+    VMMRunShape shape = runs_word_shape(word);
+    if (runs_bad(&shape, word)) {
+        return false;
     }
-    size_t before = any == 0 ? count : 0;
-    while (before < count && runs_crosses(refs[before], page_shift) == 0) {
+    uint64_t vpn = runs_packed_key(word, encoder->page_shift) >> 2;
+    *to = (uint16_t)runs_kind(encoder, vpn, &shape);
+    encoder->cached[runs_cache_place(word)] = *to;
+    encoder->kind_word[*to] = word;
+    return true;
+}
+
+/*
+ * Takes references none of which crosses, as long as the open run, *word, fits a word: how many.
+ * More than `count`: one of them was bad.
+ */
+static size_t runs_add_words(VmtRunsEncoder *encoder, uint64_t *word, const VMMPackedRef *refs,
+                             size_t count) {
+    const uint64_t common = runs_common_bits(encoder->page_shift);
+    uint16_t *to = encoder->run + encoder->runs;
+    uint64_t open = *word;
+    size_t at = 0;
+    for (; at < count; at++) {
+        VMMPackedRef ref = refs[at];
+        if (((ref ^ open) & common) == 0) {
+            if ((open & RUNS_REST) == RUNS_REST) {
+                break;
+            }
+            open = runs_word_grown(open, ref);
+            continue;
+        }
+        uint16_t kind = encoder->cached[runs_cache_place(open)];
+        *to = kind;
+        if (VMM_UNLIKELY(encoder->kind_word[kind] != open) &&
+            !runs_put_unknown(encoder, open, to)) {
+            return count + 1;
+        }
+        to++;
+        open = ref & (common | RUNS_WRITE_BIT);
+    }
+    encoder->runs = (uint32_t)(to - encoder->run);
+    *word = open;
+    return at;
+}
+
+/* The same where the open run, if there is one, fits no word; it is closed if another one begins.
+ */
+static size_t runs_grow_open(VmtRunsEncoder *encoder, const VMMPackedRef *refs, size_t count) {
+    const uint64_t common = runs_common_bits(encoder->page_shift);
+    uint64_t packed = runs_open_as_packed(encoder);
+    VMMRunShape open = encoder->open;
+    size_t at = 0;
+    for (; at < count && packed != RUNS_NO_WORD && ((refs[at] ^ packed) & common) == 0; at++) {
+        bool write = (refs[at] & RUNS_WRITE_BIT) != 0;
+        open.first_write += open.writes == 0 && !write;
+        open.writes += write;
+        open.count++;
+    }
+    encoder->open = open;
+    if (open.fetch && open.writes > 0) {
+        return count + 1;
+    }
+    if (at < count) {
+        runs_close_open(encoder);
+    }
+    return at;
+}
+
+/* Takes references none of which crosses. False: one is bad. */
+static bool runs_add_within(VmtRunsEncoder *encoder, const VMMPackedRef *refs, size_t count) {
+    const uint64_t common = runs_common_bits(encoder->page_shift);
+    size_t at = 0;
+    while (at < count) {
+        uint64_t word = runs_open_word(encoder);
+        if (word == RUNS_NO_WORD) {
+            at += runs_grow_open(encoder, refs + at, count - at);
+            if (at >= count) {
+                break;
+            }
+            word = refs[at++] & (common | RUNS_WRITE_BIT);
+        }
+        at += runs_add_words(encoder, &word, refs + at, count - at);
+        encoder->open_key = runs_packed_key(word, encoder->page_shift);
+        encoder->open = runs_word_shape(word);
+        if (runs_bad(&encoder->open, word)) {
+            return false;
+        }
+    }
+    return at == count;
+}
+
+/* Bits of the page that adding the size changes: the reference crosses. */
+VMM_ALWAYS_INLINE uint64_t runs_crosses(VMMPackedRef ref) {
+    return ref ^ (ref + (ref >> VMM_PACKED_SIZE_SHIFT) % VMM_PACKED_MAX_SIZE);
+}
+
+/* How many references come before one that crosses, and whether one at all is the kernel's. */
+static VMM_VECTORISED size_t runs_before_crossing(const VMMPackedRef *refs, size_t count,
+                                                  unsigned page_shift, bool *has_kernel) {
+    uint64_t changed = 0;
+    uint64_t bits = 0;
+    for (size_t i = 0; i < count; i++) {
+        changed |= runs_crosses(refs[i]);
+        bits |= refs[i];
+    }
+    *has_kernel = (bits & VMM_PACKED_KERNEL) != 0;
+    size_t before = changed >> page_shift == 0 ? count : 0;
+    while (before < count && runs_crosses(refs[before]) >> page_shift == 0) {
         before++;
     }
     return before;
 }
 
-/* Notes where runs begin in references none of which crosses. */
-static void runs_note(RunsNotes *notes, const VMMPackedRef *refs, size_t count, uint64_t open,
-                      uint64_t common) {
-    uint64_t before = open;
-    size_t runs = 0;
-    size_t writes = 0;
+static VMM_VECTORISED uint64_t runs_of_kernel(const VMMPackedRef *refs, size_t count) {
+    uint64_t kernel = 0;
     for (size_t i = 0; i < count; i++) {
-        uint64_t page = refs[i] & common;
-        notes->start[runs] = (uint16_t)i;
-        notes->writes_before[runs] = (uint16_t)writes;
-        runs += page != before;
-        before = page;
-        notes->write[writes] = (uint16_t)i;
-        writes += refs[i] >> VMM_PACKED_OP_SHIFT & 1;
+        kernel += refs[i] / VMM_PACKED_KERNEL & 1;
     }
-    notes->start[runs] = (uint16_t)count;
-    notes->writes_before[runs] = (uint16_t)writes;
-    notes->runs = runs;
-}
-
-/* The references before the first new run belong to the open one. */
-static void runs_grow(VMMRunShape *open, const RunsNotes *notes) {
-    uint32_t count = notes->start[0];
-    uint32_t writes = notes->writes_before[0];
-    if (open->writes == 0) {
-        open->first_write = open->count + (writes > 0 ? notes->write[0] : count);
-    }
-    open->count += count;
-    open->writes += writes;
-}
-
-/* The run with this number among those noted, which begins with `ref`. */
-static VMMRunShape runs_noted(const RunsNotes *notes, size_t run, VMMPackedRef ref) {
-    uint32_t start = notes->start[run];
-    uint32_t before = notes->writes_before[run];
-    uint32_t count = notes->start[run + 1] - start;
-    uint32_t writes = (uint32_t)notes->writes_before[run + 1] - before;
-    uint32_t first = writes > 0 ? notes->write[before] - start : count;
-    return (VMMRunShape){.count = count,
-                         .writes = writes,
-                         .first_write = first,
-                         .fetch = (ref & RUNS_FETCH_BIT) != 0,
-                         .kernel = (ref & VMM_PACKED_KERNEL) != 0};
-}
-
-/* The op of a store and that of a fetch in one run: a reference had both, or bits above the op. */
-static bool runs_bad(const VMMRunShape *shape, VMMPackedRef ref) {
-    return (shape->fetch && shape->writes > 0) || (ref & RUNS_UNUSED_BITS) != 0;
-}
-
-/* The kind of a noted run that the cache does not know, and may know then. False: it is bad. */
-static VMM_NOINLINE bool runs_put_unknown(VmtRunsEncoder *encoder, const RunsNotes *notes,
-                                          size_t run, VMMPackedRef ref, uint64_t word) {
-    VMMRunShape shape = runs_noted(notes, run, ref);
-    uint32_t at = runs_hash(word) % RUNS_CACHED;
-    if (runs_bad(&shape, ref)) {
-        return false;
-    }
-    uint64_t vpn = runs_packed_key(ref, encoder->page_shift) >> 2;
-    uint16_t kind = (uint16_t)runs_kind(encoder, vpn, &shape);
-    if (shape.count < RUNS_SMALL) {
-        encoder->cached[at] = word;
-        encoder->cached_kind[at] = kind;
-        encoder->kind_cached[kind] = (uint16_t)at;
-    }
-    encoder->run[encoder->runs++] = kind;
-    return true;
-}
-
-/* Puts the first `count` runs that were noted. False: one is bad. */
-static bool runs_put_closed(VmtRunsEncoder *encoder, const RunsNotes *notes, size_t count,
-                            const VMMPackedRef *refs, uint64_t common) {
-    uint16_t *to = encoder->run + encoder->runs;
-    uint64_t start = notes->start[0];
-    uint64_t before = notes->writes_before[0];
-    for (size_t run = 0; run < count; run++) {
-        uint64_t length = notes->start[run + 1] - start;
-        uint64_t writes = notes->writes_before[run + 1] - before;
-        uint64_t first = writes > 0 ? notes->write[before] - start : length;
-        VMMPackedRef ref = refs[start];
-        uint64_t word =
-            (ref & common) | length | (writes | first * RUNS_SMALL) << VMM_PACKED_SIZE_SHIFT;
-        uint32_t at = runs_hash(word) % RUNS_CACHED;
-        *to = encoder->cached_kind[at];
-        if (VMM_UNLIKELY(encoder->cached[at] != word || length >= RUNS_SMALL)) {
-            encoder->runs = (uint32_t)(to - encoder->run);
-            if (!runs_put_unknown(encoder, notes, run, ref, word)) {
-                return false;
-            }
-        }
-        to++;
-        start += length;
-        before += writes;
-    }
-    encoder->runs = (uint32_t)(to - encoder->run);
-    return true;
-}
-
-/* Closes the open run; its kind is mostly known to the cache, as that of any other run. */
-static void runs_close_open_cached(VmtRunsEncoder *encoder) {
-    const VMMRunShape *open = &encoder->open;
-    uint64_t common = runs_open_as_packed(encoder);
-    if (common == UINT64_MAX || open->count >= RUNS_SMALL || open->continued) {
-        runs_close_open(encoder);
-        return;
-    }
-    uint64_t word = common | open->count |
-                    (uint64_t)(open->writes | open->first_write * RUNS_SMALL)
-                        << VMM_PACKED_SIZE_SHIFT;
-    uint32_t at = runs_hash(word) % RUNS_CACHED;
-    if (encoder->cached[at] != word) {
-        runs_close_open(encoder);
-        return;
-    }
-    encoder->run[encoder->runs++] = encoder->cached_kind[at];
-    encoder->open_key = RUNS_NO_KEY;
-}
-
-/* Takes over what was noted; its last run is open afterwards. False: a reference is bad. */
-static bool runs_put_noted(VmtRunsEncoder *encoder, const RunsNotes *notes,
-                           const VMMPackedRef *refs, uint64_t common) {
-    if (encoder->open_key != RUNS_NO_KEY) {
-        runs_grow(&encoder->open, notes);
-        if (encoder->open.fetch && encoder->open.writes > 0) {
-            return false;
-        }
-    }
-    if (notes->runs == 0) {
-        return true;
-    }
-    runs_close_open_cached(encoder);
-    size_t last = notes->runs - 1;
-    if (!runs_put_closed(encoder, notes, last, refs, common)) {
-        return false;
-    }
-    VMMPackedRef ref = refs[notes->start[last]];
-    encoder->open_key = runs_packed_key(ref, encoder->page_shift);
-    encoder->open = runs_noted(notes, last, ref);
-    return !runs_bad(&encoder->open, ref);
+    return kernel;
 }
 
 /* False: the block has no room for it. */
 static bool runs_add_crossing(VmtRunsEncoder *encoder, VMMPackedRef ref, bool *bad) {
     uint64_t first = ref & VMM_PACKED_ADDR_MASK;
     uint64_t last = first + (ref >> VMM_PACKED_SIZE_SHIFT) % VMM_PACKED_MAX_SIZE;
-    bool write = (ref >> VMM_PACKED_OP_SHIFT & 1) != 0;
+    bool write = (ref & RUNS_WRITE_BIT) != 0;
     *bad = (ref & RUNS_UNUSED_BITS) != 0 || (write && (ref & RUNS_FETCH_BIT) != 0);
     return runs_reference(encoder, first >> encoder->page_shift, last >> encoder->page_shift,
                           runs_packed_key(ref, encoder->page_shift) & 3, write);
@@ -443,28 +457,23 @@ static size_t runs_room(const VmtRunsEncoder *encoder, size_t wanted) {
 }
 
 size_t vmt_runs_add_packed(VmtRunsEncoder *encoder, const VMMPackedRef *refs, size_t count,
-                           bool *bad) {
-    const unsigned page_shift = encoder->page_shift;
-    const uint64_t common = runs_common_bits(page_shift);
-    RunsNotes notes;
+                           uint64_t *kernel, bool *bad) {
     size_t at = 0;
+    bool full = false;
     *bad = false;
-    while (at < count && !*bad) {
+    while (at < count && !*bad && !full) {
         size_t some = runs_room(encoder, count - at);
-        if (some == 0) {
-            break;
+        bool has_kernel;
+        size_t taken = runs_before_crossing(refs + at, some, encoder->page_shift, &has_kernel);
+        *bad = !runs_add_within(encoder, refs + at, taken);
+        encoder->references += (uint32_t)taken;
+        full = some == 0;
+        if (taken < some && !*bad) {
+            full = !runs_add_crossing(encoder, refs[at + taken], bad);
+            taken += !full;
         }
-        size_t before = runs_before_crossing(refs + at, some, page_shift);
-        runs_note(&notes, refs + at, before, runs_open_as_packed(encoder), common);
-        *bad = !runs_put_noted(encoder, &notes, refs + at, common);
-        encoder->references += (uint32_t)before;
-        at += before;
-        if (before < some && !*bad) {
-            if (!runs_add_crossing(encoder, refs[at], bad)) {
-                break;
-            }
-            at++;
-        }
+        *kernel += has_kernel ? runs_of_kernel(refs + at, taken) : 0;
+        at += taken;
     }
     return at;
 }
@@ -511,10 +520,9 @@ static VMM_VECTORISED uint8_t *runs_put_column(uint8_t *to, const uint16_t *colu
 }
 
 static VmtTally runs_sum(const VmtRunsEncoder *encoder) {
-    VmtTally sum = {0, 0, 0};
+    VmtTally sum = {.page_references = encoder->references};
     for (uint32_t i = 0; i < encoder->runs; i++) {
         const VmtTally *tally = &encoder->tallies[encoder->run[i]];
-        sum.page_references += tally->page_references;
         sum.reads_writes += tally->reads_writes;
         sum.fetches_kernel += tally->fetches_kernel;
     }
@@ -523,9 +531,7 @@ static VmtTally runs_sum(const VmtRunsEncoder *encoder) {
 
 /* The dictionaries of the next block are empty. After 2^32 blocks their numbers begin anew. */
 static void runs_begin_block(VmtRunsEncoder *encoder) {
-    for (uint32_t kind = 0; kind < encoder->kind_count; kind++) {
-        encoder->cached[encoder->kind_cached[kind]] = 0;
-    }
+    runs_forget_words(encoder, encoder->kind_count);
     encoder->runs = encoder->page_count = encoder->shape_count = encoder->kind_count = 0;
     encoder->references = 0;
     if (++encoder->block == 0) {

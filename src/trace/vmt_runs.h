@@ -26,12 +26,12 @@ void vmt_runs_close(VmtRunsEncoder *encoder);
 
 /*
  * Take references of one thread: how many were taken. Fewer than given: the block is full, and the
- * rest is to be given again once it was taken. After a packed reference that is none *bad is set,
- * and the encoder is of no more use.
+ * rest is to be given again once it was taken. Of packed ones, *kernel is raised by how many are
+ * the kernel's; after one that is no reference *bad is set, and the encoder is of no more use.
  */
 size_t vmt_runs_add(VmtRunsEncoder *encoder, const VMMRef *refs, size_t count);
 size_t vmt_runs_add_packed(VmtRunsEncoder *encoder, const VMMPackedRef *refs, size_t count,
-                           bool *bad);
+                           uint64_t *kernel, bool *bad);
 
 /* Is there anything in the block? */
 bool vmt_runs_pending(const VmtRunsEncoder *encoder);

@@ -298,6 +298,7 @@ static int write_vmt_unpacked(VMMTraceWriter *writer, uint32_t pid, uint32_t tid
                 return writer_bad_op(writer, (unsigned)op);
             }
             writer_unpack(&refs[i], packed[at + i], pid, tid);
+            writer->info.kernel_references += (refs[i].flags & VMM_REF_KERNEL) != 0;
         }
         int code = vmt_refs(writer, refs, some);
         if (code != VMM_OK) {
@@ -310,24 +311,17 @@ static int write_vmt_unpacked(VMMTraceWriter *writer, uint32_t pid, uint32_t tid
 
 static int write_vmt_packed_runs(VMMTraceWriter *writer, const VMMPackedRef *refs, size_t count) {
     VmtWriter *state = writer->state;
+    uint64_t *kernel = &writer->info.kernel_references;
     int code = VMM_OK;
     for (size_t at = 0; at < count && code == VMM_OK;) {
         bool bad;
-        at += vmt_runs_add_packed(state->runs, refs + at, count - at, &bad);
+        at += vmt_runs_add_packed(state->runs, refs + at, count - at, kernel, &bad);
         if (bad) {
             return writer_bad_op(writer, VMM_OP_COUNT);
         }
         code = at < count ? write_vmt_references(writer) : VMM_OK;
     }
     return code;
-}
-
-static VMM_VECTORISED uint64_t write_vmt_of_kernel(const VMMPackedRef *refs, size_t count) {
-    uint64_t kernel = 0;
-    for (size_t i = 0; i < count; i++) {
-        kernel += refs[i] / VMM_PACKED_KERNEL & 1;
-    }
-    return kernel;
 }
 
 static int vmt_packed(VMMTraceWriter *writer, uint32_t pid, uint32_t tid, const VMMPackedRef *refs,
@@ -340,7 +334,6 @@ static int vmt_packed(VMMTraceWriter *writer, uint32_t pid, uint32_t tid, const 
     }
     if (code == VMM_OK) {
         writer->info.references += count;
-        writer->info.kernel_references += write_vmt_of_kernel(refs, count);
     }
     return code;
 }

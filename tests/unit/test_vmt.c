@@ -256,6 +256,20 @@ static VMMTraceWriter *open_writer(int file, const char *codec) {
     return writer;
 }
 
+static void assert_counted(const VMMTraceWriter *writer, const Script *script) {
+    VMMTraceWriterInfo info = {.struct_size = sizeof info};
+    uint64_t references = 0;
+    uint64_t kernel = 0;
+    for (size_t i = 0; i < script->count; i++) {
+        const Step *step = &script->steps[i];
+        references += step->kind == STEP_REF;
+        kernel += step->kind == STEP_REF && (step->ref.flags & VMM_REF_KERNEL) != 0;
+    }
+    vmm_trace_writer_info(writer, &info);
+    assert_int_equal(info.references, references);
+    assert_int_equal(info.kernel_references, kernel);
+}
+
 static Bytes write_script(const Script *script, const char *codec, bool packed) {
     int file = open_memory();
     VMMTraceWriter *writer = open_writer(file, codec);
@@ -270,6 +284,7 @@ static Bytes write_script(const Script *script, const char *codec, bool packed) 
         i += step->kind == STEP_REF ? write_refs(writer, script, i, packed, &rng) : 1;
     }
     assert_int_equal(vmm_trace_writer_finish(writer), VMM_OK);
+    assert_counted(writer, script);
     vmm_trace_writer_close(writer);
     return take_bytes(file);
 }
@@ -494,6 +509,31 @@ static void a_few_references(void **state) {
     add_ref(&script, VMM_OP_READ, 0x1000, 4);
     add_ref_of(&script, 7, 1, VMM_OP_WRITE, 0x1000, 4, true);
     add_ref(&script, VMM_OP_WRITE, 0x7fffffffeff8, 8);
+    check_round_trip(&script);
+    free(script.steps);
+}
+
+/* A run whose stores are the references from `first` on, each `step`th; of a fetch none is. */
+static void add_run(Script *script, uint32_t length, uint32_t first, uint32_t step, int kind) {
+    for (uint32_t i = 0; i < length; i++) {
+        bool write = kind != 2 && i >= first && (i - first) % step == 0;
+        VMMOp op = kind == 2 ? VMM_OP_FETCH : write ? VMM_OP_WRITE : VMM_OP_READ;
+        add_ref_of(script, 7, 1, op, PAGE * (1 + length % 3) + i, 1 + i % 8, kind == 1);
+    }
+}
+
+/* Short and long runs are kept in different ways while they grow. */
+static void runs_of_all_lengths(void **state) {
+    (void)state;
+    Script script = {NULL, 0, 0};
+    for (uint32_t length = 1; length < 70; length++) {
+        for (int kind = 0; kind < 3; kind++) {
+            add_run(&script, length, 0, 1, kind);
+            add_run(&script, length + 1, length / 2, 3, kind);
+            add_run(&script, length, length - 1, 1, kind);
+            add_run(&script, length + 1, length + 1, 1, kind);
+        }
+    }
     check_round_trip(&script);
     free(script.steps);
 }
@@ -868,6 +908,24 @@ static void text_is_sought_by_reading_on(void **state) {
     close(file);
 }
 
+/* A fetch that stores, among good ones: in a run that is short, and in one that is long. */
+static void a_bad_reference_is_found_anywhere(void **state) {
+    (void)state;
+    static const VMMPackedRef bad[] = {UINT64_C(1) << 59, UINT64_C(1) << 61, UINT64_C(1) << 63};
+    VMMPackedRef refs[100];
+    int file = open_memory();
+    for (size_t i = 0; i < 300; i++) {
+        for (int k = 0; k < 100; k++) {
+            refs[k] = 0x1000 | (uint64_t)VMM_OP_FETCH << VMM_PACKED_OP_SHIFT;
+        }
+        refs[i / 3] |= bad[i % 3];
+        VMMTraceWriter *writer = open_writer(file, "runs");
+        assert_int_equal(vmm_trace_write_packed(writer, 1, 1, refs, 100), VMM_E_USAGE);
+        vmm_trace_writer_close(writer);
+    }
+    close(file);
+}
+
 static void what_cannot_be_written_is_refused(void **state) {
     (void)state;
     char error[VMM_ERROR_TEXT_BYTES];
@@ -1085,6 +1143,7 @@ static void ten_thousand_kinds_of_damage(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_few_references),
+        cmocka_unit_test(runs_of_all_lengths),
         cmocka_unit_test(crossings),
         cmocka_unit_test(large_touches_of_the_kernel),
         cmocka_unit_test(processes_threads_events_and_flushes),
@@ -1097,6 +1156,7 @@ int main(void) {
         cmocka_unit_test(seek_goes_anywhere),
         cmocka_unit_test(seeking_tells_no_events_on_the_way),
         cmocka_unit_test(text_is_sought_by_reading_on),
+        cmocka_unit_test(a_bad_reference_is_found_anywhere),
         cmocka_unit_test(what_cannot_be_written_is_refused),
         cmocka_unit_test(a_full_disk_leaves_a_whole_trace),
         cmocka_unit_test(cut_off_anywhere),

@@ -356,14 +356,15 @@ static void a_block_ends_before_its_counts_overflow(void **state) {
     VMMRef refs[4] = {
         {.addr = 4096, .size = 1}, {.addr = 4096, .size = 1}, {.addr = 4096, .size = 1}};
     VMMPackedRef packed[4] = {4096, 4096, 4096, 4096};
+    uint64_t kernel = 0;
     bool bad;
     assert_non_null(encoder);
     assert_int_equal(vmt_runs_add(encoder, refs, 1), 1);
     encoder->references = RUNS_MAX_REFERENCES - 2;
     assert_int_equal(vmt_runs_add(encoder, refs, 1), 1);
-    assert_int_equal(vmt_runs_add_packed(encoder, packed, 4, &bad), 1);
+    assert_int_equal(vmt_runs_add_packed(encoder, packed, 4, &kernel, &bad), 1);
     assert_false(bad);
-    assert_int_equal(vmt_runs_add_packed(encoder, packed, 4, &bad), 0);
+    assert_int_equal(vmt_runs_add_packed(encoder, packed, 4, &kernel, &bad), 0);
     assert_int_equal(vmt_runs_add(encoder, refs, 3), 0);
     VmtBlock block = {.type = 0};
     vmt_runs_take(encoder, &block);
