@@ -203,6 +203,7 @@ typedef struct VMMPolicyInfo {
     const VMMPolicyParameter *parameters; /* NULL: none */
     uint32_t variable_space; /* 1: takes as many frames as it wants and gives them up by itself */
     uint32_t reserved;
+    const char *alias; /* another name, "2q"; NULL: none */
 } VMMPolicyInfo;
 
 /* NULL past the last. */

@@ -14,7 +14,8 @@ static const PolicyType *policy_find(const char *name, Error *error) {
     size_t length = 0;
     const PolicyType *type;
     for (size_t i = 0; (type = policy_at(i)) != NULL; i++) {
-        if (name_matches(name, type->info.name)) {
+        const char *alias = type->info.alias;
+        if (name_matches(name, type->info.name) || (alias != NULL && name_matches(name, alias))) {
             return type;
         }
         if (length < sizeof known) {

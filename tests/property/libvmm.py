@@ -57,7 +57,7 @@ class PolicyInfo(Structure):
     """VMMPolicyInfo."""
     _fields_ = [("name", c_char_p), ("label", c_char_p), ("summary", c_char_p),
                 ("source", c_char_p), ("needs", c_int), ("parameters", POINTER(PolicyParameter)),
-                ("variable_space", c_uint32), ("reserved", c_uint32)]
+                ("variable_space", c_uint32), ("reserved", c_uint32), ("alias", c_char_p)]
 
 
 class ProcessStats(Structure):

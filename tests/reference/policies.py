@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from policies_queues import Qdlp, S3Fifo, Sieve, Slru, TwoQ
 from policies_textbook import (ApproxLru, Clock, Fifo, Lfu, Lru, Mru, Nru, Opt, Random, Unopt)
 from policy import Policy
 
@@ -17,4 +18,9 @@ POLICIES: dict[str, type[Policy]] = {
     "nru": Nru,
     "opt": Opt,
     "unopt": Unopt,
+    "sieve": Sieve,
+    "s3fifo": S3Fifo,
+    "qdlp": Qdlp,
+    "twoq": TwoQ,
+    "slru": Slru,
 }

@@ -880,6 +880,8 @@ static void good_parameters_are_read(void **state) {
     assert_int_equal(spec.params[1], 0);
     assert_int_equal(policy_parse("clock:bits=1,bits=2", &spec, NULL), VMM_OK);
     assert_int_equal(spec.params[0], 2); /* the last one holds */
+    assert_int_equal(policy_parse("2Q:kin=30", &spec, NULL), VMM_OK);
+    assert_string_equal(spec.type->info.name, "twoq"); /* by its other name */
 }
 
 /* A policy may give up any number of pages at once: the list grows. */

@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Policies made of queues: SIEVE, S3-FIFO, QD-LP-FIFO, 2Q, SLRU and their kin.
+
+Queues are Python lists, oldest page first. What a page's departure means is decided in evicted():
+`self.chosen` is the page that victim() named, others leave because they are discarded.
+"""
+
+from __future__ import annotations
+
+from policy import Page, Policy
+
+
+def share(frames: int, percent: int | str) -> int:
+    """A percentage of memory, rounded down."""
+    return frames * int(percent) // 100
+
+
+def remember(ghosts: list[Page], page: Page, limit: int) -> None:
+    """Adds a page to a ghost list that holds the last `limit` pages."""
+    ghosts.append(page)
+    while len(ghosts) > limit:
+        ghosts.pop(0)
+
+
+def recall(ghosts: list[Page], page: Page) -> bool:
+    """Takes a page off a ghost list, if it is there."""
+    if page not in ghosts:
+        return False
+    ghosts.remove(page)
+    return True
+
+
+class Sieve(Policy):
+    """A queue, a bit for each page, and a hand that moves from the oldest to the youngest."""
+
+    uses_accessed_bit = True
+
+    def start(self) -> None:
+        self.queue: list[Page] = []
+        self.visited: dict[Page, bool] = {}
+        self.hand: Page | None = None
+
+    def loaded(self, page: Page, is_write: bool) -> None:
+        self.queue.append(page)
+        self.visited[page] = False
+
+    def referenced(self, page: Page, accessed: bool, is_write: bool) -> None:
+        self.visited[page] = self.visited[page] or accessed
+
+    def after(self, page: Page) -> Page | None:
+        """The neighbour towards the young end."""
+        place = self.queue.index(page) + 1
+        return self.queue[place] if place < len(self.queue) else None
+
+    def victim(self) -> Page:
+        page = self.hand or self.queue[0]
+        while self.visited[page]:
+            self.visited[page] = False
+            self.cleared.append(page)
+            page = self.after(page) or self.queue[0]
+        self.hand = page
+        return page
+
+    def evicted(self, page: Page) -> None:
+        if page == self.hand:
+            self.hand = self.after(page)
+        self.queue.remove(page)
+        del self.visited[page]
+
+
+class S3Fifo(Policy):
+    """A small queue, a main queue, ghosts of those that the small one gave up."""
+
+    uses_accessed_bit = True
+    defaults = {"small": 10, "ghosts": 90, "threshold": 2, "variant": "paper"}
+
+    def start(self) -> None:
+        self.small: list[Page] = []
+        self.main: list[Page] = []
+        self.ghosts: list[Page] = []
+        self.freq: dict[Page, int] = {}
+        self.small_size = share(len(self.frames), self.parameters["small"])
+        self.main_size = len(self.frames) - self.small_size
+        self.ghost_size = share(len(self.frames), self.parameters["ghosts"])
+        self.was_ghost = False
+        self.has_evicted = False
+        self.chosen: Page | None = None
+
+    def missed(self, page: Page) -> None:
+        self.was_ghost = recall(self.ghosts, page)
+
+    def loaded(self, page: Page, is_write: bool) -> None:
+        overflow = (self.parameters["variant"] == "libcachesim" and not self.has_evicted
+                    and len(self.small) >= self.small_size)
+        (self.main if self.was_ghost or overflow else self.small).append(page)
+        self.freq[page] = 0
+
+    def referenced(self, page: Page, accessed: bool, is_write: bool) -> None:
+        if accessed:
+            self.freq[page] = min(self.freq[page] + 1, 3)
+
+    def victim(self) -> Page:
+        self.has_evicted = True
+        if len(self.main) <= self.main_size:
+            while self.small:
+                page = self.small[0]
+                if self.freq[page] < self.parameters["threshold"]:
+                    self.chosen = page
+                    return page
+                self.main.append(self.small.pop(0))
+                self.freq[page] = 0
+                self.cleared.append(page)
+        while self.freq[self.main[0]] > 0:
+            page = self.main.pop(0)
+            self.freq[page] -= 1
+            self.cleared.append(page)
+            self.main.append(page)
+        return self.main[0]
+
+    def evicted(self, page: Page) -> None:
+        del self.freq[page]
+        if page in self.main:
+            self.main.remove(page)
+            return
+        self.small.remove(page)
+        if page == self.chosen:
+            remember(self.ghosts, page, self.ghost_size)
+            self.chosen = None
+
+    def forgotten(self, page: Page) -> None:
+        recall(self.ghosts, page)
+
+
+class Qdlp(Policy):
+    """A probationary queue, a 2-bit clock behind it, ghosts of those that were not hit there."""
+
+    uses_accessed_bit = True
+    defaults = {"probation": 10, "ghosts": 90}
+
+    def start(self) -> None:
+        self.probation: list[Page] = []
+        self.main: list[Page] = []
+        self.ghosts: list[Page] = []
+        self.freq: dict[Page, int] = {}
+        self.main_size = len(self.frames) - share(len(self.frames), self.parameters["probation"])
+        self.ghost_size = share(len(self.frames), self.parameters["ghosts"])
+        self.was_ghost = False
+        self.chosen: Page | None = None
+
+    def missed(self, page: Page) -> None:
+        self.was_ghost = recall(self.ghosts, page)
+
+    def sweep(self) -> Page:
+        """The page that the clock gives up."""
+        while self.freq[self.main[0]] > 0:
+            page = self.main.pop(0)
+            self.freq[page] -= 1
+            self.cleared.append(page)
+            self.main.append(page)
+        return self.main[0]
+
+    def loaded(self, page: Page, is_write: bool) -> None:
+        if self.was_ghost:
+            if len(self.main) >= self.main_size:
+                self.parting.append(self.sweep())
+            self.main.append(page)
+        else:
+            self.probation.append(page)
+        self.freq[page] = 0
+
+    def referenced(self, page: Page, accessed: bool, is_write: bool) -> None:
+        if accessed:
+            self.freq[page] = min(self.freq[page] + 1, 3)
+
+    def victim(self) -> Page:
+        while self.probation:
+            page = self.probation[0]
+            if self.freq[page] == 0:
+                self.chosen = page
+                return page
+            leaves = self.sweep() if len(self.main) >= self.main_size else None
+            self.main.append(self.probation.pop(0))
+            self.freq[page] = 0
+            self.cleared.append(page)
+            if leaves is not None:
+                return leaves
+        return self.sweep()
+
+    def evicted(self, page: Page) -> None:
+        del self.freq[page]
+        (self.main if page in self.main else self.probation).remove(page)
+        if page == self.chosen:
+            remember(self.ghosts, page, self.ghost_size)
+            self.chosen = None
+
+    def forgotten(self, page: Page) -> None:
+        recall(self.ghosts, page)
+
+
+class TwoQ(Policy):
+    """A1in, a FIFO; A1out, its ghosts; Am, LRU for the ghosts that come back."""
+
+    defaults = {"kin": 25, "kout": 50}
+
+    def start(self) -> None:
+        self.a1in: list[Page] = []
+        self.a1out: list[Page] = []
+        self.am: list[Page] = []
+        self.k_in = share(len(self.frames), self.parameters["kin"])
+        self.k_out = share(len(self.frames), self.parameters["kout"])
+        self.was_ghost = False
+        self.chosen: Page | None = None
+
+    def missed(self, page: Page) -> None:
+        self.was_ghost = recall(self.a1out, page)
+
+    def loaded(self, page: Page, is_write: bool) -> None:
+        (self.am if self.was_ghost else self.a1in).append(page)
+
+    def referenced(self, page: Page, accessed: bool, is_write: bool) -> None:
+        if page in self.am:
+            self.am.remove(page)
+            self.am.append(page)
+
+    def victim(self) -> Page:
+        from_in = len(self.a1in) > self.k_in or not self.am
+        self.chosen = (self.a1in if from_in else self.am)[0]
+        return self.chosen
+
+    def evicted(self, page: Page) -> None:
+        if page in self.am:
+            self.am.remove(page)
+            return
+        self.a1in.remove(page)
+        if page == self.chosen:
+            remember(self.a1out, page, self.k_out)
+            self.chosen = None
+
+    def forgotten(self, page: Page) -> None:
+        recall(self.a1out, page)
+
+
+class Slru(Policy):
+    """LRU segments; a hit takes a page up by one, overflow takes pages down."""
+
+    defaults = {"segments": 2, "protected": 0, "variant": "paper"}
+
+    def start(self) -> None:
+        count = int(self.parameters["segments"])
+        self.segments: list[list[Page]] = [[] for _ in range(count)]
+        self.size = len(self.frames) // count
+        if self.parameters["protected"] and count > 1:
+            self.size = share(len(self.frames), self.parameters["protected"]) // (count - 1)
+        self.lowest_size = len(self.frames) - (count - 1) * self.size
+
+    def loaded(self, page: Page, is_write: bool) -> None:
+        entrance = 0
+        if self.parameters["variant"] == "libcachesim":
+            sizes = [self.lowest_size] + [self.size] * (len(self.segments) - 1)
+            entrance = next((n for n, pages in enumerate(self.segments) if len(pages) < sizes[n]),
+                            0)
+        self.segments[entrance].append(page)
+
+    def segment_of(self, page: Page) -> int:
+        """The number of the segment that holds a page."""
+        return next(n for n, pages in enumerate(self.segments) if page in pages)
+
+    def referenced(self, page: Page, accessed: bool, is_write: bool) -> None:
+        old = self.segment_of(page)
+        new = min(old + 1, len(self.segments) - 1)
+        self.segments[old].remove(page)
+        self.segments[new].append(page)
+        for n in range(new, 0, -1):
+            while len(self.segments[n]) > self.size:
+                self.segments[n - 1].append(self.segments[n].pop(0))
+
+    def victim(self) -> Page:
+        return next(pages[0] for pages in self.segments if pages)
+
+    def evicted(self, page: Page) -> None:
+        self.segments[self.segment_of(page)].remove(page)
