@@ -58,6 +58,8 @@
 /* engine: the hot loop */
 #include "engine/consume.c"
 #include "engine/generic.c"
+#include "engine/plugin_build.c"
+#include "engine/plugin_load.c"
 #include "engine/policies.c"
 #include "engine/run.c"
 #include "engine/specialised.c"
@@ -81,6 +83,7 @@
 /* api: the exported functions */
 #include "api/curve_api.c"
 #include "api/machine_api.c"
+#include "api/policy_api.c"
 #include "api/run_api.c"
 #include "api/tables_api.c"
 

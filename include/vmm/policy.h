@@ -118,6 +118,8 @@ typedef struct VMMPolicy {
 } VMMPolicy;
 
 typedef struct VMMPolicyType {
+    uint32_t interface;     /* VMM_POLICY_INTERFACE: must be set in a shared library of your own
+                               compiling; elsewhere whoever compiles the file knows */
     VMMPolicyInfo info;     /* name (lower case, no hyphens: what -a takes), what it is and needs */
     size_t state_size;      /* of the policy's own struct */
     size_t page_state_size; /* of what it keeps by page; 0: nothing */

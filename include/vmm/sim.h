@@ -209,6 +209,9 @@ typedef struct VMMPolicyInfo {
 /* NULL past the last. */
 VMM_API const VMMPolicyInfo *vmm_policy_at(size_t index);
 
+/* The policy of a machine, which may be one that the user wrote; valid as long as the machine. */
+VMM_API const VMMPolicyInfo *vmm_policy_of(const VMM *vmm);
+
 typedef struct VMMPageTableInfo {
     const char *name;    /* "FOUR_LEVEL" */
     const char *label;   /* "Four-level" */

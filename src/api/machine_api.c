@@ -30,11 +30,13 @@ static int create_checked(const VMMConfig *config, const Memory *memory, VMM **c
     }
     VMM *vmm = memory_zalloc(memory, 1, sizeof *vmm);
     if (vmm == NULL) {
+        policy_release(&policy);
         return error_no_memory(error, sizeof *vmm, "a machine");
     }
     vmm->config = *config;
     status = machine_init(&vmm->machine, settings_of(config), &policy, memory, error);
     if (status != VMM_OK) {
+        policy_release(&policy);
         memory_free(memory, vmm, 1, sizeof *vmm);
         return status;
     }
@@ -69,7 +71,9 @@ void vmm_destroy(VMM *vmm) {
         return;
     }
     Memory memory = vmm->machine.memory;
+    PolicySpec policy = vmm->machine.policy;
     machine_free(&vmm->machine);
+    policy_release(&policy);
     stream_release(vmm->stream);
     memory_free(&memory, vmm, 1, sizeof *vmm);
 }
@@ -279,6 +283,10 @@ int vmm_last_error(const VMM *vmm) {
 
 const char *vmm_error_text(const VMM *vmm) {
     return vmm->error.text;
+}
+
+const VMMPolicyInfo *vmm_policy_of(const VMM *vmm) {
+    return &vmm->machine.policy.type->info;
 }
 
 const VMMConfig *vmm_configuration(const VMM *vmm) {

@@ -64,7 +64,7 @@ static const char *unfit_for_reduced(const Machine *machine, const VMMTraceInfo 
     uint64_t k = info->reduction;
     bool has_tlb = settings->tlb != 0;
     bool whole = settings->tlb_ways == 0 || settings->tlb_ways == settings->tlb_entries;
-    if (!name_matches(machine->policy.type->info.name, "lru")) {
+    if (machine->policy.library != NULL || !name_matches(machine->policy.type->info.name, "lru")) {
         return "the policy is not lru";
     }
     if (settings_frames(settings) < k) {

@@ -68,6 +68,9 @@ int vmm_config_check(const VMMConfig *config, char *error_text) {
     if (status == VMM_OK) {
         status = policy_parse(settings_of(config)->policy, &spec, &error);
     }
+    if (status == VMM_OK) {
+        policy_release(&spec);
+    }
     if (status == VMM_OK && pagetable_parse(settings_of(config)->page_table, &error) == NULL) {
         status = error.code;
     }

@@ -8,6 +8,7 @@
 
 #include "../base/compiler.h"
 #include "../base/number.h"
+#include "plugin.h"
 
 static const PolicyType *policy_find(const char *name, Error *error) {
     char known[VMM_ERROR_TEXT_BYTES / 2] = "";
@@ -100,19 +101,31 @@ static int policy_set_param(PolicySpec *spec, char *assignment, Error *error) {
     return VMM_OK;
 }
 
-int policy_parse(const char *text, PolicySpec *spec, Error *error) {
-    char copy[256];
-    if (snprintf(copy, sizeof copy, "%s", text) >= (int)sizeof copy) {
-        return error_set(error, VMM_E_USAGE, "the policy \"%.60s...\" is too long", text);
+size_t policy_name_length(const char *text) {
+    const char *slash = strrchr(text, '/');
+    const char *last = slash != NULL ? slash + 1 : text;
+    for (const char *colon = strchr(last, ':'); colon != NULL; colon = strchr(colon + 1, ':')) {
+        size_t length = (size_t)(colon - text);
+        if ((length > 2 && memcmp(colon - 2, ".c", 2) == 0) ||
+            (length > 3 && memcmp(colon - 3, ".so", 3) == 0)) {
+            return length;
+        }
     }
-    char *params = strchr(copy, ':');
-    if (params != NULL) {
-        *params++ = '\0';
+    return (size_t)(last - text) + strcspn(last, ":");
+}
+
+/* The name alone, of a policy of the simulator or of a file. */
+static int policy_find_any(const char *name, PolicySpec *spec, Error *error) {
+    *spec = (PolicySpec){.type = NULL};
+    if (plugin_is_path(name, strlen(name))) {
+        return plugin_open(name, spec, error);
     }
-    *spec = (PolicySpec){.type = policy_find(copy, error)};
-    if (spec->type == NULL) {
-        return VMM_E_USAGE;
-    }
+    spec->type = policy_find(name, error);
+    return spec->type != NULL ? VMM_OK : VMM_E_USAGE;
+}
+
+/* "bits=2,enter=0"; NULL: none. Overwrites the text. */
+static int policy_set_params(PolicySpec *spec, char *params, Error *error) {
     for (size_t i = 0; i < policy_param_count(spec->type); i++) {
         spec->params[i] = spec->type->info.parameters[i].default_value;
     }
@@ -131,4 +144,30 @@ int policy_parse(const char *text, PolicySpec *spec, Error *error) {
         status = status == VMM_OK ? VMM_OK : error_set(error, status, "%s", sentence);
     }
     return status;
+}
+
+int policy_parse(const char *text, PolicySpec *spec, Error *error) {
+    char copy[POLICY_TEXT_BYTES];
+    if (snprintf(copy, sizeof copy, "%s", text) >= (int)sizeof copy) {
+        return error_set(error, VMM_E_USAGE, "the policy \"%.60s...\" is too long", text);
+    }
+    char *params = copy + policy_name_length(copy);
+    if (*params != '\0') {
+        *params++ = '\0';
+    } else {
+        params = NULL;
+    }
+    int status = policy_find_any(copy, spec, error);
+    if (status != VMM_OK) {
+        return status;
+    }
+    status = policy_set_params(spec, params, error);
+    if (status != VMM_OK) {
+        policy_release(spec);
+    }
+    return status;
+}
+
+void policy_release(PolicySpec *spec) {
+    plugin_close(spec);
 }

@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "../base/number.h"
+#include "../engine/plugin.h"
+#include "../engine/policies.h"
 #include "report.h"
 
 enum { REPORT_KB = 1024, REPORT_MB = 1024 * 1024 };
@@ -129,24 +131,23 @@ static void report_text_page_table(const ReportInput *input, ReportBuffer *out) 
     report_text_line(out, "Page table:", info != NULL ? info->label : name);
 }
 
-/* "Clock", or "Clock (bits=2,enter=0)" if parameters were given. */
+/*
+ * "Clock", or "Clock (bits=2,enter=0)" if parameters were given. A policy of the user's is told
+ * with its file: "./mine.c: Mine (window=3)".
+ */
 static void report_text_policy(const ReportInput *input, ReportBuffer *out) {
     char name[REPORT_VALUE_BYTES];
-    const VMMPolicyInfo *info;
+    const VMMPolicyInfo *info = vmm_policy_of(input->vmm);
+    const char *label = info->label != NULL ? info->label : info->name;
     report_option(input, "policy", name);
-    char *parameters = strchr(name, ':');
-    if (parameters != NULL) {
-        *parameters++ = '\0';
-    }
-    for (size_t i = 0; (info = vmm_policy_at(i)) != NULL; i++) {
-        if (name_matches(info->name, name)) {
-            break;
-        }
-    }
+    size_t length = policy_name_length(name);
     report_text_label(out, "Replacement:");
-    report_add(out, info != NULL ? info->label : name);
-    if (parameters != NULL) {
-        report_print(out, " (%s)", parameters);
+    if (plugin_is_path(name, length)) {
+        report_print(out, "%.*s: ", (int)length, name);
+    }
+    report_add(out, label);
+    if (name[length] != '\0') {
+        report_print(out, " (%s)", name + length + 1);
     }
     report_add(out, "\n");
 }
