@@ -58,8 +58,12 @@ static inline void pool_settle(Pool *pool, uint64_t reference) {
     pool->settled = reference;
 }
 
-/* Resident pages, summed over all page references; 0 where nobody uses the clock. */
+/* Resident pages, summed over all page references; 0 where nobody uses the clock, and in a pool
+   whose policy could not be made. */
 static inline uint64_t pool_space_time(const Pool *pool) {
+    if (pool->policy == NULL) {
+        return 0;
+    }
     return pool->space_time + pool_resident(pool) * (pool->policy->clock - pool->settled);
 }
 

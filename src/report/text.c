@@ -7,6 +7,7 @@
  * page tables, simulated time). A line is "  Label:          value".
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "../base/number.h"
@@ -131,6 +132,17 @@ static void report_text_page_table(const ReportInput *input, ReportBuffer *out) 
     report_text_line(out, "Page table:", info != NULL ? info->label : name);
 }
 
+/* A path may hold anything: a line break would make lines that look like others. */
+static void report_text_path(ReportBuffer *out, const char *path) {
+    for (; *path != '\0'; path++) {
+        if ((unsigned char)*path < 0x20 || *path == 0x7f) {
+            report_print(out, "\\x%02x", (unsigned char)*path);
+        } else {
+            report_add_bytes(out, path, 1);
+        }
+    }
+}
+
 /*
  * "Clock", or "Clock (bits=2,enter=0)" if parameters were given. A policy of the user's is told
  * with its file: "./mine.c: Mine (window=3)".
@@ -143,7 +155,10 @@ static void report_text_policy(const ReportInput *input, ReportBuffer *out) {
     size_t length = policy_name_length(name);
     report_text_label(out, "Replacement:");
     if (plugin_is_path(name, length)) {
-        report_print(out, "%.*s: ", (int)length, name);
+        char path[REPORT_VALUE_BYTES];
+        snprintf(path, sizeof path, "%.*s", (int)length, name);
+        report_text_path(out, path);
+        report_add(out, ": ");
     }
     report_add(out, label);
     if (name[length] != '\0') {
@@ -177,17 +192,6 @@ static void report_text_other_options(const ReportInput *input, ReportBuffer *ou
         report_text_label(out, label);
         report_print(out, "%s = %s\n", option->name, report_option(input, option->name, value));
         label = "";
-    }
-}
-
-/* A path may hold anything: a line break would make lines that look like others. */
-static void report_text_path(ReportBuffer *out, const char *path) {
-    for (; *path != '\0'; path++) {
-        if ((unsigned char)*path < 0x20 || *path == 0x7f) {
-            report_print(out, "\\x%02x", (unsigned char)*path);
-        } else {
-            report_add_bytes(out, path, 1);
-        }
     }
 }
 

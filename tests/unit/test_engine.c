@@ -767,7 +767,7 @@ typedef struct Emptying {
     uint32_t used;
 } Emptying;
 
-static int emptying_create(Policy *policy, const uint64_t *params, Error *error) {
+static int emptying_create(Policy *policy, const uint64_t *params, char *error) {
     (void)params;
     (void)error;
     policy->period = 40;

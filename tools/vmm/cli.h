@@ -64,6 +64,9 @@ char *cli_excerpt(const char *text, size_t length);
 /* The exit status that a VMMError of the library means. */
 int cli_status(int vmm_error);
 
+/* A configuration that vmm_config_check() refuses: a message, and the exit status. */
+int cli_config_error(const char *command, int code, const char *error);
+
 /* The name that is nearest to `word`, or NULL if none is near. */
 typedef const char *CliNameAt(const void *user, size_t index); /* NULL past the last */
 const char *cli_nearest(const char *word, CliNameAt *name_at, const void *user);

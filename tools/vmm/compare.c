@@ -108,7 +108,7 @@ static int comparecmd_check_policy(const Compare *compare, const char *policy) {
         vmm_config_set(&config, "frames", "1", NULL);
         code = vmm_config_check(&config, error);
     }
-    return code == VMM_OK ? CLI_OK : cli_usage_error(compare->command->name, "%s", error);
+    return code == VMM_OK ? CLI_OK : cli_config_error(compare->command->name, code, error);
 }
 
 static int comparecmd_choose_policies(Compare *compare) {
@@ -126,8 +126,9 @@ static int comparecmd_choose_policies(Compare *compare) {
         return cli_usage_error(compare->command->name, "-a: no policy is named");
     }
     for (size_t i = 0; i < compare->policies.count; i++) {
-        if (comparecmd_check_policy(compare, compare->policies.items[i]) != CLI_OK) {
-            return CLI_FAILURE;
+        int status = comparecmd_check_policy(compare, compare->policies.items[i]);
+        if (status != CLI_OK) {
+            return status;
         }
     }
     return CLI_OK;

@@ -160,21 +160,8 @@ static int explaincmd_read(Explain *explain) {
 
 /* ---- The machine ---------------------------------------------------------------------------- */
 
-static const VMMPolicyInfo *explaincmd_policy(const VMMConfig *config) {
-    char name[CLI_VALUE_BYTES];
-    const VMMPolicyInfo *info;
-    cli_config_text(config, "policy", name);
-    name[strcspn(name, ":")] = '\0';
-    for (size_t i = 0; (info = vmm_policy_at(i)) != NULL; i++) {
-        if (cli_name_matches(info->name, name)) {
-            break;
-        }
-    }
-    return info;
-}
-
 static bool explaincmd_needs_future(const Explain *explain) {
-    return explain->policy != NULL && explain->policy->needs == VMM_NEEDS_FUTURE;
+    return explain->policy->needs == VMM_NEEDS_FUTURE;
 }
 
 /* What the ends of the list are called, and how to read it. */
@@ -197,7 +184,7 @@ static void explaincmd_name_ends(Explain *explain) {
     explain->legend = explaincmd_needs_future(explain)
                           ? "pages in the order of loading, which is not that of leaving"
                           : "pages by frame, which is not the order of leaving";
-    for (size_t i = 0; explain->policy != NULL && i < sizeof ends / sizeof ends[0]; i++) {
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
         if (strcmp(ends[i].policy, explain->policy->name) == 0) {
             explain->left = ends[i].left;
             explain->right = ends[i].right;
@@ -226,10 +213,11 @@ static int explaincmd_create(Explain *explain) {
     if (!vmm_config_is_set(&explain->config, "initial")) {
         vmm_config_set(&explain->config, "initial", explain->writes ? "zero" : "store", NULL);
     }
-    if (vmm_create_with(&explain->config, NULL, &explain->vmm, error) != VMM_OK) {
-        return cli_usage_error(explain->command->name, "%s", error);
+    int code = vmm_create_with(&explain->config, NULL, &explain->vmm, error);
+    if (code != VMM_OK) {
+        return cli_config_error(explain->command->name, code, error);
     }
-    explain->policy = explaincmd_policy(&explain->config);
+    explain->policy = vmm_policy_of(explain->vmm);
     explaincmd_name_ends(explain);
     return CLI_OK;
 }

@@ -174,12 +174,24 @@ int cli_status(int vmm_error) {
     case VMM_E_DAMAGED:
     case VMM_E_UNKNOWN_FORMAT:
     case VMM_E_EMPTY:
+    case VMM_E_POLICY:
         return CLI_BAD_INPUT;
     case VMM_E_STOPPED:
         return CLI_SIGNALLED + (cli_interrupted() != 0 ? cli_interrupted() : SIGINT);
     default:
         return CLI_FAILURE;
     }
+}
+
+int cli_config_error(const char *command, int code, const char *error) {
+    if (code != VMM_E_POLICY && code != VMM_E_OPEN && code != VMM_E_WRITE) {
+        return cli_usage_error(command, "%s", error);
+    }
+    cli_error("%s", error);
+    if (code == VMM_E_POLICY) {
+        fprintf(stderr, "'vmm policy check FILE' shows all that is wrong with a policy.\n");
+    }
+    return cli_status(code);
 }
 
 /* ---- Names ---------------------------------------------------------------------------------- */

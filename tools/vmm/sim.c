@@ -97,10 +97,8 @@ static int simcmd_check_flags(const CliCommand *command, const SimFlags *flags) 
 static int simcmd_configure(const CliCommand *command, SimRun *run) {
     char error[VMM_ERROR_TEXT_BYTES] = "";
     int status = cli_configure(command, &run->arguments, run->flags.config_file, &run->config);
-    if (status == CLI_OK && vmm_config_check(&run->config, error) != VMM_OK) {
-        status = cli_usage_error(command->name, "%s", error);
-    }
-    return status;
+    int code = status == CLI_OK ? vmm_config_check(&run->config, error) : VMM_OK;
+    return code == VMM_OK ? status : cli_config_error(command->name, code, error);
 }
 
 static int simcmd_open_trace(SimRun *run) {
