@@ -264,7 +264,8 @@ bool machine_part(Machine *machine, Pool *pool) {
 void machine_discard(Machine *machine, uint32_t page) {
     uint32_t space = directory_space_of(machine->directory, page);
     uint32_t frame = machine->frame_of[page];
-    Pool *pool = machine_pool(machine, space);
+    bool is_pooled = machine_has_pool(machine, space);
+    Pool *pool = is_pooled ? machine_pool(machine, space) : NULL;
     if (frame != MACHINE_NO_FRAME) {
         pool_settle(pool, pool->policy->clock);
         if (pool->policy->type->remove != NULL) {
@@ -275,7 +276,7 @@ void machine_discard(Machine *machine, uint32_t page) {
         machine->frame_of[page] = MACHINE_NO_FRAME;
         tlb_invalidate(&machine->tlb, page);
     }
-    if (pool->policy->type->forget != NULL) {
+    if (is_pooled && pool->policy->type->forget != NULL) {
         pool->policy->type->forget(pool->policy, page);
     }
     machine_free_slot(machine, page);

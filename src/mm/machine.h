@@ -133,6 +133,12 @@ static inline Pool *machine_pool(Machine *machine, uint32_t space) {
     return machine->pools[machine->settings.scope == SCOPE_PROCESS ? space : 0];
 }
 
+/* Whether that pool and its policy could be made: not always, in a machine that lacked memory. */
+static inline bool machine_has_pool(const Machine *machine, uint32_t space) {
+    uint32_t index = machine->settings.scope == SCOPE_PROCESS ? space : 0;
+    return index < machine->pool_count && machine->pools[index]->policy != NULL;
+}
+
 /* Brings what is known of a page nearer, for a reference that will come soon. */
 static inline void machine_fetch(const Machine *machine, uint32_t page) {
     VMM_PREFETCH(&machine->frame_of[page]);
