@@ -247,6 +247,15 @@ class Machine:
         self.add(process, "page_references")
         self.switch_to(process)
         process.pool.policy.tell_time(process.pid)
+        try:
+            self.make_page_reference(process, page, is_valid, is_write)
+        finally:  # when swap is full as well
+            if process.pool.policy.uses_clock:
+                self.count["space_time"] += len(process.pool.frame_of)
+
+    def make_page_reference(self, process: Process, page: Page, is_valid: bool,
+                            is_write: bool) -> None:
+        """The reference and what the policy makes of it."""
         if is_valid:
             self.valid_page_reference(process, page, is_write)
         else:
@@ -257,8 +266,6 @@ class Machine:
         process.pool.policy.completed()
         self.serve(process.pool)
         self.flush_young(process.pool.policy)
-        if process.pool.policy.uses_clock:
-            self.count["space_time"] += len(process.pool.frame_of)
 
     def valid_page_reference(self, process: Process, page: Page, is_write: bool) -> None:
         """Translation, residence, and what the reference leaves behind."""

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from policies_queues import Qdlp, S3Fifo, Sieve, Slru, TwoQ
+from policies_queues import Lfuda, LruK, Qdlp, S3Fifo, Sieve, Slru, TwoQ
 from policies_textbook import (ApproxLru, Clock, Fifo, Lfu, Lru, Mru, Nru, Opt, Random, Unopt)
 from policy import Policy
 
@@ -23,4 +23,6 @@ POLICIES: dict[str, type[Policy]] = {
     "qdlp": Qdlp,
     "twoq": TwoQ,
     "slru": Slru,
+    "lruk": LruK,
+    "lfuda": Lfuda,
 }

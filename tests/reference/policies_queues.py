@@ -279,3 +279,91 @@ class Slru(Policy):
 
     def evicted(self, page: Page) -> None:
         self.segments[self.segment_of(page)].remove(page)
+
+
+class LruK(Policy):
+    """The victim's K-th last uncorrelated reference is the oldest one."""
+
+    uses_clock = True
+    defaults = {"k": 2, "crp": 0, "rip": 0}
+
+    def start(self) -> None:
+        self.hist: dict[Page, list[int]] = {}  # uses, newest first; kept for pages that left
+        self.last: dict[Page, int] = {}
+        self.resident: list[Page] = []
+
+    def loaded(self, page: Page, is_write: bool) -> None:
+        retained = self.parameters["rip"]
+        if retained and page in self.last and self.clock - self.last[page] > retained:
+            self.forgotten(page)
+        self.hist[page] = [self.clock] + self.hist.get(page, [])
+        self.last[page] = self.clock
+        self.resident.append(page)
+
+    def referenced(self, page: Page, accessed: bool, is_write: bool) -> None:
+        hist = self.hist[page]
+        if self.clock - self.last[page] > self.parameters["crp"]:
+            period = self.last[page] - hist[0]
+            self.hist[page] = [self.clock] + [time + period for time in hist]
+        self.last[page] = self.clock
+
+    def kth(self, page: Page) -> int:
+        """The K-th last use; 0 is before all others."""
+        k = int(self.parameters["k"])
+        return self.hist[page][k - 1] if len(self.hist[page]) >= k else 0
+
+    def victim(self) -> Page:
+        over = [page for page in self.resident
+                if self.clock - self.last[page] > self.parameters["crp"]]
+        if not over:
+            return min(self.resident, key=self.last.__getitem__)
+        return min(over, key=lambda page: (self.kth(page), self.last[page]))
+
+    def evicted(self, page: Page) -> None:
+        self.resident.remove(page)
+
+    def forgotten(self, page: Page) -> None:
+        self.hist.pop(page, None)
+        self.last.pop(page, None)
+
+
+class Lfuda(Policy):
+    """LFU whose new and newly hit pages are helped by the age of the memory."""
+
+    defaults = {"variant": "paper"}
+
+    def start(self) -> None:
+        self.frequency: dict[Page, int] = {}
+        self.key: dict[Page, int] = {}
+        self.order: list[Page] = []  # by last reference
+        self.age = 0
+        self.chosen: Page | None = None
+
+    def loaded(self, page: Page, is_write: bool) -> None:
+        self.frequency[page] = 1
+        self.key[page] = 1 + self.age
+        self.order.append(page)
+
+    def referenced(self, page: Page, accessed: bool, is_write: bool) -> None:
+        self.frequency[page] += 1
+        if self.parameters["variant"] == "paper":
+            self.key[page] = self.frequency[page] + self.age
+        else:
+            self.key[page] += self.age
+        self.key[page] = min(self.key[page], 2**64 - 1)
+        self.order.remove(page)
+        self.order.append(page)
+
+    def victim(self) -> Page:
+        self.chosen = min(self.order, key=self.key.__getitem__)
+        return self.chosen
+
+    def evicted(self, page: Page) -> None:
+        self.order.remove(page)
+        key = self.key.pop(page)
+        if page == self.chosen:
+            self.chosen = None
+            if self.parameters["variant"] == "paper":
+                self.age = key
+            elif self.key:
+                self.age = min(self.key.values())
