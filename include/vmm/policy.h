@@ -19,6 +19,8 @@
  *   touch_many  as `count` touches one directly after the other, none of which is at a tick; NULL:
  *             such touches are made one by one. A type whose second touch directly after another
  *             changes nothing says touch_once instead: of touches in a row it gets only the first.
+ *   passed    a page reference beyond the address limit was made: time has passed, nothing else. For
+ *             types whose pages leave after a time.
  *   dirtied   dirty[frame] has just become 1 for a resident page, after the touch.
  *   cleaned   a write that the policy asked for (below) is done: dirty[frame] has become 0.
  *   victim    the pool is full and needs a frame: the policy names one that holds a page.
@@ -37,8 +39,8 @@
  * process the pools share one array, for a page belongs to one pool only: element 0 is then
  * useless.
  *
- * More than one page may leave: a policy calls vmm_policy_part_with(frame) from insert, touch or
- * tick (a type that does so from touch says parts_on_touch), for any number of frames, and the pool
+ * More than one page may leave: a policy calls vmm_policy_part_with(frame) from insert, touch,
+ * passed or tick (a type that does so from touch says parts_on_touch), for any number of frames, and the pool
  * evicts those as soon as the reference or the tick is complete. That way a policy evicts several
  * pages at once, evicts on hits, and refuses a page: the page that was just inserted leaves after
  * its access. Of a run of references to a refused page each comes in anew, the stores of the run
@@ -52,7 +54,7 @@
  * Time: a type that says uses_clock finds in `clock` how many page references of the pool there
  * have been, the one under way included, in `space` the number of the process that makes it, and
  * has vmm_policy_time(): the references of that process, its virtual time. In touch_many the clock
- * is that of the last touch.
+ * is that of the last touch. One that needs the future too is told distances in virtual time.
  *
  * Variable space: a type whose info says variable_space is never asked for a victim; it gets as
  * many frames as it wants and gives pages up by vmm_policy_part_with(). It must use the clock.
@@ -106,6 +108,9 @@ typedef struct VMMPolicy {
     uint64_t now, next_use;     /* needs the future: place of this reference in the stream, and of
                                    the next one to the same page, or VMM_POLICY_NEVER; repeats of a
                                    reference have its place */
+    uint64_t distance;          /* needs the future and uses_clock: in how many page references of
+                                   its process the page is referenced again, or VMM_POLICY_NEVER;
+                                   for types that say parts_on_touch */
     uint64_t clock;             /* uses_clock: page references of the pool, this one included, */
     uint64_t away;              /* and how many of these were not of the process that runs */
     const uint64_t *time_of;    /* by process: its virtual time when it last ran */
@@ -138,6 +143,7 @@ typedef struct VMMPolicyType {
     void (*insert)(VMMPolicy *policy, uint32_t frame);
     void (*touch)(VMMPolicy *policy, uint32_t frame);
     void (*touch_many)(VMMPolicy *policy, uint32_t frame, uint32_t count);
+    void (*passed)(VMMPolicy *policy);
     void (*dirtied)(VMMPolicy *policy, uint32_t frame);
     void (*cleaned)(VMMPolicy *policy, uint32_t frame);
     uint32_t (*victim)(VMMPolicy *policy);

@@ -82,7 +82,7 @@ VMM_API int vmm_access_outcome(VMM *vmm, const VMMRef *ref, VMMOutcome *outcome)
 /*
  * Simulates `count` references in order. VMM_OK; VMM_E_OUT_OF_MEMORY when swap is full (the
  * machine then stands right after the reference that failed and accepts no more);
- * VMM_E_NEEDS_FUTURE for OPT and UNOPT, which only vmm_run() can serve; VMM_E_NO_MEMORY,
+ * VMM_E_NEEDS_FUTURE for OPT, UNOPT and VMIN, which only vmm_run() can serve; VMM_E_NO_MEMORY,
  * VMM_E_LIMIT. Invalid addresses are counted, not errors.
  */
 VMM_API int vmm_feed(VMM *vmm, const VMMRef *refs, size_t count);
@@ -110,7 +110,7 @@ typedef int VMMProgressCallback(void *user, const VMMProgress *progress);
  * its end. Stops after max-accesses references. Events of the trace reach all machines at their
  * place; a handler set by vmm_trace_on_event() is replaced. VMM_E_CONFIG also for what a trace of
  * page runs or a reduced trace cannot answer. `progress` may be NULL. OPT and UNOPT make a first
- * pass over the trace and keep 4 bytes a page reference in an unnamed file in $TMPDIR,
+ * pass over the trace and keep 4 bytes a page reference in an unnamed file in $TMPDIR (VMIN 8),
  * whatever their number. Machines of one run share what they were fed from: they belong to one
  * thread together, and take no more references afterwards.
  */

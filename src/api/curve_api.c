@@ -176,7 +176,7 @@ static int curveapi_pass(VMMCurve *const *curves, RunConsumer *consumers, size_t
 static int curveapi_run(VMMCurve *const *curves, size_t count, VMMTrace *trace, RunWatch *watch,
                         Error *error) {
     const VMMCurve *first = curves[0];
-    Outlook outlook = {.file = -1, .notes = -1};
+    Outlook outlook = {.file = -1, .notes = -1, .times = -1};
     RunConsumer *consumers = memory_zalloc(&first->memory, count, sizeof *consumers);
     if (consumers == NULL) {
         return error_no_memory(error, count * sizeof *consumers, "a list of curves");

@@ -8,13 +8,15 @@
 #include "../base/number.h"
 #include "handle.h"
 
-static bool needs_future(VMM *const *vmms, size_t count) {
+static bool needs_future(VMM *const *vmms, size_t count, bool *timed) {
+    bool future = false;
+    *timed = false;
     for (size_t i = 0; i < count; i++) {
-        if (vmms[i]->machine.policy.type->info.needs == VMM_NEEDS_FUTURE) {
-            return true;
-        }
+        const PolicyType *type = vmms[i]->machine.policy.type;
+        future |= type->info.needs == VMM_NEEDS_FUTURE;
+        *timed |= policy_wants_distance(type);
     }
-    return false;
+    return future;
 }
 
 /* Whether two machines can be fed by one stream. */
@@ -181,9 +183,9 @@ int vmm_run(VMM *const *vmms, size_t count, VMMTrace *trace, VMMProgressCallback
     if (status != VMM_OK) {
         return status;
     }
-    bool future = needs_future(vmms, count);
+    Outlook outlook = {.file = -1, .notes = -1, .times = -1};
+    bool future = needs_future(vmms, count, &outlook.timed);
     RunWatch watch = {progress, user, {.pass = 1, .passes = future ? 2 : 1}, 0};
-    Outlook outlook = {.file = -1, .notes = -1};
     if (future) {
         const Machine *machine = &vmms[0]->machine;
         status = run_look_ahead(&machine->settings, machine->table_type->info.address_bits,

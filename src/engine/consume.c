@@ -29,6 +29,7 @@ static bool consume_split(Machine *machine, Pool *pool, const Batch *batch, size
                           EngineLoop *loop) {
     uint32_t repeat = batch->repeat[i];
     uint32_t stores = batch->stores[i];
+    uint32_t distance = batch->distance == NULL ? 0 : batch->distance[i];
     uint8_t op = batch->op[i];
     uint64_t count = (uint64_t)repeat + 1;
     bool going = true;
@@ -37,6 +38,9 @@ static bool consume_split(Machine *machine, Pool *pool, const Batch *batch, size
         uint64_t left = stores > done ? stores - done : 0;
         batch->repeat[i] = (uint32_t)(piece - 1);
         batch->stores[i] = (uint32_t)(left < piece ? left : piece);
+        if (batch->distance != NULL) {
+            batch->distance[i] = done + piece < count ? 1 : distance;
+        }
         if (done > 0) {
             batch->op[i] = (uint8_t)((op & ~(OP_CONTINUED | OP_WRITE_BIT)) | (left > 0));
         }
@@ -51,6 +55,9 @@ static bool consume_split(Machine *machine, Pool *pool, const Batch *batch, size
     batch->repeat[i] = repeat;
     batch->stores[i] = stores;
     batch->op[i] = op;
+    if (batch->distance != NULL) {
+        batch->distance[i] = distance;
+    }
     return going;
 }
 

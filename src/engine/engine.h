@@ -36,10 +36,33 @@ static inline void engine_tick_clock(Policy *policy, const PolicyType *type, uin
     }
 }
 
-/* For policies that need the future: tells the policy of this reference and the next one. */
-static inline void engine_tell_future(Policy *policy, const Batch *batch, size_t i) {
+/*
+ * For policies that need the future: tells the policy of this reference and the next one. `last`:
+ * no repeat of the element follows.
+ */
+static inline void engine_tell_future(Policy *policy, const PolicyType *type, const Batch *batch,
+                                      size_t i, bool last) {
+    if (type->info.needs != VMM_NEEDS_FUTURE) {
+        return;
+    }
     policy->now = batch->first + i;
     policy->next_use = batch->next[i] == 0 ? POLICY_NEVER : policy->now + batch->next[i];
+    if (policy_wants_distance(type)) {
+        policy->distance = !last ? 1 : batch->distance[i] == 0 ? POLICY_NEVER : batch->distance[i];
+    }
+}
+
+/* A page reference beyond the limit. False: the machine must stop. */
+static inline bool engine_invalid(Machine *machine, Pool *pool, const PolicyType *type,
+                                  const Batch *batch) {
+    machine_invalid(machine, batch->invalid[machine->invalid_seen++]);
+    if (type->passed != NULL) {
+        type->passed(pool->policy);
+        if (policy_has_asked(pool->policy) && !machine_part(machine, pool)) {
+            return false;
+        }
+    }
+    return machine->status == VMM_OK;
 }
 
 #endif

@@ -73,9 +73,7 @@ static bool generic_reference(Machine *machine, Pool *pool, const Batch *batch, 
     bool resident;
     machine->eviction_count = 0;
     engine_tick_clock(policy, policy->type, 1);
-    if (policy->type->info.needs == VMM_NEEDS_FUTURE) {
-        engine_tell_future(policy, batch, i);
-    }
+    engine_tell_future(policy, policy->type, batch, i, place == batch_repeat(batch, i));
     uint32_t page = batch->page[i];
     uint32_t frame = generic_translate(machine, pool, page, write, &tlb_hit, &resident);
     if (frame == MACHINE_NO_FRAME) {
@@ -97,11 +95,14 @@ static bool generic_reference(Machine *machine, Pool *pool, const Batch *batch, 
 }
 
 /* A page reference beyond the limit: it stands alone. False: the machine must stop. */
-static bool generic_invalid(Machine *machine, const Pool *pool, const Batch *batch, size_t i) {
-    engine_tick_clock(pool->policy, pool->policy->type, 1);
-    machine_invalid(machine, batch->invalid[machine->invalid_seen++]);
+static bool generic_invalid(Machine *machine, Pool *pool, const Batch *batch, size_t i) {
+    const PolicyType *type = pool->policy->type;
+    machine->eviction_count = 0;
+    engine_tick_clock(pool->policy, type, 1);
+    if (!engine_invalid(machine, pool, type, batch)) {
+        return false;
+    }
     if (machine->observer != NULL) {
-        machine->eviction_count = 0;
         generic_show(machine, pool, batch, i, 0, false, MACHINE_NO_FRAME);
     }
     return machine->status == VMM_OK;

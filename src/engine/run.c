@@ -19,7 +19,8 @@ enum {
     RUN_PROGRESS_REFS = 1 << 18, /* references between two calls of the progress callback */
     RUN_MOST_LEFT_OUT = 1 << 22, /* references that the filter left out of one batch */
     RUN_BLOCK = 1 << 18,         /* elements of a block on the way back */
-    RUN_NOTES = 512              /* notes of discarded pages in memory at a time */
+    RUN_NOTES = 512,             /* notes of discarded pages in memory at a time */
+    RUN_WEIGHTS = 1024           /* elements whose page references are written at a time */
 };
 
 /* That a page was given up before the element at `place`. */
@@ -177,13 +178,43 @@ static int run_next_note(RunNotes *notes, Error *error) {
     return VMM_OK;
 }
 
+/* What the walk back carries along. */
+typedef struct RunTurn {
+    const Outlook *outlook;
+    const Directory *directory;
+    uint32_t *block; /* page ids, then distances in elements */
+    uint32_t *times; /* page references, then distances in virtual time; NULL: not wanted */
+    uint64_t *next;  /* by page id: one more than the place of its next reference, 0: none */
+    uint64_t *met;   /* by page id: page references of its process from its next one to the end, */
+    uint64_t *after; /* by space: those behind the element */
+    uint32_t pages, spaces;
+    RunNotes notes;
+} RunTurn;
+
 /*
- * Replaces ids by distances in one block that begins at element `first`. next[id] is one more than
- * the place of the next reference to the page, 0 if there is none. A page that is given up on the
- * way has no next reference.
+ * The distance in virtual time from the end of an element to the next one of its page. `weight`
+ * is what run_scout_times() wrote.
  */
-static int run_turn_block(uint32_t *block, size_t length, uint64_t first, uint64_t *next,
-                          RunNotes *notes, Error *error) {
+static uint32_t run_turn_time(RunTurn *turn, uint32_t page, uint32_t weight) {
+    if (page == DIRECTORY_NO_PAGE) {
+        turn->after[weight]++;
+        return 0;
+    }
+    uint64_t *after = &turn->after[directory_space_of(turn->directory, page)];
+    uint64_t distance = turn->next[page] == 0 ? 0 : *after - turn->met[page] + 1;
+    *after += (uint64_t)weight + 1;
+    turn->met[page] = *after;
+    return distance < UINT32_MAX ? (uint32_t)distance : UINT32_MAX;
+}
+
+/*
+ * Replaces ids by distances in one block that begins at element `first`. A page that is given up
+ * on the way has no next reference.
+ */
+static int run_turn_block(RunTurn *turn, size_t length, uint64_t first, Error *error) {
+    uint32_t *block = turn->block;
+    uint64_t *next = turn->next;
+    RunNotes *notes = &turn->notes;
     for (size_t i = length; i-- > 0;) {
         uint32_t page = block[i];
         uint64_t place = first + i;
@@ -193,6 +224,9 @@ static int run_turn_block(uint32_t *block, size_t length, uint64_t first, uint64
             if (status != VMM_OK) {
                 return status;
             }
+        }
+        if (turn->times != NULL) {
+            turn->times[i] = run_turn_time(turn, page, turn->times[i]);
         }
         uint64_t distance =
             page == DIRECTORY_NO_PAGE || next[page] == 0 ? 0 : next[page] - 1 - place;
@@ -209,37 +243,65 @@ static int run_turn_block(uint32_t *block, size_t length, uint64_t first, uint64
 }
 
 /* Reads one block of page ids, turns it into distances, writes it back. */
-static int run_turn_file_block(const Outlook *outlook, uint64_t first, size_t length,
-                               uint32_t *block, uint64_t *next, RunNotes *notes, Error *error) {
-    uint64_t offset = first * sizeof *block;
-    int status = spill_read(outlook->file, offset, block, length * sizeof *block, error);
-    if (status == VMM_OK) {
-        status = run_turn_block(block, length, first, next, notes, error);
+static int run_turn_file_block(RunTurn *turn, uint64_t first, size_t length, Error *error) {
+    uint64_t offset = first * sizeof *turn->block;
+    size_t bytes = length * sizeof *turn->block;
+    int status = spill_read(turn->outlook->file, offset, turn->block, bytes, error);
+    if (status == VMM_OK && turn->times != NULL) {
+        status = spill_read(turn->outlook->times, offset, turn->times, bytes, error);
     }
-    return status != VMM_OK
-               ? status
-               : spill_write(outlook->file, offset, block, length * sizeof *block, error);
+    if (status == VMM_OK) {
+        status = run_turn_block(turn, length, first, error);
+    }
+    if (status == VMM_OK && turn->times != NULL) {
+        status = spill_write(turn->outlook->times, offset, turn->times, bytes, error);
+    }
+    return status != VMM_OK ? status
+                            : spill_write(turn->outlook->file, offset, turn->block, bytes, error);
+}
+
+/* Memory for the walk. False: there is not enough. */
+static bool run_prepare_turn(RunTurn *turn, const Memory *memory) {
+    turn->block = memory_zalloc(memory, RUN_BLOCK, sizeof *turn->block);
+    turn->next = memory_zalloc(memory, turn->pages, sizeof *turn->next);
+    if (turn->outlook->timed) {
+        turn->times = memory_zalloc(memory, RUN_BLOCK, sizeof *turn->times);
+        turn->met = memory_zalloc(memory, turn->pages, sizeof *turn->met);
+        turn->after = memory_zalloc(memory, turn->spaces, sizeof *turn->after);
+    }
+    return turn->block != NULL && turn->next != NULL &&
+           (!turn->outlook->timed ||
+            (turn->times != NULL && turn->met != NULL && turn->after != NULL));
+}
+
+static void run_end_turn(RunTurn *turn, const Memory *memory) {
+    memory_free(memory, turn->block, RUN_BLOCK, sizeof *turn->block);
+    memory_free(memory, turn->times, RUN_BLOCK, sizeof *turn->times);
+    memory_free(memory, turn->next, turn->pages, sizeof *turn->next);
+    memory_free(memory, turn->met, turn->pages, sizeof *turn->met);
+    memory_free(memory, turn->after, turn->spaces, sizeof *turn->after);
 }
 
 /* The way back through the file of page ids. */
 static int run_turn(const Outlook *outlook, const Stream *stream, Error *error) {
-    size_t pages = stream->directory.count;
-    uint32_t *block = memory_zalloc(&stream->memory, RUN_BLOCK, sizeof *block);
-    uint64_t *next = memory_zalloc(&stream->memory, pages, sizeof *next);
-    RunNotes notes = {.outlook = outlook, .left = outlook->note_count};
+    const Directory *directory = &stream->directory;
+    RunTurn turn = {.outlook = outlook,
+                    .directory = directory,
+                    .pages = directory->count,
+                    .spaces = directory->space_count,
+                    .notes = {.outlook = outlook, .left = outlook->note_count}};
     int status = VMM_OK;
-    if (block == NULL || next == NULL) {
-        status = error_no_memory(error, pages * sizeof *next, "the future of each page");
+    if (!run_prepare_turn(&turn, &stream->memory)) {
+        status = error_no_memory(error, turn.pages * sizeof *turn.next, "the future of each page");
     } else {
-        status = run_next_note(&notes, error);
+        status = run_next_note(&turn.notes, error);
         for (uint64_t end = outlook->count; status == VMM_OK && end > 0;) {
             size_t length = end < RUN_BLOCK ? (size_t)end : RUN_BLOCK;
             end -= length;
-            status = run_turn_file_block(outlook, end, length, block, next, &notes, error);
+            status = run_turn_file_block(&turn, end, length, error);
         }
     }
-    memory_free(&stream->memory, block, RUN_BLOCK, sizeof *block);
-    memory_free(&stream->memory, next, pages, sizeof *next);
+    run_end_turn(&turn, &stream->memory);
     return status;
 }
 
@@ -266,24 +328,33 @@ static int run_check_outlook(const Outlook *outlook, const VMMTrace *trace, Erro
                      "the trace changed between the two passes that the policy needs");
 }
 
+/* One array of the batch from its file. */
+static int run_read_array(const Stream *stream, int file, uint32_t **array, Error *error) {
+    const Batch *batch = &stream->batch;
+    if (*array == NULL) {
+        *array = memory_zalloc(&stream->memory, batch->capacity, sizeof **array);
+        if (*array == NULL) {
+            return error_no_memory(error, batch->capacity * sizeof **array, "the future");
+        }
+    }
+    return spill_read(file, batch->first * sizeof **array, *array, batch->count * sizeof **array,
+                      error);
+}
+
 /* The distances that go with the batch. */
 static int run_read_outlook(Stream *stream, const Outlook *outlook, Error *error) {
     Batch *batch = &stream->batch;
     if (outlook->file < 0 || batch->count == 0) {
         return VMM_OK;
     }
-    if (batch->next == NULL) {
-        batch->next = memory_zalloc(&stream->memory, batch->capacity, sizeof *batch->next);
-        if (batch->next == NULL) {
-            return error_no_memory(error, batch->capacity * sizeof *batch->next, "the future");
-        }
-    }
     if (batch->first + batch->count > outlook->count) {
         return error_set(error, VMM_E_READ,
                          "the trace changed between the two passes that the policy needs");
     }
-    return spill_read(outlook->file, batch->first * sizeof *batch->next, batch->next,
-                      batch->count * sizeof *batch->next, error);
+    int status = run_read_array(stream, outlook->file, &batch->next, error);
+    return status != VMM_OK || !outlook->timed
+               ? status
+               : run_read_array(stream, outlook->times, &batch->distance, error);
 }
 
 /* The batch is complete: gives it to the consumers. VMM_OK or an error. */
@@ -377,10 +448,32 @@ static int run_write_notes(RunScout *scout) {
     return status;
 }
 
+/*
+ * For distances in virtual time: of each element how many page references follow its first one, or
+ * where there is no page the process.
+ */
+static int run_scout_times(const RunScout *scout, const Batch *batch) {
+    uint32_t weights[RUN_WEIGHTS];
+    const uint32_t *invalid = batch->invalid;
+    int status = VMM_OK;
+    for (size_t done = 0; status == VMM_OK && done < batch->count;) {
+        size_t count = batch->count - done < RUN_WEIGHTS ? batch->count - done : RUN_WEIGHTS;
+        for (size_t i = 0; i < count; i++) {
+            bool valid = batch->page[done + i] != DIRECTORY_NO_PAGE;
+            weights[i] = valid ? batch_repeat(batch, done + i) : *invalid++;
+        }
+        status = spill_write(scout->outlook->times, (batch->first + done) * sizeof *weights,
+                             weights, count * sizeof *weights, scout->error);
+        done += count;
+    }
+    return status;
+}
+
 static int run_scout_batch(void *self, const Batch *batch) {
     RunScout *scout = self;
-    return spill_write(scout->outlook->file, batch->first * sizeof *batch->page, batch->page,
-                       batch->count * sizeof *batch->page, scout->error);
+    int status = spill_write(scout->outlook->file, batch->first * sizeof *batch->page, batch->page,
+                             batch->count * sizeof *batch->page, scout->error);
+    return status != VMM_OK || !scout->outlook->timed ? status : run_scout_times(scout, batch);
 }
 
 /* A page is given up. */
@@ -429,7 +522,10 @@ static int run_pass(RunPass *pass, RunWatch *watch) {
 static int run_collect_outlook(Stream *stream, VMMTrace *trace, RunWatch *watch, Outlook *outlook,
                                Error *error) {
     outlook->file = spill_open(error);
-    if (outlook->file < 0) {
+    if (outlook->file >= 0 && outlook->timed) {
+        outlook->times = spill_open(error);
+    }
+    if (outlook->file < 0 || (outlook->timed && outlook->times < 0)) {
         return error->code;
     }
     RunScout scout = {.outlook = outlook, .stream = stream, .error = error};
@@ -477,6 +573,9 @@ void run_free_outlook(Outlook *outlook) {
     }
     if (outlook->notes >= 0) {
         close(outlook->notes);
+    }
+    if (outlook->times >= 0) {
+        close(outlook->times);
     }
 }
 

@@ -9,6 +9,8 @@
  * distances along. Memory does not depend on the length of the trace. All is told by the elements
  * of batches: page references, or in traces of page runs several to one page at a time. Pages that
  * events take away are noted in a second file, so that the walk knows that their references end.
+ * Where a policy asks for distances in virtual time (VMIN), a third file tells how many page
+ * references of which process each element is, and the walk turns that into those distances.
  */
 #ifndef VMM_ENGINE_RUN_H
 #define VMM_ENGINE_RUN_H
@@ -21,6 +23,8 @@
 typedef struct Outlook {
     int file;       /* uint32_t in order, 0: never again; -1: not collected */
     int notes;      /* of the pages that events took; -1: none did */
+    int times;      /* distances in virtual time, as in `file`; -1: not collected */
+    bool timed;     /* they are wanted */
     uint64_t count; /* elements */
     uint64_t note_count;
     uint64_t fingerprint; /* of the trace as the first pass saw it, */

@@ -72,6 +72,7 @@ void stream_release(Stream *stream) {
     memory_free(&memory, batch->left_out_before, batch->capacity, sizeof *batch->left_out_before);
     memory_free(&memory, batch->origin, batch->capacity, sizeof *batch->origin);
     memory_free(&memory, batch->next, batch->capacity, sizeof *batch->next);
+    memory_free(&memory, batch->distance, batch->capacity, sizeof *batch->distance);
     stream_free_runs(stream);
     memory_free(&memory, stream, 1, sizeof *stream);
 }

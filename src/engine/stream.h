@@ -58,6 +58,8 @@ typedef struct Batch { /* arrays by element, a page reference and its repeats */
     uint32_t *stores; /* with repeat: how many of the element's page references are stores */
     VMMRef *origin;   /* the reference it is part of; NULL unless watched */
     uint32_t *next;   /* how many elements away its page's next one is, 0: nowhere; NULL: unknown */
+    uint32_t *distance; /* in how many page references of its process its page is referenced again
+                           behind the element, 0: never; NULL: unknown */
     uint64_t *left_out_before; /* references of the batch that the filter left out before it;
                                   NULL: nothing is filtered */
     Run *runs;

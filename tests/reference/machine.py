@@ -192,6 +192,7 @@ class Machine:
                 future.give_up(lambda page, event=reference: self.takes(event, page))
             elif self.is_wanted(reference):
                 for vpn, is_valid in self.pages_of(reference):
+                    future.pass_time(reference.pid)
                     if is_valid:
                         future.add((reference.pid, vpn))
         return future

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from policies_queues import Lfuda, LruK, Qdlp, S3Fifo, Sieve, Slru, TwoQ
 from policies_textbook import (ApproxLru, Clock, Fifo, Lfu, Lru, Mru, Nru, Opt, Random, Unopt)
+from policies_vm import Pff, Vmin, Ws
 from policy import Policy
 
 POLICIES: dict[str, type[Policy]] = {
@@ -18,6 +19,9 @@ POLICIES: dict[str, type[Policy]] = {
     "nru": Nru,
     "opt": Opt,
     "unopt": Unopt,
+    "ws": Ws,
+    "vmin": Vmin,
+    "pff": Pff,
     "sieve": Sieve,
     "s3fifo": S3Fifo,
     "qdlp": Qdlp,

@@ -38,11 +38,18 @@ class Future:
     def __init__(self) -> None:
         self.positions: dict[Page, list[int]] = {}
         self.given_up: dict[Page, list[int]] = {}  # before the reference at that position
+        self.times: list[int] = []  # by position: the virtual time of its process
+        self.virtual: dict[int, int] = {}  # by process: page references made
         self.length = 0
 
+    def pass_time(self, pid: int) -> None:
+        """A process makes a page reference, valid or not."""
+        self.virtual[pid] = self.virtual.get(pid, 0) + 1
+
     def add(self, page: Page) -> None:
-        """The next page reference."""
+        """The page reference is one to a page."""
         self.positions.setdefault(page, []).append(self.length)
+        self.times.append(self.virtual[page[0]])
         self.length += 1
 
     def give_up(self, takes: Callable[[Page], bool]) -> None:

@@ -24,6 +24,11 @@ static inline bool policy_has_asked(const Policy *policy) {
     return (policy->parting.count | policy->writing.count) != 0 || policy->failed;
 }
 
+/* Whether it wants to know the virtual time until a page's next reference. */
+static inline bool policy_wants_distance(const PolicyType *type) {
+    return type->info.needs == VMM_NEEDS_FUTURE && type->uses_clock;
+}
+
 struct Machine;
 struct Pool;
 struct Batch;

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Policies of virtual memory proper: of variable space, and those of operating systems."""
+
+from __future__ import annotations
+
+from policy import Page, Policy
+
+
+class Timed(Policy):
+    """Knows the virtual time of each resident page's last reference in its process."""
+
+    uses_clock = True
+
+    def start(self) -> None:
+        self.last: dict[Page, int] = {}
+
+    def loaded(self, page: Page, is_write: bool) -> None:
+        self.last[page] = self.times[self.pid]
+
+    def referenced(self, page: Page, accessed: bool, is_write: bool) -> None:
+        self.last[page] = self.times[self.pid]
+
+    def evicted(self, page: Page) -> None:
+        del self.last[page]
+
+
+class Ws(Timed):
+    """Working Set (Denning 1968): what a process referenced in its last `window` references."""
+
+    variable_space = True
+    defaults = {"window": 10000}
+
+    def completed(self) -> None:
+        for page, time in self.last.items():
+            if page[0] == self.pid and self.times[self.pid] - time >= self.parameters["window"]:
+                self.parting.append(page)
+
+
+class Vmin(Policy):
+    """VMIN (Prieve and Fabry 1976): a page stays if it is needed within `window`."""
+
+    needs_future = True
+    uses_clock = True
+    variable_space = True
+    defaults = {"window": 10000}
+
+    def loaded(self, page: Page, is_write: bool) -> None:
+        use = self.future.next_use(page, self.now)
+        times = self.future.times
+        if use is None or times[use] - times[self.now] > self.parameters["window"]:
+            self.parting.append(page)
+
+    def referenced(self, page: Page, accessed: bool, is_write: bool) -> None:
+        self.loaded(page, is_write)
+
+
+class Pff(Policy):
+    """Page fault frequency (Chu and Opderbeck 1972)."""
+
+    uses_accessed_bit = True
+    uses_clock = True
+    variable_space = True
+    defaults = {"threshold": 1000}
+
+    def start(self) -> None:
+        self.used: dict[Page, bool] = {}  # R bits
+        self.last_fault: dict[int, int] = {}
+
+    def loaded(self, page: Page, is_write: bool) -> None:
+        pid, now = page[0], self.times[page[0]]
+        mine = [other for other in self.used if other[0] == pid]
+        if now - self.last_fault.get(pid, 0) > self.parameters["threshold"]:
+            self.parting += [other for other in mine if not self.used[other]]
+        for other in mine:
+            if self.used[other]:
+                self.cleared.append(other)
+            self.used[other] = False
+        self.used[page] = True
+        self.last_fault[pid] = now
+
+    def referenced(self, page: Page, accessed: bool, is_write: bool) -> None:
+        self.used[page] |= accessed
+
+    def evicted(self, page: Page) -> None:
+        del self.used[page]
