@@ -336,6 +336,7 @@ class Machine:
         pool.policy.frames[frame] = page
         process.table.map(page[1])
         pool.policy.loaded(page, is_write)
+        self.flush_young(pool.policy)
         self.note_peaks()
 
     def make_room(self, pool: Pool) -> int:

@@ -63,7 +63,7 @@ class Pff(Policy):
     defaults = {"threshold": 1000}
 
     def start(self) -> None:
-        self.used: dict[Page, bool] = {}  # R bits
+        self.used: dict[Page, bool] = {}  # R bits, in the order in which they were set last
         self.last_fault: dict[int, int] = {}
 
     def loaded(self, page: Page, is_write: bool) -> None:
@@ -79,7 +79,9 @@ class Pff(Policy):
         self.last_fault[pid] = now
 
     def referenced(self, page: Page, accessed: bool, is_write: bool) -> None:
-        self.used[page] |= accessed
+        if accessed and not self.used[page]:
+            del self.used[page]
+            self.used[page] = True
 
     def evicted(self, page: Page) -> None:
         del self.used[page]

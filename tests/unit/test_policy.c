@@ -290,6 +290,8 @@ static void bench_run(Bench *bench, uint64_t discards, BenchModel *model) {
         policy->now = bench->now;
         policy->clock = bench->now + 1;
         policy->next_use = bench->next_use[bench->now];
+        policy->distance =
+            policy->next_use == POLICY_NEVER ? POLICY_NEVER : policy->next_use - bench->now;
         if (bench->frame_of[page] == POLICY_NO_FRAME) {
             bench_load(bench, page, write, model);
         } else {

@@ -19,10 +19,10 @@
 /* With young-flush the TLB is told of the bits that were set: those of the span that is over. */
 static void pff_clear_bits(Resident *pff, const ResidentSet *set) {
     const Policy *policy = &pff->base;
-    uint32_t frame = policy->bit_cleared == NULL ? RESIDENT_NONE : set->youngest;
-    while (frame != RESIDENT_NONE && pff->pages[frame].time == set->number) {
+    uint32_t frame = policy->bit_cleared == NULL ? LIST_NONE : set->frames.youngest;
+    while (frame != LIST_NONE && pff->pages[frame].time == set->number) {
         policy->bit_cleared(policy->host, frame);
-        frame = pff->pages[frame].older;
+        frame = pff->pages[frame].link.older;
     }
 }
 

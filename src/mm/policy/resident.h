@@ -11,20 +11,21 @@
 #ifndef VMM_MM_POLICY_RESIDENT_H
 #define VMM_MM_POLICY_RESIDENT_H
 
+#include "lists.h"
 #include "policy.h"
 
-#define RESIDENT_NONE UINT32_MAX
+#define RESIDENT_NOWHERE UINT32_MAX
 
 typedef struct ResidentPage {
+    ListLink link; /* in the set of its process */
     uint64_t time;
-    uint32_t older, younger; /* frames of the same process */
-    uint32_t space;          /* RESIDENT_NONE: in no set */
+    uint32_t space; /* RESIDENT_NOWHERE: in no set */
 } ResidentPage;
 
 typedef struct ResidentSet {
     uint64_t time;   /* of the process's last fault, */
     uint64_t number; /* and what the policy counts */
-    uint32_t oldest, youngest;
+    List frames;
 } ResidentSet;
 
 typedef struct Resident {
@@ -56,7 +57,7 @@ static bool resident_reserve(Policy *policy, uint32_t frames) {
         return false;
     }
     for (uint32_t frame = resident->reserved; frame < frames; frame++) {
-        pages[frame].space = RESIDENT_NONE;
+        pages[frame].space = RESIDENT_NOWHERE;
     }
     resident->pages = pages;
     resident->reserved = frames;
@@ -81,7 +82,7 @@ static ResidentSet *resident_make_set(Resident *resident) {
             return NULL;
         }
         for (uint32_t space = resident->spaces; space < spaces; space++) {
-            sets[space] = (ResidentSet){.oldest = RESIDENT_NONE, .youngest = RESIDENT_NONE};
+            sets[space] = (ResidentSet){.frames = LIST_EMPTY};
         }
         resident->sets = sets;
         resident->spaces = spaces;
@@ -89,83 +90,52 @@ static ResidentSet *resident_make_set(Resident *resident) {
     return &resident->sets[policy->space];
 }
 
-static inline void resident_append(Resident *resident, ResidentSet *set, uint32_t frame) {
-    ResidentPage *page = &resident->pages[frame];
-    page->older = set->youngest;
-    page->younger = RESIDENT_NONE;
-    if (set->youngest == RESIDENT_NONE) {
-        set->oldest = frame;
-    } else {
-        resident->pages[set->youngest].younger = frame;
-    }
-    set->youngest = frame;
-}
-
-static inline void resident_unlink(Resident *resident, ResidentSet *set, uint32_t frame) {
-    const ResidentPage *page = &resident->pages[frame];
-    if (page->older == RESIDENT_NONE) {
-        set->oldest = page->younger;
-    } else {
-        resident->pages[page->older].younger = page->younger;
-    }
-    if (page->younger == RESIDENT_NONE) {
-        set->youngest = page->older;
-    } else {
-        resident->pages[page->younger].older = page->older;
-    }
-}
-
 /* A page of the process that runs has been loaded. */
 static inline void resident_enter(Resident *resident, ResidentSet *set, uint32_t frame,
                                   uint64_t time) {
     resident->pages[frame].space = resident->base.space;
     resident->pages[frame].time = time;
-    resident_append(resident, set, frame);
+    list_append(&set->frames, LIST_LINKS(resident->pages), frame);
 }
 
 /* A resident page of the process that runs is referenced: it is the youngest now. */
 static inline void resident_renew(Resident *resident, uint32_t frame, uint64_t time) {
     ResidentSet *set = &resident->sets[resident->base.space];
     resident->pages[frame].time = time;
-    if (set->youngest != frame) {
-        resident_unlink(resident, set, frame);
-        resident_append(resident, set, frame);
-    }
+    list_renew(&set->frames, LIST_LINKS(resident->pages), frame);
 }
 
 static void resident_remove(Policy *policy, uint32_t frame) {
     Resident *resident = (Resident *)policy;
     uint32_t space = resident->pages[frame].space;
-    if (space != RESIDENT_NONE) {
-        resident_unlink(resident, &resident->sets[space], frame);
-        resident->pages[frame].space = RESIDENT_NONE;
+    if (space != RESIDENT_NOWHERE) {
+        list_remove(&resident->sets[space].frames, LIST_LINKS(resident->pages), frame);
+        resident->pages[frame].space = RESIDENT_NOWHERE;
     }
 }
 
 /* Parts with the pages of a set that were not referenced since `time`: the oldest ones. */
 static inline void resident_part(Resident *resident, const ResidentSet *set, uint64_t time) {
-    uint32_t frame = set->oldest;
-    while (frame != RESIDENT_NONE && resident->pages[frame].time < time) {
+    uint32_t frame = set->frames.oldest;
+    while (frame != LIST_NONE && resident->pages[frame].time < time) {
         vmm_policy_part_with(&resident->base, frame);
-        frame = resident->pages[frame].younger;
+        frame = resident->pages[frame].link.younger;
     }
 }
 
-/* The links go both ways, and times do not fall from the oldest page to the youngest. */
+/* The lists are whole, and times do not fall from the oldest page to the youngest. */
 static bool resident_is_valid(const Policy *policy) {
     const Resident *resident = (const Resident *)policy;
     for (uint32_t space = 0; space < resident->spaces; space++) {
-        const ResidentSet *set = &resident->sets[space];
-        uint32_t older = RESIDENT_NONE;
-        for (uint32_t f = set->oldest; f != RESIDENT_NONE; f = resident->pages[f].younger) {
-            const ResidentPage *page = &resident->pages[f];
-            if (page->space != space || page->older != older ||
-                (older != RESIDENT_NONE && resident->pages[older].time > page->time)) {
+        const List *frames = &resident->sets[space].frames;
+        uint64_t time = 0;
+        for (uint32_t f = frames->oldest; f != LIST_NONE; f = resident->pages[f].link.younger) {
+            if (resident->pages[f].space != space || resident->pages[f].time < time) {
                 return false;
             }
-            older = f;
+            time = resident->pages[f].time;
         }
-        if (set->youngest != older) {
+        if (!list_is_valid(frames, LIST_LINKS(resident->pages))) {
             return false;
         }
     }
