@@ -34,8 +34,7 @@ enum {
 VMM_ALWAYS_INLINE bool loop_miss(Machine *machine, Pool *pool, const Batch *batch, uint32_t page,
                                  bool write, const PolicyType *type) {
     if (VMM_UNLIKELY(page == DIRECTORY_NO_PAGE)) {
-        machine_invalid(machine, batch->invalid[machine->invalid_seen++]);
-        return machine->status == VMM_OK;
+        return engine_invalid(machine, pool, type, batch);
     }
     uint32_t frame = machine_miss(machine, pool, page, write);
     if (VMM_UNLIKELY(frame == MACHINE_NO_FRAME)) {
@@ -120,6 +119,9 @@ VMM_ALWAYS_INLINE bool loop_each(Machine *machine, Pool *pool, const Batch *batc
             return true;
         }
         engine_tick_clock(pool->policy, type, 1);
+        if (policy_wants_distance(type)) {
+            engine_tell_future(pool->policy, type, batch, i, done + 1 == repeat);
+        }
         bool going = slot != 0 ? loop_hit(machine, pool, page, slot - 1, write, type, note, touches)
                                : loop_miss(machine, pool, batch, page, write, type);
         if (!going) {
@@ -198,9 +200,7 @@ VMM_ALWAYS_INLINE size_t loop_with_tlb(Machine *machine, Pool *pool, const Batch
         bool write = (ops[i] & OP_WRITE_BIT) != 0;
         uint32_t slot = slot_of[page];
         engine_tick_clock(policy, type, 1);
-        if (type->info.needs == VMM_NEEDS_FUTURE) {
-            engine_tell_future(policy, batch, i);
-        }
+        engine_tell_future(policy, type, batch, i, !repeats || batch->repeat[i] == 0);
         if (VMM_UNLIKELY(slot == 0)) {
             if (waits) {
                 waiting = loop_settle(machine, policy, hits, waiting, type, note, touches);
@@ -241,9 +241,7 @@ VMM_ALWAYS_INLINE size_t loop_without_tlb(Machine *machine, Pool *pool, const Ba
     for (size_t i = from; i < to; i++) {
         bool write = (batch->op[i] & OP_WRITE_BIT) != 0;
         engine_tick_clock(pool->policy, type, 1);
-        if (type->info.needs == VMM_NEEDS_FUTURE) {
-            engine_tell_future(pool->policy, batch, i);
-        }
+        engine_tell_future(pool->policy, type, batch, i, batch_repeat(batch, i) == 0);
         if (!loop_miss(machine, pool, batch, batch->page[i], write, type) ||
             (batch->repeat != NULL &&
              !loop_each(machine, pool, batch, i, type, TLB_NOTE_NOTHING))) {

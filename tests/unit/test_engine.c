@@ -127,7 +127,7 @@ static Result simulate(const char *options, const VMMRef *refs, size_t count, si
     VMM *vmm = make(options);
     char policy[256];
     vmm_config_get(vmm_configuration(vmm), "policy", policy, sizeof policy);
-    bool future = strstr(policy, "opt") != NULL;
+    bool future = strstr(policy, "opt") != NULL || strncmp(policy, "vmin", 4) == 0;
     Result result =
         result_of(vmm, future ? run_file(vmm, refs, count) : feed(vmm, refs, count, chunk));
     vmm_destroy(vmm);
