@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from policies_queues import Lfuda, LruK, Qdlp, S3Fifo, Sieve, Slru, TwoQ
 from policies_textbook import (ApproxLru, Clock, Fifo, Lfu, Lru, Mru, Nru, Opt, Random, Unopt)
-from policies_vm import Pff, Vmin, Ws
+from policies_vm import Pff, Vmin, Ws, WsClock
 from policy import Policy
 
 POLICIES: dict[str, type[Policy]] = {
@@ -22,6 +22,7 @@ POLICIES: dict[str, type[Policy]] = {
     "ws": Ws,
     "vmin": Vmin,
     "pff": Pff,
+    "wsclock": WsClock,
     "sieve": Sieve,
     "s3fifo": S3Fifo,
     "qdlp": Qdlp,

@@ -85,3 +85,56 @@ class Pff(Policy):
 
     def evicted(self, page: Page) -> None:
         del self.used[page]
+
+
+class WsClock(Policy):
+    """WSClock (Carr and Hennessy 1981) with a sweep of bounded length."""
+
+    uses_accessed_bit = True
+    uses_clock = True
+    defaults = {"tau": 10000, "queue": 32, "sweep": 128}
+
+    def start(self) -> None:
+        self.used: dict[Page, bool] = {}
+        self.last: dict[Page, int] = {}
+        self.dirty: set[Page] = set()
+        self.hand = 0
+
+    def loaded(self, page: Page, is_write: bool) -> None:
+        self.last[page] = self.times[page[0]]
+        self.referenced(page, True, is_write)
+
+    def referenced(self, page: Page, accessed: bool, is_write: bool) -> None:
+        self.used[page] = self.used.get(page, False) or accessed
+        if is_write:
+            self.dirty.add(page)
+
+    def cleaned(self, page: Page) -> None:
+        self.dirty.remove(page)
+
+    def evicted(self, page: Page) -> None:
+        del self.used[page], self.last[page]
+        self.dirty.discard(page)
+
+    def idle(self, page: Page) -> int:
+        """References of its process since it was seen to be used."""
+        return self.times[page[0]] - self.last[page]
+
+    def victim(self) -> Page:
+        passed = []
+        for _ in range(min(self.parameters["sweep"], len(self.frames))):
+            page = self.frames[self.hand]
+            self.hand = (self.hand + 1) % len(self.frames)
+            if self.used[page]:
+                self.used[page] = False
+                self.last[page] = self.times[page[0]]
+                self.cleared.append(page)
+            is_old = self.idle(page) > self.parameters["tau"]
+            if is_old and page not in self.dirty:
+                return page
+            if is_old and len(self.writing) < self.parameters["queue"]:
+                self.writing.append(page)
+            passed.append(page)
+        old = [page for page in passed if self.idle(page) > self.parameters["tau"]]
+        clean = [page for page in passed if page not in self.dirty]
+        return old[0] if old else max(clean or passed, key=self.idle)
