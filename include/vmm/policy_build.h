@@ -46,6 +46,14 @@ typedef struct VMMPolicyBuild {
 } VMMPolicyBuild;
 
 /*
+ * The length of the name in front of the parameters, "./mine.c" in "./mine.c:window=3". That of a
+ * file may have colons itself: it ends at the first one behind .c or .so in the last part of its
+ * path. And whether it is the name of a file.
+ */
+VMM_API size_t vmm_policy_name_length(const char *text);
+VMM_API bool vmm_policy_is_file(const char *text);
+
+/*
  * Compiles a policy into a shared library. VMM_OK; VMM_E_OPEN: the source cannot be read, there is
  * no compiler, or the engine's files are not installed; VMM_E_POLICY: it does not compile, and the
  * sentence has the compiler's first error; VMM_E_WRITE: the output cannot be written. `error` may

@@ -8,6 +8,14 @@ struct VMMPolicyHandle {
     PolicySpec spec;
 };
 
+size_t vmm_policy_name_length(const char *text) {
+    return policy_name_length(text);
+}
+
+bool vmm_policy_is_file(const char *text) {
+    return plugin_is_path(text, policy_name_length(text));
+}
+
 int vmm_policy_compile(const VMMPolicyBuild *build, char *error_text) {
     Error error = {0};
     int status = plugin_build(build, &error);

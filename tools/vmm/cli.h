@@ -11,6 +11,7 @@
  *     help.c      help, from the same tables       plot.c      pictures, through gnuplot
  *     words.c     lists separated by commas        sweep.c     many runs into one file: sweep.h
  *     trace.c     verbs on traces: trace_cmd.h
+ *     policy.c    verbs on policies of the user's: policy_cmd.h
  *
  * The program uses the library through <vmm/...> alone. Reports and tables go to standard output,
  * everything else to standard error.
@@ -133,6 +134,12 @@ extern const CliCommand cli_record_command, cli_sweep_command;
 /* The sub-commands in the order of help; NULL past the last. */
 const CliCommand *cli_command_at(size_t index);
 const CliCommand *cli_command_find(const char *name);
+
+extern const CliCommand cli_policy_command;
+
+/* What a command with verbs has for flags, and how it runs: it picks the verb. */
+extern const CliFlag cli_verb_flags[];
+int cli_run_verb(const CliCommand *command, int argc, char **argv);
 
 /* The verb of a command that has verbs, or NULL; and the name of a verb without its command's. */
 const CliCommand *cli_verb_find(const CliCommand *command, const char *name);

@@ -13,9 +13,9 @@
 #include "cli.h"
 
 static const CliCommand *const main_commands[] = {
-    &cli_sim_command,   &cli_record_command,  &cli_trace_command,   &cli_compare_command,
-    &cli_sweep_command, &cli_explain_command, &cli_list_command,    &cli_cc_command,
-    &cli_cxx_command,   &cli_help_command,    &cli_version_command,
+    &cli_sim_command,   &cli_record_command,  &cli_trace_command, &cli_compare_command,
+    &cli_sweep_command, &cli_explain_command, &cli_list_command,  &cli_policy_command,
+    &cli_cc_command,    &cli_cxx_command,     &cli_help_command,  &cli_version_command,
 };
 
 enum { MAIN_COMMAND_COUNT = sizeof main_commands / sizeof main_commands[0] };
@@ -47,6 +47,54 @@ const CliCommand *cli_verb_find(const CliCommand *command, const char *name) {
     }
     return NULL;
 }
+
+/* ---- Commands with verbs -------------------------------------------------------------------- */
+
+typedef struct MainVerbFlags {
+    bool help;
+} MainVerbFlags;
+
+const CliFlag cli_verb_flags[] = {
+    {"help", NULL, 'h', NULL, NULL, "Messages", "show this help", offsetof(MainVerbFlags, help)},
+    {NULL, NULL, 0, NULL, NULL, NULL, NULL, 0},
+};
+
+static const char *main_verb_name(const void *user, size_t index) {
+    const CliCommand *const *verbs = user;
+    return verbs[index] != NULL ? cli_verb_name(verbs[index]) : NULL;
+}
+
+static int main_unknown_verb(const CliCommand *command, const char *word) {
+    const char *nearest = cli_nearest(word, main_verb_name, command->verbs);
+    char *found = cli_excerpt(word, strlen(word));
+    char *hint = nearest != NULL ? cli_format("; did you mean 'vmm %s %s'?", command->name, nearest)
+                                 : cli_format("%s", "");
+    int status =
+        cli_usage_error(command->name, "there is no 'vmm %s %s'%s", command->name, found, hint);
+    free(found);
+    free(hint);
+    return status;
+}
+
+int cli_run_verb(const CliCommand *command, int argc, char **argv) {
+    const CliCommand *verb = argc > 0 ? cli_verb_find(command, argv[0]) : NULL;
+    if (verb != NULL) {
+        return verb->run(verb, argc - 1, argv + 1);
+    }
+    if (argc > 0 && argv[0][0] != '-') {
+        return main_unknown_verb(command, argv[0]);
+    }
+    MainVerbFlags flags = {.help = false};
+    CliArguments arguments;
+    int status = cli_parse(command, argc, argv, &flags, &arguments);
+    if (status == CLI_OK) {
+        status = cli_print_help(command);
+    }
+    cli_arguments_free(&arguments);
+    return status;
+}
+
+/* ---- The program ---------------------------------------------------------------------------- */
 
 static const char *main_command_name(const void *user, size_t index) {
     const CliCommand *command = cli_command_at(index);
