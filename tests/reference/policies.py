@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from policies_queues import Lfuda, LruK, Qdlp, S3Fifo, Sieve, Slru, TwoQ
+from policies_queues import (EnhancedSecondChance, Lfuda, LruK, Qdlp, S3Fifo, SegFifo, Sieve, Slru,
+                             TwoQ)
 from policies_textbook import (ApproxLru, Clock, Fifo, Lfu, Lru, Mru, Nru, Opt, Random, Unopt)
 from policies_vm import Pff, Vmin, Ws, WsClock
 from policy import Policy
@@ -30,4 +31,6 @@ POLICIES: dict[str, type[Policy]] = {
     "slru": Slru,
     "lruk": LruK,
     "lfuda": Lfuda,
+    "segfifo": SegFifo,
+    "esc": EnhancedSecondChance,
 }

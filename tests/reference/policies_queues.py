@@ -367,3 +367,98 @@ class Lfuda(Policy):
                 self.age = key
             elif self.key:
                 self.age = min(self.key.values())
+
+
+class SegFifo(Policy):
+    """A FIFO resident set, and a free and a modified list from which pages are reclaimed."""
+
+    defaults = {"lists": 25, "modified": 50, "cluster": 16}
+
+    def start(self) -> None:
+        self.resident: list[Page] = []
+        self.free: list[Page] = []
+        self.modified: list[Page] = []
+        self.dirty: set[Page] = set()
+        lists = share(len(self.frames), self.parameters["lists"])
+        self.most_resident = len(self.frames) - lists
+        self.most_modified = share(lists, self.parameters["modified"])
+
+    def admit(self, page: Page) -> None:
+        """Puts a page into the resident set; its oldest may have to go to a list."""
+        self.resident.append(page)
+        if len(self.resident) > self.most_resident:
+            oldest = self.resident.pop(0)
+            self.cleared.append(oldest)  # its translation is taken away
+            (self.modified if oldest in self.dirty else self.free).append(oldest)
+
+    def loaded(self, page: Page, is_write: bool) -> None:
+        if is_write:
+            self.dirty.add(page)
+        self.admit(page)
+        if len(self.modified) > self.most_modified:
+            self.writing += self.modified[:int(self.parameters["cluster"])]
+
+    def referenced(self, page: Page, accessed: bool, is_write: bool) -> None:
+        for pages in (self.free, self.modified):
+            if page in pages:
+                pages.remove(page)
+                self.admit(page)
+        if is_write:
+            self.dirty.add(page)
+
+    def cleaned(self, page: Page) -> None:
+        self.dirty.discard(page)
+        if page in self.modified:
+            self.modified.remove(page)
+            self.free.append(page)
+
+    def victim(self) -> Page:
+        return (self.free or self.modified or self.resident)[0]
+
+    def evicted(self, page: Page) -> None:
+        self.dirty.discard(page)
+        for pages in (self.resident, self.free, self.modified):
+            if page in pages:
+                pages.remove(page)
+
+
+class EnhancedSecondChance(Policy):
+    """Turns of a clock hand: R = 0, M = 0 first, then R = 0, M = 1, clearing R on the way."""
+
+    uses_accessed_bit = True
+
+    def start(self) -> None:
+        self.accessed: dict[Page, bool] = {}
+        self.dirty: set[Page] = set()
+        self.hand = 0
+
+    def loaded(self, page: Page, is_write: bool) -> None:
+        self.accessed[page] = True
+        if is_write:
+            self.dirty.add(page)
+
+    def referenced(self, page: Page, accessed: bool, is_write: bool) -> None:
+        self.accessed[page] = self.accessed[page] or accessed
+        if is_write:
+            self.dirty.add(page)
+
+    def evicted(self, page: Page) -> None:
+        del self.accessed[page]
+        self.dirty.discard(page)
+
+    def turn(self, dirty: bool) -> Page | None:
+        """One turn of the hand, which ends behind the page that it finds."""
+        count = len(self.frames)
+        start = self.hand
+        for frame in ((start + step) % count for step in range(count)):
+            page = self.frames[frame]
+            if not self.accessed[page] and (page in self.dirty) == dirty:
+                self.hand = (frame + 1) % count
+                return page
+            if dirty and self.accessed[page]:
+                self.accessed[page] = False
+                self.cleared.append(page)
+        return None
+
+    def victim(self) -> Page:
+        return self.turn(False) or self.turn(True) or self.turn(False) or self.turn(True)
