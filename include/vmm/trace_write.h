@@ -39,8 +39,9 @@ typedef struct VMMTraceWriterOptions {
 
 /*
  * Opens a writer on a file descriptor, which stays the caller's and is written from where it stands
- * to its end. On failure *writer is NULL and `error` (may be NULL; VMM_ERROR_TEXT_BYTES) holds the
- * sentence. VMM_E_USAGE, VMM_E_UNSUPPORTED, VMM_E_NO_MEMORY, VMM_E_WRITE.
+ * to its end; nothing goes to it before the first reference, event or flush. On failure *writer is
+ * NULL and `error` (may be NULL; VMM_ERROR_TEXT_BYTES) holds the sentence. VMM_E_USAGE,
+ * VMM_E_UNSUPPORTED, VMM_E_NO_MEMORY.
  */
 VMM_API int vmm_trace_writer_open(int fd, const VMMTraceWriterOptions *options,
                                   VMMTraceWriter **writer, char *error);

@@ -94,15 +94,31 @@ int writer_send(VMMTraceWriter *writer) {
     return writer_to_file(writer, writer->buffer, count);
 }
 
+/* What a format writes while it is opened stays in the buffer, however long it is. */
+static int writer_make_room(VMMTraceWriter *writer, size_t count) {
+    if (count <= writer->room - writer->used) {
+        return VMM_OK;
+    }
+    if (writer->opened) {
+        return writer_send(writer);
+    }
+    size_t room = writer->used + count;
+    char *buffer = memory_grow(&memory_default, writer->buffer, writer->room, room, 1);
+    if (buffer == NULL) {
+        return error_no_memory(&writer->error, room, "writing the trace");
+    }
+    writer->buffer = buffer;
+    writer->room = room;
+    return VMM_OK;
+}
+
 int writer_put(VMMTraceWriter *writer, const void *bytes, size_t count) {
-    if (count > WRITER_BUFFER_BYTES - writer->used) {
-        int code = writer_send(writer);
-        if (code != VMM_OK) {
-            return code;
-        }
-        if (count > WRITER_BUFFER_BYTES / 2) {
-            return writer_to_file(writer, bytes, count);
-        }
+    int code = writer_make_room(writer, count);
+    if (code != VMM_OK) {
+        return code;
+    }
+    if (count > writer->room - writer->used) {
+        return writer_to_file(writer, bytes, count);
     }
     if (count > 0) {
         memcpy(writer->buffer + writer->used, bytes, count);
@@ -112,10 +128,7 @@ int writer_put(VMMTraceWriter *writer, const void *bytes, size_t count) {
 }
 
 char *writer_room(VMMTraceWriter *writer, size_t count) {
-    if (count > WRITER_BUFFER_BYTES - writer->used && writer_send(writer) != VMM_OK) {
-        return NULL;
-    }
-    return writer->buffer + writer->used;
+    return writer_make_room(writer, count) == VMM_OK ? writer->buffer + writer->used : NULL;
 }
 
 void writer_advance(VMMTraceWriter *writer, size_t count) {
@@ -164,13 +177,16 @@ static int writer_start(VMMTraceWriter *writer, const VMMTraceWriterOptions *opt
     if (code != VMM_OK) {
         return code;
     }
-    writer->buffer = memory_zalloc(&memory_default, WRITER_BUFFER_BYTES, 1);
+    writer->room = WRITER_BUFFER_BYTES;
+    writer->buffer = memory_zalloc(&memory_default, writer->room, 1);
     writer->state = memory_zalloc(&memory_default, 1, writer->format->state_bytes);
     if (writer->buffer == NULL || writer->state == NULL) {
         return error_no_memory(&writer->error, WRITER_BUFFER_BYTES + writer->format->state_bytes,
                                "writing the trace");
     }
-    return writer->format->open != NULL ? writer->format->open(writer) : VMM_OK;
+    code = writer->format->open != NULL ? writer->format->open(writer) : VMM_OK;
+    writer->opened = true;
+    return code;
 }
 
 int vmm_trace_writer_open(int fd, const VMMTraceWriterOptions *options, VMMTraceWriter **writer,
@@ -211,7 +227,7 @@ void vmm_trace_writer_close(VMMTraceWriter *writer) {
     if (writer->state != NULL) {
         memory_free(&memory_default, writer->state, 1, writer->format->state_bytes);
     }
-    memory_free(&memory_default, writer->buffer, WRITER_BUFFER_BYTES, 1);
+    memory_free(&memory_default, writer->buffer, writer->room, 1);
     memory_free(&memory_default, writer, 1, sizeof *writer);
 }
 

@@ -75,8 +75,10 @@ struct VMMTraceWriter {
     VMMTraceWriterOptions options; /* whole, whatever struct_size the caller's had */
     int fd;
     unsigned page_shift;
-    char *buffer; /* WRITER_BUFFER_BYTES */
+    char *buffer;
+    size_t room; /* of the buffer: WRITER_BUFFER_BYTES, or more if what open() wrote is longer */
     size_t used;
+    bool opened; /* before that nothing goes to the file */
     bool finished;
     bool has_process; /* writer_one_process() saw one */
     uint32_t process;

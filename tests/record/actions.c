@@ -16,6 +16,7 @@
 #include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -192,6 +193,100 @@ static int act_kernel(const char *path) {
     return written == 5003 && got == 3 && failed == -1 ? 0 : 1;
 }
 
+/*
+ * Calls that take or give less than the buffer holds: at page 0 a byte of two pages comes in, at
+ * page 2 ten bytes of a longer message; at page 3 a pipe takes 65536 bytes of more, and at page 40
+ * a full socket takes none.
+ */
+static int act_partly(const char *value) {
+    unsigned char *memory = map_pages(64);
+    int sockets[2], pipes[2];
+    (void)value;
+    if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, sockets) != 0 ||
+        pipe2(pipes, O_NONBLOCK) != 0) {
+        return 99;
+    }
+    say(memory);
+    send(sockets[0], "x", 1, 0);
+    send(sockets[0], "a message of more than ten bytes", 32, 0);
+    vmm_record_mark(1);
+    long got = recv(sockets[1], memory, 2 * PAGE, 0);
+    long all = recv(sockets[1], memory + 2 * PAGE, 10, MSG_TRUNC);
+    long taken = write(pipes[1], memory + 3 * PAGE, 30 * PAGE);
+    vmm_record_mark(2);
+    while (send(sockets[0], memory, PAGE, 0) > 0) {}
+    vmm_record_mark(3);
+    long failed = send(sockets[0], memory + 40 * PAGE, PAGE, 0);
+    vmm_record_mark(4);
+    return got == 1 && all == 32 && taken == 65536 && failed == -1 ? 0 : 1;
+}
+
+/* Atomic instructions on a page each, and the stores of a failed and a wide comparison. */
+static int act_atomic(const char *value) {
+    unsigned char *memory = map_pages(6);
+    (void)value;
+    say(memory);
+    vmm_record_mark(1);
+    __asm__ volatile("lock addl $1, (%0)\n\t"
+                     "movl $5, %%eax\n\t"
+                     "xchgl %%eax, 4096(%0)\n\t"
+                     "lock xaddl %%eax, 8192(%0)\n\t"
+                     "movl $7, %%eax\n\t"
+                     "lock cmpxchgl %%ecx, 12288(%0)\n\t"
+                     "lock cmpxchg16b 16384(%0)\n\t"
+                     "lock btsq $3, 20480(%0)"
+                     :
+                     : "r"(memory)
+                     : "eax", "ecx", "ebx", "edx", "memory", "cc");
+    vmm_record_mark(2);
+    return 0;
+}
+
+/* A load and a store of four numbers each, of which a mask leaves the first and the third. */
+static int act_masked(const char *value) {
+    static const int mask[4] = {-1, 0, -1, 0};
+    unsigned char *memory = map_pages(2);
+    (void)value;
+    say(memory);
+    if (!__builtin_cpu_supports("avx2")) {
+        return 55;
+    }
+    vmm_record_mark(1);
+    __asm__ volatile("vmovdqu (%1), %%xmm0\n\t"
+                     "vpmaskmovd (%0), %%xmm0, %%xmm1\n\t"
+                     "vpmaskmovd %%xmm1, %%xmm0, 4096(%0)"
+                     :
+                     : "r"(memory), "r"(mask)
+                     : "xmm0", "xmm1", "memory");
+    vmm_record_mark(2);
+    return 0;
+}
+
+/*
+ * Code on three pages:   | nop, jmp ...|... | jmp ...|...  ret |    the jumps cross into the next
+ *                        page 0        page 1        page 2         page, and go on behind
+ * themselves
+ */
+static int act_code(const char *value) {
+    static const unsigned char jump[5] = {0xe9};
+    unsigned char *memory = map_pages(3);
+    (void)value;
+    say(memory);
+    memory[PAGE - 4] = 0x90;
+    memcpy(memory + PAGE - 3, jump, sizeof jump);
+    memset(memory + PAGE + 2, 0x90, 2);
+    memory[PAGE + 4] = 0xe9; /* to the jump at the end of the page */
+    int32_t distance = PAGE - 2 - 9;
+    memcpy(memory + PAGE + 5, &distance, sizeof distance);
+    memcpy(memory + 2 * PAGE - 2, jump, sizeof jump);
+    memory[2 * PAGE + 3] = 0xc3;
+    mprotect(memory, 3 * PAGE, PROT_READ | PROT_EXEC);
+    vmm_record_mark(1);
+    __asm__ volatile("call *%0" : : "r"(memory + PAGE - 4) : "memory");
+    vmm_record_mark(2);
+    return 0;
+}
+
 static int act_pause(const char *value) {
     (void)value;
     unsigned char *memory = map_pages(5);
@@ -292,11 +387,14 @@ int main(int argc, char **argv) {
         const char *name;
         int (*act)(const char *value);
     } actions[] = {
-        {"fork", act_fork},   {"kill", act_kill},   {"shared", act_shared}, {"heap", act_heap},
-        {"remap", act_remap}, {"sysv", act_sysv},   {"thread", act_thread}, {"kernel", act_kernel},
-        {"pause", act_pause}, {"stack", act_stack}, {"signal", act_signal}, {"crash", act_crash},
-        {"exit", act_exit},   {"work", act_work},   {"exec", act_exec},     {"name", act_name},
-        {"self", act_self},   {"turns", act_turns}, {"spawn", act_spawn},   {"system", act_system},
+        {"fork", act_fork},     {"kill", act_kill},     {"shared", act_shared},
+        {"heap", act_heap},     {"remap", act_remap},   {"sysv", act_sysv},
+        {"thread", act_thread}, {"kernel", act_kernel}, {"pause", act_pause},
+        {"stack", act_stack},   {"signal", act_signal}, {"crash", act_crash},
+        {"exit", act_exit},     {"work", act_work},     {"exec", act_exec},
+        {"name", act_name},     {"self", act_self},     {"turns", act_turns},
+        {"spawn", act_spawn},   {"system", act_system}, {"partly", act_partly},
+        {"atomic", act_atomic}, {"masked", act_masked}, {"code", act_code},
     };
     const char *action = argc > 1 ? argv[1] : "";
     if (strcmp(action, "print") == 0) {

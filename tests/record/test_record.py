@@ -185,6 +185,39 @@ def kernel():
           [("Rk", 0, 5000), ("Wk", 3 * PAGE, 3)], "touches of the kernel")
 
 
+def kernel_partly():
+    """Calls that take or give a part of the buffer touch only that."""
+    trace, (memory,) = act("partly")
+    equal(trace.between(1, 2).touched(memory, 64 * PAGE),
+          [("Wk", 0, 1), ("Wk", 2 * PAGE, 10), ("Rk", 3 * PAGE, 65536)], "what came and what went")
+    equal(trace.between(3, 4).touched(memory, 64 * PAGE), [], "a call that fails")
+
+
+def atomics():
+    """Atomic instructions are a load and a store each."""
+    trace, (memory,) = act("atomic")
+    equal(trace.between(1, 2).touched(memory, 6 * PAGE, "RW"),
+          [(kind, page * PAGE, size) for page, size in enumerate((4, 4, 4, 4, 16, 8))
+           for kind in "RW"], "references")
+
+
+def masked():
+    """Of a masked access only what the mask lets through."""
+    run = Run(["-q"], [ACTIONS, "masked"])
+    if run.status == 55:  # no such instructions here
+        return
+    memory = int(run.said[0], 16)
+    equal(run.trace().between(1, 2).touched(memory, 2 * PAGE),
+          [("R", 0, 4), ("R", 8, 4), ("W", PAGE, 4), ("W", PAGE + 8, 4)], "references")
+
+
+def code_that_crosses():
+    """An instruction that reaches into the next page fetches it: nothing else there has to."""
+    trace, (memory,) = act("code")
+    equal(trace.between(1, 2).touched(memory, 3 * PAGE, "I"),
+          [("I", PAGE - 4, 1), ("I", PAGE - 3, 5), ("I", 2 * PAGE - 2, 5)], "fetches")
+
+
 def stack():
     trace, _ = act("stack")
     top, = [rest for _, _, _, rest in trace.events("map") if "stack" in rest]
@@ -366,6 +399,34 @@ def pauses():
     names = [name for name, _, _, _ in trace.events("pause", "resume", "unmap")]
     equal([name for name in names if name != "unmap"], ["pause", "resume"] * 2, "events")
     assert "unmap" in names[names.index("pause"):names.index("resume")], names
+
+
+def references_of(run):
+    """Told at the end: references and touches that were taken, and references left out."""
+    taken = re.search(r": (\d+) references? and (\d+) touch", run.err)
+    left_out = re.search(r"(\d+) references? left out", run.err)
+    return int(taken[1]) + int(taken[2]), int(left_out[1]) if left_out else 0
+
+
+def passed_over():
+    """What is left out is counted, wherever it is left out."""
+    all_of_them, none = references_of(Run([], [STATIC, "work"]))
+    equal(none, 0, "left out of a whole recording")
+    for options in (["--paused"], ["--start-after", "5000"]):
+        taken, left_out = references_of(Run(options, [STATIC, "work"]))
+        assert left_out >= 5000, f"{options}: {left_out} left out"
+        equal(taken + left_out, all_of_them, f"{options}: references in all")
+
+
+def long_command_line():
+    """Longer than any buffer: the header holds it all, and the trace is whole."""
+    words = [f"word{i}" for i in range(14000)]
+    run = Run([], [ACTIONS, "print", *words], to="vmt")
+    equal((run.status, run.out), (0, ACTIONS + "\n"), f"the program; {run.err}")
+    done = subprocess.run([VMM, "trace", "info", "--json", run.file], capture_output=True,
+                          text=True, timeout=60, check=False)
+    equal(done.returncode, 0, f"vmm trace info: {done.stderr}")
+    equal(json.loads(done.stdout)["command"], " ".join([ACTIONS, "print", *words]), "command line")
 
 
 def begins_paused():
@@ -884,7 +945,8 @@ def fallback():
 
 
 TESTS = [pages, straight_lines,
-         events_of_a_mapping, page_runs_count_alike, fetches, lackey_agrees, kernel, stack,
+         events_of_a_mapping, page_runs_count_alike, fetches, lackey_agrees, kernel, kernel_partly, atomics, masked,
+         code_that_crosses, passed_over, long_command_line, stack,
          every_address_is_mapped, heap, remap, shared_file, sysv, threads, fork, turns, killed_child,
          executes, spawned, executes_itself, deaths, pauses, begins_paused, limits, name_is_kept, descriptors, interrupted,
          passed_on, left_behind, toggled, full_disk, size_limit, no_place, destroys_nothing,

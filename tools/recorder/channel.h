@@ -177,6 +177,8 @@ typedef struct Channel {
     uint32_t discard;
     /* Processes for which there was no slot. */
     uint32_t unrecorded;
+    /* References that producers left out while recording paused. */
+    uint64_t passed_over;
 
     /* Free segments: a stack; the upper half of its head is a counter against ABA. */
     CHANNEL_ALIGNED(64) uint64_t free_head;
@@ -399,10 +401,19 @@ static inline void channel_enqueue(ChannelProducer *producer, uint32_t number, u
     }
 }
 
+/* `count` references were left out: told, if that is because recording pauses. */
+static inline void channel_pass_over(ChannelProducer *producer, uint64_t count) {
+    if (count > 0 && !channel_discards(producer)) {
+        __atomic_fetch_add(&producer->channel->passed_over, count, __ATOMIC_RELAXED);
+    }
+}
+
 /* Hands over what there is, and holds no segment afterwards. */
 static inline void channel_publish(ChannelProducer *producer) {
     ChannelSlot *slot = producer->slot;
+    uint64_t scratch = (uint64_t)(uintptr_t)producer->scratch;
     if (slot->base == 0) {
+        channel_pass_over(producer, slot->cursor > scratch ? (slot->cursor - scratch) / 8 : 0);
         channel_let_go(producer); /* out of scratch, too */
         return;
     }
@@ -499,6 +510,8 @@ static inline void channel_put_touch(ChannelProducer *producer, uint32_t op, uin
     } else if (slot->base != 0) {
         uint64_t words[2] = {addr, bytes};
         channel_put(producer, CHANNEL_TOUCH, op, words, 2);
+    } else {
+        channel_pass_over(producer, 1);
     }
 }
 

@@ -25,11 +25,12 @@ enum { INSTRUMENT_MOST = CHANNEL_SLACK / 2 };
 
 typedef struct Instrumenter {
     IRSB *out;
-    IRTemp base;  /* where the next record goes, less `pending` */
-    Int pending;  /* bytes stored behind base */
-    Int stored;   /* bytes at most, since the last look at the limit */
-    ULong page;   /* page of the last fetch recorded in this block */
-    UInt fetches; /* CHANNEL_FETCHES_... */
+    IRTemp base;          /* where the next record goes, less `pending` */
+    Int pending;          /* bytes stored behind base */
+    Int stored;           /* bytes at most, since the last look at the limit */
+    ULong page;           /* page of the last fetch recorded in this block */
+    UInt fetches;         /* CHANNEL_FETCHES_... */
+    const IRExpr *loaded; /* where this instruction loaded from last; NULL: it has not */
 } Instrumenter;
 
 static IRExpr *instrument_u64(ULong value) {
@@ -119,14 +120,15 @@ static void instrument_access(Instrumenter *in, IRExpr *addr, UInt op, Int size,
 }
 
 static void instrument_fetch(Instrumenter *in, Addr addr, Int size) {
-    ULong page = addr / CHANNEL_PAGE;
+    /* An instruction that crosses fetches the second page, too. */
+    ULong first = addr / CHANNEL_PAGE;
+    ULong last = (addr + (ULong)size - 1) / CHANNEL_PAGE;
     if (in->fetches == CHANNEL_FETCHES_NONE || size <= 0 ||
-        (in->fetches == CHANNEL_FETCHES_PAGE && page == in->page)) {
+        (in->fetches == CHANNEL_FETCHES_PAGE && first == in->page && last == in->page)) {
         return;
     }
     instrument_record(in, instrument_u64(addr), CHANNEL_FETCH, size, NULL);
-    /* An instruction that crosses has fetched the second page, too. */
-    in->page = (addr + (ULong)size - 1) / CHANNEL_PAGE;
+    in->page = last;
 }
 
 static void instrument_dirty(Instrumenter *in, const IRDirty *call) {
@@ -138,13 +140,25 @@ static void instrument_dirty(Instrumenter *in, const IRDirty *call) {
     }
 }
 
-/* Compare and swap: a read and a write, as the processor locks the line in any case. */
+static Bool instrument_is_same(const IRExpr *a, const IRExpr *b) {
+    return a != NULL && a->tag == b->tag &&
+           (a->tag == Iex_RdTmp ? a->Iex.RdTmp.tmp == b->Iex.RdTmp.tmp
+                                : a->Iex.Const.con->Ico.U64 == b->Iex.Const.con->Ico.U64);
+}
+
+/*
+ * Compare and swap: a read and a write, as the processor locks the line in any case. An atomic
+ * instruction that is not cmpxchg (lock add, xadd, xchg) is a load, of what it computes with, and
+ * then a compare and swap against that: its read is recorded already.
+ */
 static void instrument_cas(Instrumenter *in, const IRCAS *cas) {
     Int size = sizeofIRType(typeOfIRExpr(in->out->tyenv, cas->dataLo));
     if (cas->dataHi != NULL) {
         size *= 2;
     }
-    instrument_access(in, cas->addr, CHANNEL_READ, size, NULL);
+    if (!instrument_is_same(in->loaded, cas->addr)) {
+        instrument_access(in, cas->addr, CHANNEL_READ, size, NULL);
+    }
     instrument_access(in, cas->addr, CHANNEL_WRITE, size, NULL);
 }
 
@@ -159,6 +173,7 @@ static void instrument_guarded_load(Instrumenter *in, const IRLoadG *load) {
 static void instrument_statement(Instrumenter *in, const IRStmt *statement) {
     switch (statement->tag) {
     case Ist_IMark:
+        in->loaded = NULL;
         instrument_fetch(in, statement->Ist.IMark.addr, (Int)statement->Ist.IMark.len);
         break;
     case Ist_WrTmp: {
@@ -166,6 +181,7 @@ static void instrument_statement(Instrumenter *in, const IRStmt *statement) {
         if (data->tag == Iex_Load) {
             instrument_access(in, data->Iex.Load.addr, CHANNEL_READ,
                               sizeofIRType(data->Iex.Load.ty), NULL);
+            in->loaded = data->Iex.Load.addr;
         }
         break;
     }

@@ -140,8 +140,12 @@ void recorder_tell_mlockall(void);
 void recorder_register_touches(void);
 /* Bytes of a string of the program with its 0, as far as its memory goes. */
 SizeT recorder_string_length(Addr start);
-/* A system call of the thread begins; it is exec, whose arguments it told by itself. */
-void recorder_touches_begin(ThreadId tid, Bool is_exec);
+/*
+ * A system call of the thread begins; it is exec, whose arguments it told by itself; or it writes
+ * to the buffer at `received` as many bytes as recorder_touch_received() will say.
+ */
+void recorder_touches_begin(ThreadId tid, Bool is_exec, Addr received);
+void recorder_touch_received(ThreadId tid, SizeT length);
 /* Only so many bytes were read, but for what is at `header`. */
 void recorder_touches_limit(ThreadId tid, Addr header, SizeT transferred);
 void recorder_touches_end(ThreadId tid);

@@ -115,7 +115,7 @@ static Bool syscalls_clone3_sleeps(Addr arguments) {
 
 void recorder_before_syscall(ThreadId tid, UInt number, UWord *args, UInt count) {
     Bool is_exec = number == __NR_execve || number == SYSCALLS_EXECVEAT;
-    recorder_touches_begin(tid, is_exec);
+    recorder_touches_begin(tid, is_exec, number == __NR_recvfrom ? args[1] : 0);
     switch (number) {
     case __NR_execve:
         syscalls_before_exec(tid, args[0], args[1], args[2]);
@@ -283,6 +283,9 @@ static void syscalls_limit_reads(ThreadId tid, UInt number, const UWord *args, S
 void recorder_after_syscall(ThreadId tid, UInt number, UWord *args, UInt count, SysRes result) {
     Bool failed = sr_isError(result);
     syscalls_limit_reads(tid, number, args, failed ? 0 : sr_Res(result));
+    if (number == __NR_recvfrom && !failed) { /* Valgrind takes it for the whole buffer */
+        recorder_touch_received(tid, sr_Res(result) < args[2] ? sr_Res(result) : args[2]);
+    }
     recorder_touches_end(tid);
     if (number == __NR_execve || number == SYSCALLS_EXECVEAT) {
         recorder_slot.exec_name[0] = '\0'; /* this program goes on */

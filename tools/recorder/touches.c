@@ -18,6 +18,7 @@ typedef struct Touch {
 
 typedef struct TouchList {
     Bool is_exec;
+    Addr received; /* a buffer of which only the call's result says how much was written; 0: none */
     Int count;
     Touch noted[TOUCHES_NOTED];
 } TouchList;
@@ -86,6 +87,9 @@ static void touches_before_read_string(CorePart part, ThreadId tid, const HChar 
 static void touches_after_write(CorePart part, ThreadId tid, Addr start, SizeT length) {
     if (part == Vg_CoreSysCall) {
         touches_put_noted(tid);
+        if (touches_list(tid)->received == start) {
+            return;
+        }
     }
     if (part == Vg_CoreSysCall || part == Vg_CoreSignal) {
         touches_put(tid, CHANNEL_WRITE, start, length);
@@ -100,9 +104,15 @@ void recorder_register_touches(void) {
 
 /* ---- Around a system call ----------------------------------------------------------------- */
 
-void recorder_touches_begin(ThreadId tid, Bool is_exec) {
+void recorder_touches_begin(ThreadId tid, Bool is_exec, Addr received) {
     touches_put_noted(tid); /* of a call that was interrupted */
     touches_list(tid)->is_exec = is_exec;
+    touches_list(tid)->received = received;
+}
+
+void recorder_touch_received(ThreadId tid, SizeT length) {
+    touches_put_noted(tid);
+    touches_put(tid, CHANNEL_WRITE, touches_list(tid)->received, length);
 }
 
 void recorder_touches_limit(ThreadId tid, Addr header, SizeT transferred) {
@@ -119,6 +129,7 @@ void recorder_touches_limit(ThreadId tid, Addr header, SizeT transferred) {
 void recorder_touches_end(ThreadId tid) {
     touches_put_noted(tid);
     touches_list(tid)->is_exec = False;
+    touches_list(tid)->received = 0;
 }
 
 /* A vector of strings with a NULL at its end. */

@@ -547,7 +547,7 @@ static void record_loop(Record *record) {
     __atomic_store_n(&record->queue.channel->discard, 1, __ATOMIC_SEQ_CST);
 }
 
-/* The writer has written nothing yet: its buffer holds all. */
+/* The writer has written nothing yet, as vmm_trace_writer_open() promises. */
 void record_begins(Record *record) {
     record->running = true;
     record->created = false;
@@ -684,9 +684,11 @@ static void record_summary(Record *record) {
     }
     fprintf(stderr, "; the program took %.2f s, %.2f s of processor time\n",
             record->ended - record->started, record_cpu_seconds());
-    if (stream->passed_over > 0) {
+    uint64_t passed_over = stream->passed_over +
+                           __atomic_load_n(&record->queue.channel->passed_over, __ATOMIC_SEQ_CST);
+    if (passed_over > 0) {
         fputs("vmm: ", stderr);
-        record_say_count(stream->passed_over, "reference", "s");
+        record_say_count(passed_over, "reference", "s");
         fputs(" left out before the start or while paused\n", stderr);
     }
     record_say_slow_down(record);

@@ -111,6 +111,7 @@ bool fast_producer_send(uint32_t tid, const VMMPackedRef *refs, size_t count) {
         return false;
     }
     if (count == 0 || channel_is_paused(&fast_producer)) {
+        channel_pass_over(&fast_producer, count);
         return true;
     }
     if (!fast_producer_has_room(count)) {
