@@ -72,6 +72,7 @@
 #include "analysis/depths.c"
 #include "analysis/lru_stack.c"
 #include "analysis/sad.c"
+#include "analysis/stack_curve.c"
 
 /* report: text, JSON, CSV */
 #include "report/buffer.c"

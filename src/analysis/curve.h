@@ -63,11 +63,6 @@ struct VMMCurve {
     Error error;
 };
 
-/* The series of an address space: its own, or all in one. */
-static inline uint32_t curve_series(const VMMCurve *curve, uint32_t space) {
-    return curve->by_space ? space : 0;
-}
-
 /* Page references of a part beside one for each element. */
 static inline uint64_t curve_repeats(const CurvePart *part) {
     const Batch *batch = part->batch;

@@ -32,6 +32,14 @@
 
 #define DEPTHS_CLEAN UINT32_MAX /* dirty_from of a page that is dirty in no memory */
 
+#define STACK_NOWHERE UINT32_MAX
+
+/* What is kept of a page. */
+typedef struct StackPage {
+    uint32_t place; /* in its stack, as the stack counts; STACK_NOWHERE: it is not in it */
+    uint32_t dirty_from;
+} StackPage;
+
 typedef struct Depths {
     uint64_t *hits; /* by depth, from 1; when finished, misses by size */
     uint64_t

@@ -56,7 +56,7 @@ static int lru_stack_make(LruStack *stack, const Memory *memory, uint32_t places
 }
 
 /* All marks of one stack to the front of another, or of the same one, in order. */
-static void lru_stack_move(const LruStack *from, LruStack *to, LruPage *pages) {
+static void lru_stack_move(const LruStack *from, LruStack *to, StackPage *pages) {
     uint32_t place = 0;
     for (size_t word = 0; word < (from->now + 63u) / 64; word++) {
         for (uint64_t left = from->marks[word]; left != 0; left &= left - 1) {
@@ -90,13 +90,13 @@ static void lru_stack_mark_all(LruStack *stack) {
     }
 }
 
-void lru_stack_compact(LruStack *stack, LruPage *pages) {
+void lru_stack_compact(LruStack *stack, StackPage *pages) {
     lru_stack_move(stack, stack, pages);
     lru_stack_mark_all(stack);
 }
 
-int lru_stack_reserve(LruStack *stack, const Memory *memory, LruPage *pages, Error *error) {
-    uint64_t count = stack->pages;
+int lru_stack_reserve(LruStack *stack, const Memory *memory, StackPage *pages, uint64_t count,
+                      Error *error) {
     if (count * LRU_PLACES_A_MARK <= stack->places) {
         return VMM_OK;
     }
@@ -118,7 +118,6 @@ int lru_stack_reserve(LruStack *stack, const Memory *memory, LruPage *pages, Err
         return status;
     }
     grown.count = stack->count;
-    grown.pages = stack->pages;
     lru_stack_move(stack, &grown, pages);
     lru_stack_mark_all(&grown);
     lru_stack_free(stack, memory);
@@ -156,14 +155,9 @@ void lru_stack_fill_hole(LruStack *stack) {
     lru_stack_unmark(stack, place);
 }
 
-void lru_stack_discard(LruStack *stack, LruPage *pages, uint32_t page) {
-    lru_stack_make_hole(stack, pages[page].place);
-    pages[page].place = LRU_NOWHERE;
-}
-
-void lru_stack_remove(LruStack *stack, LruPage *pages, uint32_t page) {
+void lru_stack_remove(LruStack *stack, StackPage *pages, uint32_t page) {
     lru_stack_unmark(stack, pages[page].place);
-    pages[page].place = LRU_NOWHERE;
+    pages[page].place = STACK_NOWHERE;
     stack->count--;
 }
 

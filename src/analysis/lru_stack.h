@@ -35,6 +35,7 @@
 #include "../base/compiler.h"
 #include "../base/error.h"
 #include "../base/memory.h"
+#include "depths.h"
 
 enum {
     LRU_WORD_BITS = 6,                   /* places of a word, */
@@ -43,14 +44,6 @@ enum {
     LRU_BLOCK_WORDS = 1 << (LRU_BLOCK_BITS - LRU_WORD_BITS),
     LRU_SUPER_BLOCKS = 1 << (LRU_SUPER_BITS - LRU_BLOCK_BITS)
 };
-
-#define LRU_NOWHERE UINT32_MAX
-
-/* What is kept of a page. */
-typedef struct LruPage {
-    uint32_t place;      /* LRU_NOWHERE: not in the stack */
-    uint32_t dirty_from; /* see depths.h */
-} LruPage;
 
 typedef struct LruStack {
     uint64_t *marks;  /* a bit for each place */
@@ -66,20 +59,18 @@ typedef struct LruStack {
     uint32_t hole_count;
 } LruStack;
 
-/* Room for stack->pages marks, so that touching so many pages cannot fail. VMM_OK or an error. */
-int lru_stack_reserve(LruStack *stack, const Memory *memory, LruPage *pages, Error *error);
+/* Room for so many different pages, so that touching them cannot fail. VMM_OK or an error. */
+int lru_stack_reserve(LruStack *stack, const Memory *memory, StackPage *pages, uint64_t count,
+                      Error *error);
 /* Room for holes, before the first one. */
 int lru_stack_reserve_holes(LruStack *stack, const Memory *memory, Error *error);
 void lru_stack_free(LruStack *stack, const Memory *memory);
 
 /* Moves the marks to the front, to make places free. */
-void lru_stack_compact(LruStack *stack, LruPage *pages);
-
-/* The page is given up: its place becomes a hole. */
-void lru_stack_discard(LruStack *stack, LruPage *pages, uint32_t page);
+void lru_stack_compact(LruStack *stack, StackPage *pages);
 
 /* The page was never in the stack: no hole, all below it rise. */
-void lru_stack_remove(LruStack *stack, LruPage *pages, uint32_t page);
+void lru_stack_remove(LruStack *stack, StackPage *pages, uint32_t page);
 
 /* Fills the topmost hole; there must be one. */
 void lru_stack_fill_hole(LruStack *stack);
@@ -87,6 +78,7 @@ void lru_stack_fill_hole(LruStack *stack);
 /* The place of the topmost hole; there must be one. */
 uint32_t lru_stack_top_hole(const LruStack *stack);
 
+/* The page at a place is given up. */
 void lru_stack_make_hole(LruStack *stack, uint32_t place);
 
 /* Calls for each page in the stack, from depth 1 on. */
@@ -154,7 +146,7 @@ VMM_ALWAYS_INLINE void lru_stack_unmark(LruStack *stack, uint32_t place) {
  * The page becomes the topmost; returns the depth it had, 0 if it was not in the stack. There is
  * room for it.
  */
-VMM_ALWAYS_INLINE uint32_t lru_stack_touch(LruStack *stack, LruPage *pages, uint32_t page) {
+VMM_ALWAYS_INLINE uint32_t lru_stack_touch(LruStack *stack, StackPage *pages, uint32_t page) {
     if (VMM_UNLIKELY(stack->now == stack->places)) {
         lru_stack_compact(stack, pages);
     }
@@ -169,7 +161,7 @@ VMM_ALWAYS_INLINE uint32_t lru_stack_touch(LruStack *stack, LruPage *pages, uint
         *word ^= UINT64_C(1) << (place & 63) | UINT64_C(1) << (now & 63);
         return depth;
     }
-    if (VMM_LIKELY(place != LRU_NOWHERE)) {
+    if (VMM_LIKELY(place != STACK_NOWHERE)) {
         depth = lru_stack_depth(stack, place, now);
         if (VMM_UNLIKELY(stack->hole_count != 0) && lru_stack_top_hole(stack) > place) {
             lru_stack_fill_hole(stack);
