@@ -69,8 +69,10 @@
 /* analysis: what is found out of traces, without a machine */
 #include "analysis/curve.c"
 #include "analysis/curve_lru.c"
+#include "analysis/curve_opt.c"
 #include "analysis/depths.c"
 #include "analysis/lru_stack.c"
+#include "analysis/opt_stack.c"
 #include "analysis/sad.c"
 #include "analysis/stack_curve.c"
 

@@ -27,7 +27,7 @@ SEED = 1
 CASES = 400
 MODEL_CASES = 40
 MOST_SHOWN = 3
-STACK_KINDS = ("lru",)
+STACK_KINDS = ("lru", "opt")
 IRRELEVANT = ("swap", "policy", "frames", "accessed-bit", "young-flush")
 EXAMPLES = libvmm.ROOT / "examples/traces"
 
