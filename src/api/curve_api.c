@@ -39,7 +39,7 @@ static int curveapi_type(const VMMCurveOptions *options, const CurveType **type,
 
 static int curveapi_create(const VMMConfig *config, const VMMCurveOptions *options,
                            const Memory *memory, VMMCurve **created, Error *error) {
-    const CurveType *type;
+    const CurveType *type = NULL;
     int status = settings_check(config, error);
     if (status == VMM_OK) {
         status = curveapi_type(options, &type, error);
