@@ -6,10 +6,6 @@
 
 enum { OPT_UNIT = OPT_BLOCK * OPT_BLOCK * OPT_BLOCK };
 
-#define OPT_4(i) UINT64_C(1) << (i), UINT64_C(2) << (i), UINT64_C(4) << (i), UINT64_C(8) << (i)
-const uint64_t opt_bits[OPT_BLOCK] = {OPT_4(0),  OPT_4(4),  OPT_4(8),  OPT_4(12),
-                                      OPT_4(16), OPT_4(20), OPT_4(24), OPT_4(28)};
-
 /* Keys, the greatest of blocks, and of blocks of blocks lie in one block of memory. */
 static size_t opt_key_count(uint32_t places) {
     return (size_t)places + places / OPT_BLOCK + places / (OPT_BLOCK * OPT_BLOCK);

@@ -56,31 +56,12 @@ void opt_stack_free(OptStack *stack, const Memory *memory);
 /* The page at a place is given up. */
 void opt_stack_make_hole(OptStack *stack, uint32_t place);
 
-/* The greatest key of a block. Halves are folded, for short chains of vector instructions. */
 VMM_ALWAYS_INLINE int64_t opt_greatest(const int64_t *keys) {
-    int64_t half[OPT_BLOCK / 2];
-    for (uint32_t i = 0; i < OPT_BLOCK / 2; i++) {
-        half[i] = keys[i] > keys[i + OPT_BLOCK / 2] ? keys[i] : keys[i + OPT_BLOCK / 2];
-    }
-    for (uint32_t i = 0; i < OPT_BLOCK / 4; i++) {
-        half[i] = half[i] > half[i + OPT_BLOCK / 4] ? half[i] : half[i + OPT_BLOCK / 4];
-    }
-    int64_t most = half[0];
-    for (uint32_t i = 1; i < OPT_BLOCK / 4; i++) {
-        most = half[i] > most ? half[i] : most;
+    int64_t most = keys[0];
+    for (uint32_t i = 1; i < OPT_BLOCK; i++) {
+        most = keys[i] > most ? keys[i] : most;
     }
     return most;
-}
-
-extern const uint64_t opt_bits[OPT_BLOCK]; /* 1 << i */
-
-/* A bit for each key of a block, from number `from` on, that is greater. */
-VMM_ALWAYS_INLINE uint32_t opt_greater(const int64_t *keys, uint32_t from, int64_t key) {
-    uint64_t mask = 0;
-    for (uint32_t i = 0; i < OPT_BLOCK; i++) {
-        mask |= keys[i] > key ? opt_bits[i] : 0;
-    }
-    return (uint32_t)mask & UINT32_MAX << from;
 }
 
 /* The keys of a block have changed. */
@@ -93,29 +74,38 @@ VMM_ALWAYS_INLINE void opt_stack_note(OptStack *stack, uint32_t block) {
     }
 }
 
-/* The first place from `from` on whose key is greater, below `to`; else `to` or more. */
+/* The first of `keys` from `from` on that is greater, below `to`; else `to`. */
+VMM_ALWAYS_INLINE uint32_t opt_scan(const int64_t *keys, uint32_t from, uint32_t to, int64_t key) {
+    while (from < to && keys[from] <= key) {
+        from++;
+    }
+    return from;
+}
+
+/* The first place from `from` on whose key is greater, below `to`; else `to`. */
 VMM_ALWAYS_INLINE uint32_t opt_stack_greater(const OptStack *stack, uint32_t from, uint32_t to,
                                              int64_t key) {
-    uint32_t block = from >> OPT_BLOCK_BITS;
-    uint32_t last = (to - 1) >> OPT_BLOCK_BITS;
-    uint32_t found =
-        opt_greater(stack->keys + ((size_t)block << OPT_BLOCK_BITS), from & (OPT_BLOCK - 1), key);
-    if (found == 0 && ++block <= last) { /* in the other blocks that have one above */
-        uint32_t above = block >> OPT_BLOCK_BITS;
-        uint32_t mask = opt_greater(stack->most + ((size_t)above << OPT_BLOCK_BITS),
-                                    block & (OPT_BLOCK - 1), key);
-        while (mask == 0 && ++above <= last >> OPT_BLOCK_BITS) {
-            if (stack->top[above] > key) {
-                mask = opt_greater(stack->most + ((size_t)above << OPT_BLOCK_BITS), 0, key);
-            }
-        }
-        if (mask == 0) {
-            return to;
-        }
-        block = (above << OPT_BLOCK_BITS) + (uint32_t)__builtin_ctz(mask);
-        found = opt_greater(stack->keys + ((size_t)block << OPT_BLOCK_BITS), 0, key);
+    uint32_t end = (from | (OPT_BLOCK - 1)) + 1;
+    uint32_t place = opt_scan(stack->keys, from, end < to ? end : to, key);
+    if (place < end || end >= to) {
+        return place < to ? place : to;
     }
-    return found == 0 ? to : (block << OPT_BLOCK_BITS) + (uint32_t)__builtin_ctz(found);
+    uint32_t block = end >> OPT_BLOCK_BITS;
+    uint32_t last = (to - 1) >> OPT_BLOCK_BITS; /* block */
+    end = (block | (OPT_BLOCK - 1)) + 1;
+    if ((block & (OPT_BLOCK - 1)) != 0) {
+        block = opt_scan(stack->most, block, end < last + 1 ? end : last + 1, key);
+    }
+    if ((block & (OPT_BLOCK - 1)) == 0) {
+        uint32_t above =
+            opt_scan(stack->top, block >> OPT_BLOCK_BITS, (last >> OPT_BLOCK_BITS) + 1, key);
+        block = above << OPT_BLOCK_BITS;
+        block = opt_scan(stack->most, block, last + 1, key);
+    }
+    if (block > last) {
+        return to;
+    }
+    return opt_scan(stack->keys, block << OPT_BLOCK_BITS, to, key);
 }
 
 /* A key and its page at a place. */
@@ -146,8 +136,8 @@ VMM_ALWAYS_INLINE uint32_t opt_stack_touch(OptStack *stack, StackPage *pages, ui
         return depth;
     }
     uint32_t changed = 0;
-    for (uint32_t at = 1;
-         at < to && key != OPT_HOLE && (at = opt_stack_greater(stack, at, to, key)) < to; at++) {
+    for (uint32_t at = 1; key != OPT_HOLE && (at = opt_stack_greater(stack, at, to, key)) < to;
+         at++) {
         int64_t next_key = stack->keys[at];
         uint32_t next = stack->pages[at];
         opt_stack_put(stack, pages, at, key, carried);
