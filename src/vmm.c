@@ -70,9 +70,11 @@
 #include "analysis/curve.c"
 #include "analysis/curve_lru.c"
 #include "analysis/curve_opt.c"
+#include "analysis/curve_ws.c"
 #include "analysis/depths.c"
 #include "analysis/lru_stack.c"
 #include "analysis/opt_stack.c"
+#include "analysis/reuse_times.c"
 #include "analysis/sad.c"
 #include "analysis/stack_curve.c"
 

@@ -122,9 +122,9 @@ VMM_API int vmm_curve_series_at(const VMMCurve *curve, size_t index, VMMCurveSer
 /*
  * The points where a series changes in misses, write-backs or (Working Set, VMIN) in the slope of
  * mean_resident, ascending; the first is size 1. Between two points misses and write-backs are
- * those of the lower, mean_resident lies on the straight line, and behind the last nothing changes.
- * Fills up to `capacity` points from *cursor on, which is 0 at first and is moved; returns how
- * many, 0 at the end.
+ * those of the lower, mean_resident of Working Set lies on the straight line, and behind the last
+ * nothing changes. Fills up to `capacity` points from *cursor on, which is 0 at first and is moved;
+ * returns how many, 0 at the end.
  */
 VMM_API size_t vmm_curve_read(const VMMCurve *curve, size_t series, uint64_t *cursor,
                               VMMCurvePoint *points, size_t capacity);

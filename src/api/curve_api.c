@@ -26,10 +26,10 @@ static int curveapi_check_sample(const VMMCurveOptions *options, Error *error) {
 
 /* The type of curve that the options ask for. VMM_OK or an error. */
 static int curveapi_type(const VMMCurveOptions *options, const CurveType **type, Error *error) {
-    static const CurveType *const types[] = {
-        [VMM_CURVE_LRU] = &curve_lru, [VMM_CURVE_OPT] = &curve_opt};
+    static const CurveType *const types[VMM_CURVE_KIND_COUNT] = {&curve_lru, &curve_opt, &curve_ws,
+                                                                 &curve_vmin};
     if (options == NULL || options->struct_size < sizeof *options || options->reserved != 0 ||
-        options->kind >= VMM_COUNT_OF(types)) {
+        options->kind >= VMM_CURVE_KIND_COUNT) {
         return error_set(error, VMM_E_USAGE,
                          "the options of a curve have no struct_size, or an unknown kind");
     }

@@ -8,6 +8,7 @@
     curve = run      the LRU and the OPT curve are what vmm_run() counts at every size: random traces
                      with events, several processes, page runs; and real ones
     curve = model    what the reference model counts at every size
+    definition       the curves of Working Set and VMIN, window by window
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ import sys
 import tempfile
 from pathlib import Path
 from random import Random
+from typing import Callable
 
 import libvmm
 from cases import Case, random_options, random_trace, address_limit, vmt_mode, with_events
-from compare import SCRATCH, Config, run_model, shrink
+from compare import SCRATCH, Config, Model, Reference, run_model, shrink
 from tap import Tap
 
 SEED = 1
@@ -158,7 +160,100 @@ def model_problem(case: Case, kind: str) -> str | None:
     return "\n".join(lines[:10]) or None
 
 
+# ---- Windows -------------------------------------------------------------------------------
+
+def page_references(case: Case) -> list[tuple[int, int | None] | Callable]:
+    """(pid, vpn), vpn None beyond the address space, and between them which pages an event takes."""
+    model = Model(Config(case.options), not case.page_list)
+    result = []
+    for reference in model.simulated([Reference(*one) for one in case.references]):
+        if model.is_event(reference):
+            result.append(lambda page, event=reference: model.takes(event, page))
+        elif model.is_wanted(reference):
+            result += [(reference.pid, vpn if valid else None)
+                       for vpn, valid in model.pages_of(reference)]
+    return result
+
+
+def by_definition(stream: list, kind: str, window: int) -> dict[int, list[int]]:
+    """Page references, misses and memory held of each process, from the definition alone."""
+    now: dict[int, int] = {}
+    result: dict[int, list[int]] = {}
+    ahead = next_times(stream)
+    resident: dict[tuple, int] = {}  # page -> last reference after which it is in memory
+    for place, one in enumerate(stream):
+        if callable(one):
+            for page in [page for page in resident if one(page)]:
+                del resident[page]
+            continue
+        pid, vpn = one
+        now[pid] = now.get(pid, 0) + 1
+        numbers = result.setdefault(pid, [0, 0, 0])
+        numbers[0] += 1
+        if vpn is not None:
+            numbers[1] += one not in resident or resident[one] + 1 < now[pid]
+            keeps = window - 1 if kind == "ws" else ahead[place] - 1 if ahead[place] <= window else 0
+            resident[one] = now[pid] + keeps
+        numbers[2] += sum(page[0] == pid and until >= now[pid] for page, until in resident.items())
+    return result
+
+
+def next_times(stream: list) -> list[float]:
+    """How many references of the process later the page of each is referenced again."""
+    ahead: list[float] = [float("inf")] * len(stream)
+    now: dict[int, int] = {}
+    seen: dict[tuple, tuple[int, int]] = {}
+    for place, one in enumerate(stream):
+        if callable(one):
+            for page in [page for page in seen if one(page)]:
+                del seen[page]
+            continue
+        now[one[0]] = now.get(one[0], 0) + 1
+        if one[1] is not None:
+            if one in seen:
+                ahead[seen[one][0]] = now[one[0]] - seen[one][1]
+            seen[one] = (place, now[one[0]])
+    return ahead
+
+
+def window_points(curve: libvmm.Curve, window: int) -> list[tuple]:
+    """What the curve says of the whole and of each process."""
+    return [(curve.at(window, number).misses,
+             round(curve.at(window, number).mean_resident * series.page_references))
+            for number, series in enumerate(curve.series())]
+
+
+def window_problem(case: Case, kind: str) -> str | None:
+    """How the curve differs from the definition, at many windows."""
+    lines = []
+    with libvmm.Curve(kind, case.options, per_process=True) as curve, \
+            libvmm.Curve(kind, case.options) as whole, open_trace(case) as trace:
+        libvmm.run_curves([curve, whole], trace)
+        stream = page_references(case)
+        rows = [point.size for point in curve.points(batch=3)]
+        windows = sorted({*range(1, 9), *rows[:20], *rows[-5:], *(row + 1 for row in rows[:20:3])})
+        for window in windows:
+            numbers = by_definition(stream, kind, window)
+            expected = [(misses, held) for _, misses, held in numbers.values()]
+            expected.insert(0, (sum(one[0] for one in expected), sum(one[1] for one in expected)))
+            found = window_points(curve, window)
+            if found != expected:
+                lines.append(f"window {window}: misses and memory held by definition {expected}, "
+                             f"of the curve {found}")
+            if window_points(whole, window)[0] != expected[0]:
+                lines.append(f"window {window}: the curve without processes differs")
+    return "\n".join(lines[:10]) or None
+
+
 # ---- All of it -----------------------------------------------------------------------------
+
+def fails(problem, case: Case, kind: str) -> str | None:
+    """The problem of a case that is being made smaller: one that cannot be run has none."""
+    try:
+        return problem(case, kind)
+    except libvmm.VmmError:
+        return None
+
 
 def random_cases(tap: Tap, seed: int, count: int, kind: str, what: str, problem) -> None:
     """One result for many cases."""
@@ -168,7 +263,7 @@ def random_cases(tap: Tap, seed: int, count: int, kind: str, what: str, problem)
         why = problem(case, kind)
         if why is not None:
             if not failures:
-                case = shrink(case, lambda one: problem(one, kind))
+                case = shrink(case, lambda one: fails(problem, one, kind))
                 why = problem(case, kind)
             shown = "\n".join(map(str, case.references[:40]))
             failures.append(f"seed {number}\n{case.mode}: {case.command()}\n{shown}\n{why}")
@@ -188,6 +283,9 @@ def main() -> int:
                      curve_problem)
         random_cases(tap, arguments.seed + 10**6, MODEL_CASES, kind, "model at every size",
                      model_problem)
+    for kind in ("ws", "vmin"):
+        random_cases(tap, arguments.seed + 2 * 10**6, arguments.cases // 4, kind, "definition",
+                     window_problem)
     return tap.finish()
 
 
