@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from policies_queues import (EnhancedSecondChance, Lfuda, LruK, Qdlp, S3Fifo, SegFifo, Sieve, Slru,
                              TwoQ)
+from policies_adaptive import Arc, Car
 from policies_textbook import (ApproxLru, Clock, Fifo, Lfu, Lru, Mru, Nru, Opt, Random, Unopt)
 from policies_vm import Pff, Vmin, Ws, WsClock
 from policy import Policy
@@ -33,4 +34,6 @@ POLICIES: dict[str, type[Policy]] = {
     "lfuda": Lfuda,
     "segfifo": SegFifo,
     "esc": EnhancedSecondChance,
+    "arc": Arc,
+    "car": Car,
 }

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Policies that adapt: ARC and its family, LIRS and its family.
+
+Lists have their oldest page first, as in the papers' drawings: pages enter at the end.
+"""
+
+from __future__ import annotations
+
+from policy import Page, Policy
+
+
+class Arc(Policy):
+    """Megiddo and Modha, FAST 2003."""
+
+    def start(self) -> None:
+        self.t1: list[Page] = []
+        self.t2: list[Page] = []
+        self.b1: list[Page] = []
+        self.b2: list[Page] = []
+        self.p = 0.0
+        self.came_from = "nowhere"
+
+    def missed(self, page: Page) -> None:
+        c, b1, b2 = len(self.frames), len(self.b1), len(self.b2)
+        if page in self.b1:
+            self.p = min(c, self.p + max(b2 / b1, 1))
+            self.b1.remove(page)
+            self.came_from = "b1"
+        elif page in self.b2:
+            self.p = max(0, self.p - max(b1 / b2, 1))
+            self.b2.remove(page)
+            self.came_from = "b2"
+        else:
+            self.came_from = "nowhere"
+            if len(self.t1) + b1 >= c:
+                self.b1 = self.b1[1:]
+            elif len(self.t1) + len(self.t2) + b1 + b2 >= 2 * c:
+                self.b2 = self.b2[1:]
+
+    def victim(self) -> Page:
+        if self.came_from == "nowhere" and len(self.t1) == len(self.frames):
+            return self.t1[0]  # B1 is empty and stays so
+        size = len(self.t1)
+        if self.t1 and (not self.t2 or size > self.p
+                        or (self.came_from == "b2" and size == self.p)):
+            self.b1.append(self.t1[0])
+            return self.t1[0]
+        self.b2.append(self.t2[0])
+        return self.t2[0]
+
+    def loaded(self, page: Page, is_write: bool) -> None:
+        (self.t1 if self.came_from == "nowhere" else self.t2).append(page)
+
+    def referenced(self, page: Page, accessed: bool, is_write: bool) -> None:
+        self.evicted(page)
+        self.t2.append(page)
+
+    def evicted(self, page: Page) -> None:
+        (self.t1 if page in self.t1 else self.t2).remove(page)
+
+    def forgotten(self, page: Page) -> None:
+        for history in (self.b1, self.b2):
+            if page in history:
+                history.remove(page)
+
+
+class Car(Policy):
+    """Bansal and Modha, FAST 2004. The head of a clock is the first of its list."""
+
+    uses_accessed_bit = True
+    defaults = {"variant": "paper"}
+
+    def start(self) -> None:
+        self.t1: list[Page] = []
+        self.t2: list[Page] = []
+        self.b1: list[Page] = []
+        self.b2: list[Page] = []
+        self.used: dict[Page, bool] = {}
+        self.p = 0.0
+        self.as_peer = self.parameters["variant"] == "libcachesim"
+        self.came_from = "nowhere"
+
+    def adapt(self) -> None:
+        """A page came back from a history, which still counts it."""
+        b1, b2 = len(self.b1), len(self.b2)
+        if self.came_from == "b1":
+            ratio = b2 // b1 if self.as_peer else b2 / b1
+            self.p = min(len(self.frames), self.p + max(1, ratio))
+        elif self.came_from == "b2":
+            ratio = b1 // b2 if self.as_peer else b1 / b2
+            self.p = max(0, self.p - max(1, ratio))
+
+    def missed(self, page: Page) -> None:
+        self.came_from = ("b1" if page in self.b1 else "b2" if page in self.b2 else "nowhere")
+        if self.as_peer:
+            self.adapt()
+            self.forgotten(page)
+
+    def victim(self) -> Page:
+        while True:
+            if len(self.t1) >= max(1, self.p):
+                page = self.t1[0]
+                if not self.used[page]:
+                    self.b1.append(page)
+                    left = len(self.t1) - 1
+                    break
+                self.t2.append(self.t1.pop(0))
+            else:
+                page = self.t2[0]
+                if not self.used[page]:
+                    self.b2.append(page)
+                    left = len(self.t1)
+                    break
+                self.t2.append(self.t2.pop(0))
+            self.used[page] = False
+            self.cleared.append(page)
+        if self.as_peer and left + len(self.b1) >= len(self.frames):
+            self.b1 = self.b1[1:]
+        return page
+
+    def loaded(self, page: Page, is_write: bool) -> None:
+        c = len(self.frames)
+        if not self.as_peer:
+            self.adapt()
+            self.forgotten(page)
+        if self.came_from == "nowhere" and not self.as_peer:
+            if len(self.t1) + len(self.b1) >= c:
+                self.b1 = self.b1[1:]
+            elif len(self.t1) + len(self.t2) + len(self.b1) + len(self.b2) >= 2 * c:
+                self.b2 = self.b2[1:]
+        (self.t1 if self.came_from == "nowhere" else self.t2).append(page)
+        self.used[page] = False
+
+    def referenced(self, page: Page, accessed: bool, is_write: bool) -> None:
+        self.used[page] = self.used[page] or accessed
+
+    def evicted(self, page: Page) -> None:
+        (self.t1 if page in self.t1 else self.t2).remove(page)
+        del self.used[page]
+
+    forgotten = Arc.forgotten
