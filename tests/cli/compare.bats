@@ -140,3 +140,11 @@ END
     [ "$status" -eq 1 ]
     [[ $stderr == *"full.svg': No space left"* ]]
 }
+
+@test "policies of variable space do not compete" {
+    works compare -t belady.trace -a fifo,ws:window=3,vmin:window=3 --frames 3,4
+    [[ ${lines[2]} =~ ^fifo\ +9\ +75.00%\ +10\ +83.33%$ ]]
+    [[ ${lines[3]} =~ ^ws:window=3\ +10\ +83.33%~\ +10\ +83.33%~$ ]]
+    [[ ${lines[4]} =~ ^vmin:window=3\ +10\ +83.33%~\ +10\ +83.33%~$ ]]
+    [[ $output == *"~ of variable space: as many pages as it wants, whatever the size says; in the mean ws:window=3 2.8, vmin:window=3"* ]]
+}

@@ -72,9 +72,11 @@ static const CliFlag comparecmd_flags[] = {
 typedef struct CompareCell {
     bool done;      /* the machine has run, all or part of the way */
     bool swap_full; /* the machine ran out of memory */
+    bool elastic;   /* of variable space */
     uint64_t misses, accesses, page_references, distinct_pages, invalid, events;
-    double value; /* of the metric */
-    char *json;   /* NULL if not asked for */
+    double value;    /* of the metric */
+    double resident; /* pages in memory in the mean; counted for variable space */
+    char *json;      /* NULL if not asked for */
     char *csv;
 } CompareCell;
 
@@ -314,6 +316,9 @@ static void comparecmd_collect(const Compare *compare, CompareCell *cell, const 
     cell->invalid = stats.faults[VMM_FAULT_invalid];
     cell->events = stats.events;
     cell->distinct_pages = stats.distinct_pages;
+    cell->elastic = stats.frames == 0;
+    cell->resident =
+        stats.page_references == 0 ? 0.0 : (double)stats.space_time / (double)stats.page_references;
     if (compare->counter == NULL) {
         cell->value = vmm_average_access_time_ns(vmm);
     } else {
@@ -426,10 +431,23 @@ static bool comparecmd_shows_misses(const Compare *compare) {
     return compare->counter != NULL && strcmp(compare->counter->name, "misses") == 0;
 }
 
+static const CompareCell *comparecmd_cell(const Compare *compare, size_t policy, size_t size) {
+    return &compare->cells[policy * compare->sizes.count + size];
+}
+
 /* The policy that knows the future is the bound of misses, not a competitor. */
 static bool comparecmd_is_bound(const Compare *compare, size_t policy) {
     return comparecmd_shows_misses(compare) &&
            cli_name_matches(compare->policies.items[policy], "opt");
+}
+
+/* One that takes as many frames as it wants: the sizes of the table say nothing of it. */
+static bool comparecmd_is_elastic(const Compare *compare, size_t policy) {
+    return comparecmd_cell(compare, policy, 0)->elastic;
+}
+
+static bool comparecmd_competes(const Compare *compare, size_t policy) {
+    return !comparecmd_is_bound(compare, policy) && !comparecmd_is_elastic(compare, policy);
 }
 
 static bool comparecmd_is_better(const Compare *compare, double a, double b) {
@@ -437,16 +455,12 @@ static bool comparecmd_is_better(const Compare *compare, double a, double b) {
     return more ? a > b : a < b;
 }
 
-static const CompareCell *comparecmd_cell(const Compare *compare, size_t policy, size_t size) {
-    return &compare->cells[policy * compare->sizes.count + size];
-}
-
 /* The best complete competitor of a column; NULL if none is better than another. */
 static const CompareCell *comparecmd_best(const Compare *compare, size_t size) {
     const CompareCell *best = NULL, *worst = NULL;
     for (size_t policy = 0; policy < compare->policies.count; policy++) {
         const CompareCell *cell = comparecmd_cell(compare, policy, size);
-        if (!cell->done || cell->swap_full || comparecmd_is_bound(compare, policy)) {
+        if (!cell->done || cell->swap_full || !comparecmd_competes(compare, policy)) {
             continue;
         }
         if (best == NULL || comparecmd_is_better(compare, cell->value, best->value)) {
@@ -464,9 +478,12 @@ static char *comparecmd_cell_text(const Compare *compare, size_t policy, size_t 
     const CompareCell *cell = comparecmd_cell(compare, policy, size);
     const CompareCell *best = comparecmd_best(compare, size);
     bool is_best = best != NULL && cell->done && !cell->swap_full &&
-                   !comparecmd_is_bound(compare, policy) && cell->value <= best->value &&
+                   comparecmd_competes(compare, policy) && cell->value <= best->value &&
                    cell->value >= best->value;
-    const char *mark = cell->swap_full ? "!" : is_best ? "*" : " ";
+    const char *mark = cell->swap_full                          ? "!"
+                       : is_best                                ? "*"
+                       : comparecmd_is_elastic(compare, policy) ? "~"
+                                                                : " ";
     if (!cell->done) {
         return cli_format("- ");
     }
@@ -545,6 +562,26 @@ static const char *comparecmd_metric_title(const Compare *compare) {
     return compare->counter == NULL ? "average memory access time in ns" : compare->counter->name;
 }
 
+/* What the policies of variable space took instead of the sizes of the table. */
+static void comparecmd_print_elastic(const Compare *compare, bool first) {
+    bool any = false;
+    for (size_t policy = 0; policy < compare->policies.count; policy++) {
+        const CompareCell *cell = comparecmd_cell(compare, policy, 0);
+        if (comparecmd_is_elastic(compare, policy) && cell->done) {
+            if (!any) {
+                printf("%s~ of variable space: as many pages as it wants, whatever the size says; "
+                       "in the mean",
+                       first ? "\n" : "");
+            }
+            printf("%s %s %.1f", any ? "," : "", compare->policies.items[policy], cell->resident);
+            any = true;
+        }
+    }
+    if (any) {
+        putchar('\n');
+    }
+}
+
 static void comparecmd_print_legend(const Compare *compare) {
     bool bound = false, best = false, failed = false;
     for (size_t policy = 0; policy < compare->policies.count; policy++) {
@@ -560,6 +597,7 @@ static void comparecmd_print_legend(const Compare *compare) {
         printf("\n* best of its column%s\n",
                bound ? "; opt knows the future: no policy can miss less" : "");
     }
+    comparecmd_print_elastic(compare, !best);
     if (failed) {
         puts("! swap was full: the run ended there, and the number covers only what came before");
     }
