@@ -148,6 +148,30 @@ for window, new in zip(windows, info["windows"]["new_pages"]):
 assert info["pages"] == len(seen)
 END
 }
+@test "info counts page runs as it counts references" {
+    exact
+    sed -i 's/0xffffffffffff0/0xfffffffff0/' exact.trace # where a run of many pages has room
+    quietly trace convert exact.trace exact.vmt
+    vmm trace info --json exact.vmt >runs.json
+    vmm trace info --json exact.trace >references.json
+    python3 - <<'END'
+import json
+runs, references = (json.load(open(name)) for name in ("runs.json", "references.json"))
+alike = ("references", "reads", "writes", "fetches", "kernel_references", "kernel_writes",
+         "crossing_references", "pages", "pages_written", "pages_fetched", "threads", "processes",
+         "windows")
+different = {key: (runs[key], references[key]) for key in alike if runs[key] != references[key]}
+assert not different, different
+assert runs["crossing_references"] > 5000 and len(runs["windows"]["pages"]) > 30
+END
+}
+
+@test "info: what the kernel writes is written" {
+    printf '1 R 0x1000\n1 KW 0x5000 8192\n1 KR 0x8000\n' >kernel.trace
+    vmm trace info --json kernel.trace >info.json
+    [ "$(python3 -c 'import json; print(json.load(open("info.json"))["pages_written"])')" = 2 ]
+}
+
 @test "info draws with blocks where the terminal knows them, and with # elsewhere" {
     LC_ALL=C.UTF-8 vmm trace info "$events" | grep -q '█'
     LC_ALL=C vmm trace info "$events" | grep -q '##'

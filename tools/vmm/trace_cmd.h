@@ -93,6 +93,8 @@ typedef struct TraceReading {
     int status;    /* of the visit */
     bool repeated; /* this is a second visit: losses were told */
     const struct TraceVisit *visit;
+    /* Takes page runs in place of the visit's refs; NULL: as a rule, and where there are none. */
+    int (*runs)(void *user, const VMMRuns *runs);
 } TraceReading;
 
 /* CLI_OK or the exit status after a message. close() accepts a zeroed input. */
@@ -112,7 +114,7 @@ static inline uint64_t tracecmd_add_lost(uint64_t lost, uint64_t more) {
     return more < UINT64_MAX - lost ? lost + more : UINT64_MAX;
 }
 
-/* Both return CLI_GO_ON, or the status that ends the visit: CLI_OK when enough was seen. */
+/* All return CLI_GO_ON, or the status that ends the visit: CLI_OK when enough was seen. */
 typedef struct TraceVisit {
     int (*refs)(void *user, const VMMRef *refs, size_t count);
     int (*event)(void *user, const VMMEvent *event); /* NULL: events are passed over */
@@ -209,17 +211,18 @@ typedef struct TracePage {
     uint64_t vpn;
     uint64_t window; /* where it was seen last, on the lowest level, from 1; 0: no page */
     uint32_t process;
-    uint8_t ops; /* bits 1 << VMMOp, and the kernel */
+    uint8_t ops; /* bits 1 << VMMOp, and the kernel's */
 } TracePage;
 
 #define TRACE_PAGE_KERNEL 8
+#define TRACE_PAGE_KERNEL_WRITE 16
 
 typedef struct TracePages {
     TracePage *table;
     unsigned bits;
     uint64_t count;
     uint64_t references; /* that time goes by */
-    size_t last[2];      /* where the page referenced last is; of data, of fetches */
+    uint32_t last[2];    /* where the page referenced last is; of data, of fetches */
     unsigned lowest;     /* level */
     uint32_t touched[TRACE_LEVELS][TRACE_WINDOWS]; /* different pages */
     uint32_t fresh[TRACE_LEVELS][TRACE_WINDOWS];   /* of them, for the first time */
@@ -227,8 +230,13 @@ typedef struct TracePages {
 
 void tracecmd_pages_init(TracePages *pages);
 void tracecmd_pages_free(TracePages *pages);
-/* A page reference. True if the page is new. `ops` are what is to be remembered of it. */
-bool tracecmd_pages_touch(TracePages *pages, uint32_t process, uint64_t vpn, unsigned ops);
+/*
+ * A page that `references` references from now on touch, at least 1; their time does not go by.
+ * True if the page is new. `ops` are what is to be remembered of it. *place is where it may be in
+ * the table, and afterwards is.
+ */
+bool tracecmd_pages_touch(TracePages *pages, uint32_t process, uint64_t vpn, unsigned ops,
+                          uint64_t references, uint32_t *place);
 
 /* The level to be shown: at most 64 windows. */
 unsigned tracecmd_pages_level(const TracePages *pages);
@@ -267,6 +275,10 @@ typedef struct TraceCount {
     uint64_t references[VMM_OP_COUNT];
     uint64_t kernel_references, kernel_writes;
     uint64_t crossings; /* references that touch more than one page */
+    bool in_crossing;   /* the last run was nothing but a further page of one */
+    uint32_t *places;   /* in the table of pages, by the dictionary of a stretch of runs */
+    uint32_t *uses;     /* of the stretch's shapes */
+    uint32_t place_room, use_room;
     uint64_t events[TRACE_EVENT_TYPES];
     uint64_t lost;      /* references that LOST events tell */
     TraceMapped *files; /* by number - 1 */
@@ -276,6 +288,9 @@ typedef struct TraceCount {
 void tracecmd_count_init(TraceCount *count, const TraceReading *input);
 void tracecmd_count_free(TraceCount *count);
 extern int tracecmd_count_refs(void *count, const VMMRef *refs, size_t number);
+/* The same of page runs, for tracecmd_count_takes_runs(). */
+extern int tracecmd_count_runs(void *count, const VMMRuns *runs);
+bool tracecmd_count_takes_runs(const TraceCount *count);
 extern int tracecmd_count_event(void *count, const VMMEvent *event);
 
 #endif

@@ -17,6 +17,8 @@ void tracecmd_count_free(TraceCount *count) {
     }
     free(count->processes);
     free(count->files);
+    free(count->places);
+    free(count->uses);
     tracecmd_pages_free(&count->pages);
 }
 
@@ -49,6 +51,15 @@ static void count_thread(TraceProcess *process, uint32_t tid) {
     process->threads[process->thread_count++] = tid;
 }
 
+/* What is remembered of a page that was touched so. */
+static unsigned count_page_ops(bool kernel, bool reads, bool writes, bool fetches) {
+    if (kernel) {
+        return TRACE_PAGE_KERNEL | (writes ? TRACE_PAGE_KERNEL_WRITE : 0u);
+    }
+    return (reads ? 1u << VMM_OP_READ : 0u) | (writes ? 1u << VMM_OP_WRITE : 0u) |
+           (fetches ? 1u << VMM_OP_FETCH : 0u);
+}
+
 static void count_ref(TraceCount *count, const VMMRef *ref) {
     uint32_t number = count_process(count, ref->pid);
     TraceProcess *process = &count->processes[number];
@@ -64,10 +75,12 @@ static void count_ref(TraceCount *count, const VMMRef *ref) {
     uint64_t end = ref->addr + (ref->size > 1 ? ref->size - 1 : 0);
     uint64_t vpn = ref->addr >> count->page_shift;
     uint64_t last = (end >= ref->addr ? end : UINT64_MAX) >> count->page_shift;
-    unsigned ops = kernel ? TRACE_PAGE_KERNEL : 1u << ref->op;
+    unsigned ops = count_page_ops(kernel, ref->op == VMM_OP_READ, ref->op == VMM_OP_WRITE,
+                                  ref->op == VMM_OP_FETCH);
+    uint32_t *last_place = &count->pages.last[ref->op == VMM_OP_FETCH];
     count->crossings += last != vpn;
     for (uint64_t left = last - vpn + 1; left > 0; left--) {
-        process->pages += tracecmd_pages_touch(&count->pages, number, vpn++, ops);
+        process->pages += tracecmd_pages_touch(&count->pages, number, vpn++, ops, 1, last_place);
     }
     count->pages.references++;
 }
@@ -88,6 +101,83 @@ int tracecmd_count_refs(void *user, const VMMRef *refs, size_t number) {
     }
     return CLI_GO_ON;
 }
+
+/* ---- Page runs ------------------------------------------------------------------------------ */
+
+/* Runs know their pages by their own size, and by no other. */
+bool tracecmd_count_takes_runs(const TraceCount *count) {
+    const TraceReading *input = count->input;
+    return vmm_trace_has_runs(input->trace) && input->header->page_size == UINT64_C(1)
+                                                                               << count->page_shift;
+}
+
+/* References by what they are, of all runs of a shape. */
+static void count_shape(TraceCount *count, TraceProcess *process, const VMMRunShape *shape,
+                        uint64_t uses) {
+    uint64_t references = uses * (shape->count - shape->continued);
+    uint64_t writes = uses * (shape->writes - (shape->continued && shape->first_write == 0));
+    if (shape->kernel) {
+        count->kernel_references += references;
+        count->kernel_writes += writes;
+        process->kernel_references += references;
+        return;
+    }
+    VMMOp others = shape->fetch ? VMM_OP_FETCH : VMM_OP_READ;
+    count->references[others] += references - writes;
+    count->references[VMM_OP_WRITE] += writes;
+    process->references[others] += references - writes;
+    process->references[VMM_OP_WRITE] += writes;
+}
+
+/* The page of a run. What it continues was a reference of the time before. */
+static bool count_run(TraceCount *count, uint32_t number, const VMMRunShape *shape, uint64_t vpn,
+                      uint32_t *place) {
+    TracePages *pages = &count->pages;
+    unsigned ops = count_page_ops(
+        shape->kernel, !shape->fetch && shape->writes<shape->count, shape->writes> 0, shape->fetch);
+    if (!shape->continued) {
+        bool fresh = tracecmd_pages_touch(pages, number, vpn, ops, shape->count, place);
+        count->in_crossing = false;
+        pages->references += shape->count;
+        return fresh;
+    }
+    bool earlier = pages->references > 0;
+    pages->references -= earlier;
+    bool fresh = tracecmd_pages_touch(pages, number, vpn, ops, shape->count, place);
+    count->crossings += !count->in_crossing;
+    count->in_crossing = shape->count == 1;
+    pages->references += earlier + shape->count - 1u;
+    return fresh;
+}
+
+static void count_make_room(uint32_t **numbers, uint32_t *room, uint32_t count) {
+    if (count > *room) {
+        *numbers = cli_realloc(*numbers, count, sizeof **numbers);
+        *room = count;
+    }
+    memset(*numbers, 0, count * sizeof **numbers);
+}
+
+int tracecmd_count_runs(void *user, const VMMRuns *runs) {
+    TraceCount *count = user;
+    uint32_t number = count_process(count, runs->pid);
+    TraceProcess *process = &count->processes[number];
+    count_thread(process, runs->tid);
+    count_make_room(&count->places, &count->place_room, runs->page_count);
+    count_make_room(&count->uses, &count->use_room, runs->shape_count);
+    for (size_t i = 0; i < runs->count; i++) {
+        uint16_t page = runs->page[i], shape = runs->shape[i];
+        count->uses[shape]++;
+        process->pages +=
+            count_run(count, number, &runs->shapes[shape], runs->pages[page], &count->places[page]);
+    }
+    for (uint32_t i = 0; i < runs->shape_count; i++) {
+        count_shape(count, process, &runs->shapes[i], count->uses[i]);
+    }
+    return CLI_GO_ON;
+}
+
+/* ---- Events --------------------------------------------------------------------------------- */
 
 static void count_mapping(TraceCount *count, const VMMEvent *event) {
     if (event->file == 0 || vmm_trace_file(count->input->trace, event->file) == NULL) {

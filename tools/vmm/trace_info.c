@@ -12,6 +12,7 @@
 #include "trace_cmd.h"
 
 enum { INFO_FILES_SHOWN = 20, INFO_PROCESSES_SHOWN = 50 };
+enum { INFO_WRITTEN = 1u << VMM_OP_WRITE | TRACE_PAGE_KERNEL_WRITE };
 
 typedef struct InfoFlags {
     TraceCommon common;
@@ -187,7 +188,7 @@ static void info_print_pages(const InfoRun *run) {
     char *footprint = info_size(pages * size);
     printf("  %-14s %" PRIu64 " of %" PRIu64 " bytes: a footprint of %s\n", "Pages:", pages, size,
            footprint);
-    info_number("  written", info_pages_with(run, 1u << VMM_OP_WRITE), "");
+    info_number("  written", info_pages_with(run, INFO_WRITTEN), "");
     info_number("  fetched from", info_pages_with(run, 1u << VMM_OP_FETCH), "");
     info_number("Processes:", run->count.process_count, "");
     info_number("Threads:", info_threads(run), "");
@@ -396,7 +397,7 @@ static void info_json_counts(const InfoRun *run) {
     info_json_number("damaged_bytes", run->info.damaged_bytes);
     info_json_number("page_size", UINT64_C(1) << count->page_shift);
     info_json_number("pages", count->pages.count);
-    info_json_number("pages_written", info_pages_with(run, 1u << VMM_OP_WRITE));
+    info_json_number("pages_written", info_pages_with(run, INFO_WRITTEN));
     info_json_number("pages_fetched", info_pages_with(run, 1u << VMM_OP_FETCH));
     info_json_number("threads", info_threads(run));
     printf(",\n  \"complete\": %s", run->complete ? "true" : "false");
@@ -517,6 +518,7 @@ static int info_run(const CliCommand *verb, int argc, char **argv) {
         }
         if (status == CLI_OK) {
             tracecmd_count_init(&run.count, &run.input);
+            run.input.runs = tracecmd_count_takes_runs(&run.count) ? tracecmd_count_runs : NULL;
             status = info_visit(&run);
             tracecmd_count_free(&run.count);
         }

@@ -166,9 +166,12 @@ static void traceio_step(TraceReading *input, const VMMTraceInfo *info) {
 
 int tracecmd_visit_some(TraceReading *input, const TraceVisit *visit, size_t room) {
     VMMRef refs[TRACEIO_REFS];
+    const VMMRuns *runs = NULL;
     input->visit = visit;
     vmm_trace_on_event(input->trace, traceio_on_event, input);
-    long count = vmm_trace_read(input->trace, refs, room < TRACEIO_REFS ? room : TRACEIO_REFS);
+    long count = input->runs != NULL ? vmm_trace_next_runs(input->trace, &runs)
+                                     : vmm_trace_read(input->trace, refs,
+                                                      room < TRACEIO_REFS ? room : TRACEIO_REFS);
     if (input->status != CLI_GO_ON) {
         return input->status; /* an event ended it */
     }
@@ -178,8 +181,9 @@ int tracecmd_visit_some(TraceReading *input, const TraceVisit *visit, size_t roo
     }
     VMMTraceInfo info = tracecmd_info_of(input);
     input->time_ns = info.time_ns;
-    input->status = visit->refs(visit->user, refs, (size_t)count);
-    input->references += (uint64_t)count;
+    input->status = input->runs != NULL ? input->runs(visit->user, runs)
+                                        : visit->refs(visit->user, refs, (size_t)count);
+    input->references = input->runs != NULL ? info.references : input->references + (uint64_t)count;
     if (input->status == CLI_GO_ON) {
         traceio_step(input, &info);
     }

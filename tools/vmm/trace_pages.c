@@ -48,7 +48,6 @@ static void pages_grow(TracePages *pages) {
         }
     }
     free(old);
-    pages->last[0] = pages->last[1] = 0;
 }
 
 /* A page is seen in a window, from 1, and was so in `before` last; 0: never. */
@@ -66,23 +65,39 @@ static void pages_see(TracePages *pages, uint64_t window, uint64_t before) {
     }
 }
 
-bool tracecmd_pages_touch(TracePages *pages, uint32_t process, uint64_t vpn, unsigned ops) {
+/* Sees a page in all windows from `window` to `last`. */
+static void pages_see_all(TracePages *pages, TracePage *page, uint64_t window, uint64_t last) {
+    if (page->window != 0 && (page->window - 1) >> pages->lowest == (last - 1) >> pages->lowest) {
+        page->window = last;
+        return;
+    }
+    while (window <= last) {
+        if (page->window != window) {
+            pages_see(pages, window, page->window);
+            page->window = window;
+        }
+        window = ((((window - 1) >> pages->lowest) + 1) << pages->lowest) + 1;
+    }
+    page->window = last;
+}
+
+bool tracecmd_pages_touch(TracePages *pages, uint32_t process, uint64_t vpn, unsigned ops,
+                          uint64_t references, uint32_t *place) {
     uint64_t window = (pages->references >> TRACE_WINDOW_SHIFT) + 1;
-    size_t *last = &pages->last[(ops & 1u << VMM_OP_FETCH) != 0];
-    TracePage *page = &pages->table[*last];
+    uint64_t last_window = ((pages->references + references - 1) >> TRACE_WINDOW_SHIFT) + 1;
+    TracePage *page = &pages->table[*place];
     if (page->window == 0 || page->vpn != vpn || page->process != process) {
-        *last = pages_place(pages, process, vpn);
-        page = &pages->table[*last];
+        *place = (uint32_t)pages_place(pages, process, vpn);
+        page = &pages->table[*place];
     }
     bool fresh = page->window == 0;
-    if (page->window != window) {
-        pages_see(pages, window, page->window);
+    if (page->window != last_window) {
+        pages_see_all(pages, page, window, last_window);
     }
     if (fresh) {
         page->vpn = vpn;
         page->process = process;
     }
-    page->window = window;
     page->ops |= (uint8_t)ops;
     if (fresh && ++pages->count > ((size_t)1 << pages->bits) / 2) {
         pages_grow(pages);
