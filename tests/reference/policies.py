@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from policies_queues import (EnhancedSecondChance, Lfuda, LruK, Qdlp, S3Fifo, SegFifo, Sieve, Slru,
-                             TwoQ)
 from policies_adaptive import Arc, Car
+from policies_queues import (EnhancedSecondChance, Fbr, Lfuda, LruK, Mq, Qdlp, S3Fifo, Sampled,
+                             SegFifo, Sieve, Slru, TwoQ)
 from policies_textbook import (ApproxLru, Clock, Fifo, Lfu, Lru, Mru, Nru, Opt, Random, Unopt)
 from policies_vm import Pff, Vmin, Ws, WsClock
 from policy import Policy
@@ -34,6 +34,9 @@ POLICIES: dict[str, type[Policy]] = {
     "lfuda": Lfuda,
     "segfifo": SegFifo,
     "esc": EnhancedSecondChance,
+    "mq": Mq,
+    "fbr": Fbr,
+    "sampled": Sampled,
     "arc": Arc,
     "car": Car,
 }

@@ -8,6 +8,7 @@ Queues are Python lists, oldest page first. What a page's departure means is dec
 from __future__ import annotations
 
 from policy import Page, Policy
+from splitmix import SplitMix64
 
 
 def share(frames: int, percent: int | str) -> int:
@@ -462,3 +463,122 @@ class EnhancedSecondChance(Policy):
 
     def victim(self) -> Page:
         return self.turn(False) or self.turn(True) or self.turn(False) or self.turn(True)
+
+
+class Mq(Policy):
+    """LRU queues Q0, Q1, ... by log2 of the count; unused heads sink; counts outlive eviction."""
+
+    uses_clock = True
+    defaults = {"queues": 8, "life": 0, "history": 400}
+
+    def start(self) -> None:
+        self.queues: list[list[Page]] = [[] for _ in range(int(self.parameters["queues"]))]
+        self.count: dict[Page, int] = {}  # of pages in memory and in the history
+        self.expires: dict[Page, int] = {}
+        self.history: list[Page] = []
+        self.life = int(self.parameters["life"]) or 4 * len(self.frames)
+        self.history_size = share(len(self.frames), self.parameters["history"])
+        self.chosen: Page | None = None
+
+    def missed(self, page: Page) -> None:
+        recall(self.history, page)
+
+    def use(self, page: Page) -> None:
+        """Counts a reference, files the page, and lets heads sink."""
+        before = self.clock - 1
+        self.count[page] = self.count.get(page, 0) + 1
+        queue = min(self.count[page].bit_length() - 1, len(self.queues) - 1)
+        self.queues[queue].append(page)
+        self.expires[page] = before + self.life
+        for number in range(1, len(self.queues)):
+            pages = self.queues[number]
+            if pages and self.expires[pages[0]] < self.clock:
+                head = pages.pop(0)
+                self.queues[number - 1].append(head)
+                self.expires[head] = self.clock + self.life
+
+    def loaded(self, page: Page, is_write: bool) -> None:
+        self.use(page)
+
+    def take_out(self, page: Page) -> None:
+        """Takes a page out of its queue."""
+        next(pages for pages in self.queues if page in pages).remove(page)
+
+    def referenced(self, page: Page, accessed: bool, is_write: bool) -> None:
+        self.take_out(page)
+        self.use(page)
+
+    def victim(self) -> Page:
+        self.chosen = next(pages[0] for pages in self.queues if pages)
+        return self.chosen
+
+    def evicted(self, page: Page) -> None:
+        self.take_out(page)
+        if page == self.chosen:
+            self.chosen = None
+            self.history.append(page)
+            while len(self.history) > self.history_size:
+                del self.count[self.history.pop(0)]
+
+    def forgotten(self, page: Page) -> None:
+        recall(self.history, page)
+        self.count.pop(page, None)
+
+
+class Fbr(Policy):
+    """An LRU stack, most recent page first; its sections are places in it."""
+
+    defaults = {"new": 25, "old": 35, "amax": 100, "cmax": 63}
+
+    def start(self) -> None:
+        self.stack: list[Page] = []
+        self.count: dict[Page, int] = {}
+        frames = len(self.frames)
+        old = max(1, share(frames, self.parameters["old"]))
+        self.new = min(max(1, share(frames, self.parameters["new"])), frames - old)
+        self.young = frames - old  # pages of the new and the middle section
+
+    def loaded(self, page: Page, is_write: bool) -> None:
+        self.stack.insert(0, page)
+        self.count[page] = 1
+
+    def referenced(self, page: Page, accessed: bool, is_write: bool) -> None:
+        if self.stack.index(page) >= self.new:
+            self.count[page] += 1
+        self.stack.remove(page)
+        self.stack.insert(0, page)
+        if sum(self.count.values()) > self.parameters["amax"] * len(self.count):
+            self.count = {page: (count + 1) // 2 for page, count in self.count.items()}
+
+    def victim(self) -> Page:
+        old = reversed(self.stack[self.young:])
+        return min(old, key=lambda page: min(self.count[page], self.parameters["cmax"]))
+
+    def evicted(self, page: Page) -> None:
+        self.stack.remove(page)
+        del self.count[page]
+
+
+class Sampled(Policy):
+    """The least recently used of some frames drawn at random."""
+
+    defaults = {"samples": 5}
+
+    def start(self) -> None:
+        self.draws = SplitMix64(self.seed, "policy.sampled")
+        self.order: list[Page] = []  # by last reference
+
+    def loaded(self, page: Page, is_write: bool) -> None:
+        self.order.append(page)
+
+    def referenced(self, page: Page, accessed: bool, is_write: bool) -> None:
+        self.order.remove(page)
+        self.order.append(page)
+
+    def victim(self) -> Page:
+        drawn = [self.frames[self.draws.below(len(self.frames))]
+                 for _ in range(int(self.parameters["samples"]))]
+        return min(drawn, key=self.order.index)
+
+    def evicted(self, page: Page) -> None:
+        self.order.remove(page)

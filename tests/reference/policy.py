@@ -86,6 +86,7 @@ class Policy:
             raise ValueError(f"unknown parameter {unknown.pop()}")
         self.frames: list[Page | None] = [None] * frames
         self.parameters = {**self.defaults, **parameters}
+        self.seed = seed
         self.random = SplitMix64(seed, "policy.random")
         self.future = future
         self.now = -1  # position of the current page reference in the future
