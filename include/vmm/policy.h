@@ -78,8 +78,12 @@
 extern "C" {
 #endif
 
-/* Changes whenever what is below does: a compiled policy of another number is refused. */
-#define VMM_POLICY_INTERFACE 1
+/*
+ * Changes whenever what is below does: a compiled policy of another number is refused. A version,
+ * for changes of meaning, and the sizes of the structs.
+ */
+#define VMM_POLICY_INTERFACE \
+    (1u << 24 | (uint32_t)sizeof(VMMPolicy) << 12 | (uint32_t)sizeof(VMMPolicyType))
 
 #define VMM_POLICY_NO_FRAME UINT32_MAX
 #define VMM_POLICY_NEVER UINT64_MAX

@@ -122,8 +122,9 @@ static int plugin_check_interface(const char *path, uint32_t interface, Error *e
         return VMM_OK;
     }
     return error_set(error, VMM_E_POLICY,
-                     "%.200s: its policy is of interface %" PRIu32
-                     ", this program's is %d: compile it anew with the header of this version%s",
+                     "%.200s: its policy is of interface 0x%" PRIx32
+                     ", this program's is 0x%" PRIx32
+                     ": compile it anew with the header of this version%s",
                      path, interface, VMM_POLICY_INTERFACE,
                      interface == 0 ? " (set .interface = VMM_POLICY_INTERFACE)" : "");
 }

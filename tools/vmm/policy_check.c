@@ -239,7 +239,7 @@ static bool policycheck_run(Check *check, CheckRun *how, const RigStep *steps, u
     if (rig_begin(&rig, how->capacity, how->before, how->junk, how->fail_at) == VMM_OK) {
         for (uint32_t i = 0; i < count && rig_step(&rig, &steps[i], next[i]); i++) {}
         how->steps = rig.work;
-        if (!how->ends && !rig.stopped && rig_empty(&rig)) { /* and memory can be filled once more */
+        if (!how->ends && !rig.stopped && rig_empty(&rig)) { /* and it can be filled once more */
             for (uint32_t i = 0; i < count / 4 && rig_step(&rig, &steps[i], 0); i++) {}
         }
     }

@@ -1,0 +1,373 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Policies of the user's: the same numbers as those built in, the cache, what is refused and how."""
+
+import concurrent.futures
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/property"))
+
+from tap import Tap, equal  # noqa: E402
+
+BIN = Path(os.environ.get("VMM_BIN_DIR", ROOT / "bin")).resolve()
+VMM = BIN / "vmm"
+POLICIES = ROOT / "src/mm/policy"
+INCLUDE = ROOT / "include"
+TRACE = ROOT / "examples/traces/pipeline.vmt"
+
+# Machines that take different ways through the loops.
+MACHINES = (
+    ("--frames", "120"),
+    ("--frames", "60", "--tlb-size", "16", "--tlb-ways", "4", "--pt-type", "FOUR_LEVEL"),
+    ("--frames", "40", "--tlb", "off", "--scope", "process"),
+)
+
+
+def environment(**more):
+    plain = {**os.environ, "LD_PRELOAD": "", "XDG_CACHE_HOME": os.path.abspath("cache")}
+    return {**plain, **more}
+
+
+def vmm(*words, expected=0, **more):
+    done = subprocess.run([VMM, *map(str, words)], capture_output=True, text=True, check=False,
+                          env=environment(**more))
+    assert done.returncode == expected, (words, done.returncode, done.stdout, done.stderr)
+    return done
+
+
+def refused(status, pattern, *words, **more):
+    """A run that must fail, and the message that it must give."""
+    said = vmm(*words, expected=status, **more).stderr
+    assert re.search(pattern, said), f"{words}: expected /{pattern}/, found: {said}"
+
+
+def sim(policy, *options, trace="small.trace", **more):
+    return vmm("sim", "-t", trace, "-a", policy, "--no-timing", "-o", "-", *options,
+               **more).stdout
+
+
+def report(policy, *options, **more):
+    """The report as bytes, without the name by which the policy was called."""
+    text = sim(policy, *options, **more)
+    named = json.dumps(policy)
+    assert named in text, f"the report does not name {policy}"
+    return text.replace(named, '"P"')
+
+
+def write(path, text):
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text(text, encoding="utf-8")
+
+
+def starting_file(name="mine"):
+    """What vmm policy new writes."""
+    if not Path(f"{name}.c").exists():
+        vmm("policy", "new", name)
+    return Path(f"{name}.c").read_text(encoding="utf-8")
+
+
+def cc(source, output, *flags):
+    subprocess.run(["cc", "-shared", "-fPIC", "-I", INCLUDE, *flags, source, "-o", output],
+                   check=True)
+
+
+def built_in():
+    text = (POLICIES / "policies.def").read_text(encoding="utf-8")
+    return re.findall(r"\bX\((\w+)\)", text.split("VMM_POLICIES(X)")[1])
+
+
+def is_release():
+    """Not the sanitized build, nor the checking one: there a few policies are enough."""
+    return b"libasan" not in VMM.read_bytes() and "checking" not in vmm("--version").stdout
+
+
+# ---- The same numbers ----------------------------------------------------------------------------
+
+def same_numbers(name):
+    """Generic, specialised, compiled from source, built, and without a loop: the same bytes."""
+    source = POLICIES / f"{name}.c"
+    plain = Path("plain", name, f"{name}.so").resolve()
+    plain.parent.mkdir(parents=True, exist_ok=True)
+    vmm("policy", "build", "--plain", source, "-o", plain)
+    ways = {"specialised": (name,), "compiled": (source,), "without a loop": (plain,),
+            "compiled, generic": (source, "--engine", "generic")}
+    for trace in (TRACE, "small.trace"):
+        for machine in MACHINES:
+            expected = report(name, "--engine", "generic", *machine, trace=trace)
+            for way, (policy, *options) in ways.items():
+                found = report(str(policy), *options, *machine, trace=trace)
+                assert found == expected, f"{name}, {way}, {trace}, {machine}: another report"
+
+
+def differential(tap):
+    names = built_in()
+    assert len(names) >= 10, names
+    if not is_release():
+        names = ["fifo", "lru", "clock", "opt"]
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        futures = {name: pool.submit(same_numbers, name) for name in names}
+    for name, future in futures.items():
+        tap.run(f"{name}: the same report in every engine, as plug-in and as library",
+                future.result)
+
+
+def library_of_a_build():
+    vmm("policy", "build", POLICIES / "lru.c", "-o", "lru.so")
+    equal(report("./lru.so", "--frames", "50"), report("lru", "--frames", "50"), "report")
+    equal(report("lru.so", "--frames", "50"), report("lru", "--frames", "50"), "report")
+
+
+# ---- Everywhere a policy is named ----------------------------------------------------------------
+
+def starting_file_works():
+    text = starting_file()
+    code = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
+    lines = [line for line in code.splitlines() if line.strip()]
+    assert len(lines) < 75, f"{len(lines)} lines"
+    expected = vmm("sim", "-t", "small.trace", "-a", "clock", "--frames", "50", "--no-timing",
+                   "-o", "-").stdout
+    found = sim("./mine.c", "--frames", "50").replace('"./mine.c"', '"clock"')
+    equal(found, expected, "one chance is what Clock does")
+    refused(1, "mine.c: cannot write: File exists", "policy", "new", "mine")
+    refused(1, "is no name for a policy", "policy", "new", "Mine")
+    refused(1, "is no name for a policy", "policy", "new", "2nd")
+    refused(1, "cannot write: No such file", "policy", "new", "nowhere/mine")
+
+
+def named_everywhere():
+    starting_file()
+    write("machine.conf", "policy = ./mine.c:chances=2\nframes = 50\n")
+    by_file = vmm("sim", "-t", "small.trace", "--config", "machine.conf", "--no-timing", "-o",
+                  "-").stdout
+    equal(by_file, sim("./mine.c:chances=2", "--frames", "50"), "report")
+    table = vmm("compare", "-t", "small.trace", "-a", "lru,./mine.c:chances=3,fifo", "--frames",
+                "30,60").stdout
+    assert re.search(r"^\./mine\.c:chances=3 +\S+ +\S+", table, re.M), table
+    steps = vmm("explain", "1,2,3,4,1,2,5", "-a", "./mine.c").stdout
+    assert "./mine.c, 3 frames" in steps, steps
+    shown = vmm("policy", "show", "./mine.c:chances=9").stdout
+    assert "chances=9  (0 to 255)" in shown, shown
+    text = vmm("sim", "-t", "small.trace", "-a", "./mine.c:chances=2").stdout
+    assert "./mine.c: mine (chances=2)" in text, text
+    assert "mine" not in vmm("list", "policies").stdout
+
+
+def names_of_files():
+    """Blanks, colons, hyphens and links in names; parameters behind them."""
+    text = starting_file()
+    expected = report("./mine.c", "--frames", "50")
+    write("a dir: with/b:1.c/mine.c", text)
+    for path in ("a dir: with/b:1.c/mine.c", "./a dir: with/b:1.c/mine.c", "mine.c"):
+        equal(report(path, "--frames", "50"), expected, path)
+    equal(report("a dir: with/b:1.c/mine.c:chances=0", "--frames", "50"),
+          report("fifo", "--frames", "50"), "without chances it is FIFO")
+    write("my-own.c", text.replace("mine_policy", "my_own_policy"))
+    equal(report("./my-own.c", "--frames", "50"), expected, "my-own.c")
+    refused(1, "parameter", "sim", "-t", "small.trace", "-a", "mine.c:colour=1")
+    refused(1, "chances is 256, expected 0 to 255", "sim", "-t", "small.trace", "-a",
+            "mine.c:chances=256")
+    refused(1, 'there is no policy "mine"', "sim", "-t", "small.trace", "-a", "mine")
+
+
+def names_of_types():
+    """A user's types may be called as the engine's are."""
+    names = ("Policy", "PolicyType", "Pool", "Machine", "Batch", "Run", "Tlb", "Error", "Memory",
+             "Rng", "Stream", "Process", "Swap", "Directory", "Settings", "PageTable", "Recency")
+    types = "".join(f"typedef struct {name} {{ double {name}; }} {name};\n" for name in names)
+    write("own/types.c", types + starting_file().replace("mine", "types"))
+    equal(report("own/types.c", "--frames", "50"), report("clock", "--frames", "50"), "report")
+
+
+# ---- The cache -----------------------------------------------------------------------------------
+
+def counting_compiler():
+    """A compiler that notes each time it is called."""
+    write("counted", '#!/bin/sh\necho >>"$COUNT"\nexec cc "$@"\n')
+    os.chmod("counted", 0o755)
+    return {"VMM_CC": os.path.abspath("counted"), "COUNT": os.path.abspath("count")}
+
+
+def compiled(counted):
+    path = Path(counted["COUNT"])
+    return len(path.read_text(encoding="ascii").splitlines()) if path.exists() else 0
+
+
+def results_are_kept():
+    counted = counting_compiler()
+    write("kept/kept.c", '#include "chances.h"\n' +
+          starting_file().replace("mine", "kept").replace('"chances", 1', '"chances", CHANCES'))
+    write("kept/chances.h", "#define CHANCES 1\n")
+    first = report("kept/kept.c", "--frames", "50", **counted)
+    equal(compiled(counted), 1, "compiled")
+    equal(report("kept/kept.c", "--frames", "50", **counted), first, "report")
+    report("kept/kept.c", "--frames", "20", **counted)
+    equal(compiled(counted), 1, "compiled, with the cache")
+    write("kept/chances.h", "#define CHANCES 0\n")
+    equal(report("kept/kept.c", "--frames", "50", **counted), report("fifo", "--frames", "50"),
+          "with another header")
+    equal(compiled(counted), 2, "compiled, with another header")
+    write("kept/chances.h", "#define CHANCES 1\n")
+    equal(report("kept/kept.c", "--frames", "50", **counted), first, "with the first header again")
+    equal(compiled(counted), 2, "compiled, when both are known")
+    folder = Path("cache/vmm/policies")
+    equal(stat.S_IMODE(folder.stat().st_mode), 0o700, "mode of the cache")
+    equal([path.name for path in folder.iterdir() if path.name.startswith(".")], [], "left over")
+
+
+def no_cache():
+    """Without a cache that can be trusted it is compiled each time, and nothing stays behind."""
+    counted = counting_compiler()
+    starting_file()
+    before = compiled(counted)
+    os.makedirs("open/vmm/policies", exist_ok=True)
+    os.chmod("open/vmm/policies", 0o777)
+    os.makedirs("temporary", exist_ok=True)
+    expected = report("clock", "--frames", "50")
+    for times, cache in enumerate(("/proc/none", os.path.abspath("open"), ""), 1):
+        more = {**counted, "XDG_CACHE_HOME": cache, "HOME": "/proc/none",
+                "TMPDIR": os.path.abspath("temporary")}
+        equal(report("./mine.c", "--frames", "50", **more), expected, f"report with {cache}")
+        assert compiled(counted) - before >= times, f"{cache} was used"
+        equal(os.listdir("temporary"), [], "left over")
+    equal(os.listdir("open/vmm/policies"), [], "in a cache that others can write")
+    more = {"XDG_CACHE_HOME": "/proc/none", "HOME": "/proc/none", "TMPDIR": "/proc/none"}
+    refused(1, "cannot make a folder for a compiled policy", "sim", "-t", "small.trace", "-a",
+            "./mine.c", **more)
+
+
+def runs_at_once():
+    write("once/once.c", starting_file().replace("mine", "once"))
+    command = [VMM, "sim", "-t", "small.trace", "-a", "once/once.c", "--no-timing", "-o", "-"]
+    runs = [subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE)
+            for _ in range(6)]
+    found = {run.communicate()[0] for run in runs}
+    equal([run.returncode for run in runs], [0] * len(runs), "statuses")
+    equal(len(found), 1, "different reports")
+
+
+# ---- What is refused -----------------------------------------------------------------------------
+
+def broken_sources():
+    text = starting_file()
+    write("no/brackets.c", text.replace("mine", "brackets").replace("state->hand = frame + 1",
+                                                                    "state->hnd = frame + 1"))
+    pattern = r"no/brackets\.c does not compile: .*/no/brackets\.c:\d+:\d+: error: .*hnd"
+    refused(2, pattern, "sim", "-t", "small.trace", "-a", "no/brackets.c", LC_ALL="de_DE.UTF-8")
+    refused(2, "vmm policy check FILE", "sim", "-t", "small.trace", "-a", "no/brackets.c")
+    refused(2, pattern, "policy", "build", "no/brackets.c")
+    refused(2, pattern, "policy", "check", "no/brackets.c")
+    refused(2, pattern, "compare", "-t", "small.trace", "-a", "fifo,no/brackets.c", "--frames", "9")
+    assert not Path("no/brackets.so").exists()
+    write("no/other.c", text)
+    refused(2, "does not end with a constant VMMPolicyType other_policy", "sim", "-t",
+            "small.trace", "-a", "no/other.c")
+    write("no/empty.c", "")
+    refused(2, "does not end with a constant VMMPolicyType empty_policy", "policy", "show",
+            "no/empty.c")
+    write("no/binary.c", "\x01\x02" * 300)
+    refused(2, "does not compile", "policy", "show", "no/binary.c")
+    write("no/linked.c", text.replace("mine", "linked").replace(
+        "state->chances[frame] = state->most", "extern int far(void); (void)far()"))
+    refused(2, "undefined reference to `far'", "policy", "show", "no/linked.c")
+    write("no/1st.c", text)
+    refused(2, "the file of a policy is named as the policy", "policy", "show", "no/1st.c")
+
+
+def missing_things():
+    starting_file()
+    refused(1, "none.c: cannot open the policy: No such file", "sim", "-t", "small.trace", "-a",
+            "none.c")
+    refused(1, "none.so: cannot open the policy: No such file", "sim", "-t", "small.trace", "-a",
+            "./none.so")
+    refused(1, "names a file: a policy's ends in .c or .so", "sim", "-t", "small.trace", "-a",
+            "./mine")
+    refused(1, 'there is no C compiler "nocc" .* VMM_CC', "sim", "-t", "small.trace", "-a",
+            "./mine.c", VMM_CC="nocc")
+    refused(1, 'there is no C compiler "cc"', "sim", "-t", "small.trace", "-a", "./mine.c",
+            PATH="/proc")
+    refused(1, "cannot write", "policy", "build", "mine.c", "-o", "nowhere/mine.so")
+    refused(1, "is no C file", "policy", "build", "mine.so")
+    refused(1, "256|255", "sim", "-t", "small.trace", "-a", "./" + "x" * 300 + ".c")
+
+
+def libraries():
+    text = starting_file()
+    cc("mine.c", "mine.so")
+    equal(report("./mine.so", "--frames", "50"), report("clock", "--frames", "50"), "plain cc")
+    write("so/old.c", text.replace("mine", "old").replace("= VMM_POLICY_INTERFACE", "= 999"))
+    write("so/unset.c", text.replace("mine", "unset").replace(
+        "    .interface = VMM_POLICY_INTERFACE,\n", ""))
+    write("so/nothing.c", "int nothing;\n")
+    write("so/hidden.c", text.replace("mine", "hidden").replace("const VMMPolicyType",
+                                                                "static const VMMPolicyType"))
+    write("so/later.c", "const unsigned vmm_policy_plugin[64] = {999};\n")
+    write("so/stale.c", "#include <vmm/policy.h>\n"
+          "const unsigned vmm_policy_plugin[64] = {VMM_POLICY_INTERFACE, 8};\n")
+    write("so/novictim.c", text.replace("mine", "novictim").replace(
+        "    .victim = novictim_victim,\n", ""))
+    for name in ("old", "unset", "nothing", "hidden", "later", "stale", "novictim"):
+        cc(f"so/{name}.c", f"so/{name}.so", "-w")
+    write("so/text.so", "this is no library\n")
+    for name, pattern in {
+            "old": "is of interface 0x3e7, this program's is 0x1.*: compile it anew",
+            "unset": r"is of interface 0x0, .*set .interface = VMM_POLICY_INTERFACE",
+            "nothing": "there is no policy in it: expected a visible constant nothing_policy",
+            "hidden": "expected a visible constant hidden_policy",
+            "later": "is of interface 0x3e7, this program's is",
+            "stale": "compiled for another build of the simulator",
+            "novictim": "there is no victim hook",
+            "text": "cannot load the policy"}.items():
+        refused(2, pattern, "sim", "-t", "small.trace", "-a", f"so/{name}.so")
+
+
+def declarations():
+    text = starting_file()
+    for number, (old, new, pattern) in enumerate((
+            (".info.name = \"mine\"", ".info.name = \"My Policy\"", "info.name must consist of"),
+            ("sizeof(State)", "4", "state_size is smaller than a VMMPolicy"),
+            ('"chances", 1, 0', '"chances", 0, 1', "default of a parameter is out of its bounds"),
+            ("    .touch = mine_touch,\n", "", "there is no touch hook, but"),
+            (".touch_once = true", ".touch_last = true, .dirtied = mine_touch",
+             "touch_last cannot have the hook dirtied"),
+            (".info.label", ".info.variable_space = 1, .info.label", "must say uses_clock"),
+            ("            {.name = NULL},\n", "", "too many parameters|out of its bounds|"))):
+        if old == "            {.name = NULL},\n":
+            continue
+        assert old in text, old
+        write(f"declared/d{number}.c", text.replace(old, new).replace("mine_", f"d{number}_"))
+        refused(2, pattern, "policy", "show", f"declared/d{number}.c")
+
+
+def main():
+    tap = Tap()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        subprocess.run([BIN / "trace_gen", "-t", "zipf", "-n", "20000", "-o", "small.trace"],
+                       check=True, env=environment(), capture_output=True)
+        tap.run("the starting file works, and is not overwritten", starting_file_works)
+        tap.run("a policy can be named wherever policies are", named_everywhere)
+        tap.run("a built library gives the same report", library_of_a_build)
+        tap.run("names of files may be what they like", names_of_files)
+        tap.run("types may be called as the engine's", names_of_types)
+        tap.run("results are kept, and made anew when a file changes", results_are_kept)
+        tap.run("it works without a cache", no_cache)
+        tap.run("runs at once do not disturb each other", runs_at_once)
+        tap.run("sources that do not compile are explained", broken_sources)
+        tap.run("missing files and compilers are explained", missing_things)
+        tap.run("libraries that do not fit are refused", libraries)
+        tap.run("declarations that contradict themselves are refused", declarations)
+        differential(tap)
+        os.chdir(ROOT)
+    return tap.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
