@@ -28,6 +28,7 @@
 #include "trace/generator.c"
 #include "trace/source.c"
 #include "trace/trace.c"
+#include "trace/trace_events.c"
 #include "trace/trace_vmt.c"
 #include "trace/vmt_behind.c"
 #include "trace/vmt_check.c"

@@ -64,12 +64,20 @@ typedef struct VMMEvent {
 /* "unmap", ...; NULL: there is no such type. */
 VMM_API const char *vmm_event_name(uint32_t type);
 
+/* A file that mappings refer to. */
+typedef struct VMMTraceFile {
+    uint64_t device;
+    uint64_t inode;
+    const char *path; /* as it was when it was mapped */
+} VMMTraceFile;
+
 /*
- * The event as one line for people, without '\n': "map 12/1 0x4000-0x6000 rw- private anonymous".
- * `path` is that of its file, NULL if it has none or it is not known. Like snprintf(): the length
- * that the whole line has.
+ * The event as one line without '\n', which native text holds behind an '@':
+ * "map 12/1 start=0x4000 length=0x2000 prot=rw- flags=anonymous". `file` is what event->file stands
+ * for, NULL if it has none or it is not known. Like snprintf(): the length that the whole line has.
  */
-VMM_API int vmm_event_text(const VMMEvent *event, const char *path, char *text, size_t size);
+VMM_API int vmm_event_text(const VMMEvent *event, const VMMTraceFile *file, char *text,
+                           size_t size);
 
 /* One evicted page. */
 typedef struct VMMEviction {

@@ -87,13 +87,6 @@ typedef struct VMMTraceHeader {
 /* NULL: the trace is no .vmt. */
 VMM_API const VMMTraceHeader *vmm_trace_header(const VMMTrace *trace);
 
-/* A file that mappings refer to. */
-typedef struct VMMTraceFile {
-    uint64_t device;
-    uint64_t inode;
-    const char *path; /* as it was when it was mapped */
-} VMMTraceFile;
-
 /* The file with this number, from 1, as far as it was met; else NULL. */
 VMM_API const VMMTraceFile *vmm_trace_file(const VMMTrace *trace, uint32_t number);
 

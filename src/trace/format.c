@@ -71,7 +71,8 @@ static FormatFit format_fit(const TraceFormat *format, const char *text, const c
         TraceLineKind kind = format->line(&line);
         fit.bad += kind == TRACE_LINE_BAD;
         fit.ignored += kind == TRACE_LINE_IGNORED;
-        fit.records += kind == TRACE_LINE_REF || kind == TRACE_LINE_TWO_REFS;
+        fit.records +=
+            kind == TRACE_LINE_REF || kind == TRACE_LINE_TWO_REFS || kind == TRACE_LINE_EVENT;
         text = newline + 1;
     }
     fit.end = text;

@@ -45,7 +45,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../../include/vmm/types.h"
+#include "../../include/vmm/event.h"
 
 #define TRACE_LINE_BYTES 4096 /* longer lines are bad records; without the line's end */
 #define TRACE_PADDING 64      /* readable bytes behind the lines */
@@ -61,7 +61,8 @@ typedef enum TraceLineKind {
     TRACE_LINE_BLANK = 0, /* blank, a comment, or a message of the tool that wrote the trace */
     TRACE_LINE_REF = 1,
     TRACE_LINE_TWO_REFS = 2,
-    TRACE_LINE_IGNORED = 3 /* understood, but no reference: counted in ignored_records */
+    TRACE_LINE_IGNORED = 3, /* understood, but no reference: counted in ignored_records */
+    TRACE_LINE_EVENT = 4    /* event() says which */
 } TraceLineKind;
 
 typedef struct TraceLine {
@@ -73,10 +74,19 @@ typedef struct TraceLine {
     const char *problem;
 } TraceLine;
 
+/* What a line tells that is no reference. */
+typedef struct TraceEvent {
+    bool mappings_complete; /* no event, but this: all mappings are told by events */
+    VMMEvent event;         /* the number of its file is not known yet */
+    VMMTraceFile file;      /* path NULL: none */
+    char path[TRACE_LINE_BYTES];
+} TraceEvent;
+
 typedef enum TraceStatus {
     TRACE_DONE, /* all lines or records are consumed */
     TRACE_FULL, /* there is no room for what one more record can make */
-    TRACE_BAD   /* at `at` is a bad record; not with skip_bad */
+    TRACE_BAD,  /* at `at` is a bad record; not with skip_bad */
+    TRACE_EVENT /* at `at` is a line that tells an event */
 } TraceStatus;
 
 typedef struct TraceParse {
@@ -126,6 +136,8 @@ typedef struct TraceFormat {
     const char *(*configure)(const char *text, void *state);
     TraceLineKind (*line)(TraceLine *line);
     TraceStatus (*parse)(TraceParse *parse);
+    /* What a line tells for which line() returned TRACE_LINE_EVENT: the problem, or NULL. */
+    const char *(*event)(const TraceLine *line, TraceEvent *event);
 } TraceFormat;
 
 /* The formats in the order of formats.def; NULL past the last. */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The native text format: one reference a line.
+ * The native text format: one reference a line, or one event.
  *
  *     pid[/tid] op address [size] [text]        1 R 0x7ffe0010 8
+ *     @ type pid[/tid] [field=value]...         @ unmap 1 start=0x7000 length=0x1000
+ *     @ mappings complete
  *
  *   pid      decimal, 0 to 4294967295
  *   tid      thread of the process, decimal, 0 to 4294967295; 0 if absent
@@ -13,9 +15,13 @@
  *   text     anything that does not begin with a digit, or a sign and a digit; ignored, because
  *            traces in the wild carry remarks there. A number there would be a size gone wrong.
  *
- * Fields are separated by blanks or tabs. Blank lines and lines whose first character is '#' are
- * skipped.
+ *   type     of an event, and its fields: event_text.h
+ *
+ * That the mappings are complete, which is for the first line to say, means that all of them are
+ * told by events. Fields are separated by blanks or tabs. Blank lines and lines whose first
+ * character is '#' are skipped.
  */
+#include "event_text.h"
 #include "scan.h"
 
 /* op letter -> VMMOp + 1; 0: no op. M has a value of its own. */
@@ -87,6 +93,26 @@ static const char *native_tail(Scan *scan, uint64_t *size) {
     return next < scan->end && scan_is_digit(*next) ? "a number too many or out of range" : NULL;
 }
 
+static const char *native_read_event(const TraceLine *line, TraceEvent *event) {
+    static const char complete[] = "mappings complete";
+    Scan scan;
+    TraceLine copy = *line;
+    TraceLineKind kind;
+    scan_begin(&copy, &scan, &kind);
+    scan_blanks(&scan);
+    scan.at++; /* the '@' */
+    scan_blanks(&scan);
+    size_t length = (size_t)(scan.end - scan.at);
+    event->mappings_complete = length == strlen(complete) && memcmp(scan.at, complete, length) == 0;
+    return event->mappings_complete ? NULL : event_text_read(scan.at, scan.end, event);
+}
+
+static TraceLineKind native_event_line(TraceLine *line) {
+    TraceEvent event;
+    const char *problem = native_read_event(line, &event);
+    return problem == NULL ? TRACE_LINE_EVENT : scan_bad(line, problem);
+}
+
 static TraceLineKind native_line(TraceLine *line) {
     Scan scan;
     TraceLineKind kind;
@@ -99,6 +125,9 @@ static TraceLineKind native_line(TraceLine *line) {
     uint64_t size;
     uint8_t flags;
     scan_blanks(&scan);
+    if (*scan.at == '@') {
+        return native_event_line(line);
+    }
     const char *problem = native_process(&scan, &pid, &tid);
     if (problem != NULL) {
         return scan_bad(line, problem);
@@ -209,8 +238,9 @@ static TraceStatus native_parse(TraceParse *parse) {
 static const TraceFormat native_format = {
     .name = "native",
     .help = "pid op address [size]: decimal pid; op R, W, I or M; address 0x... or decimal",
-    .expects = "\"pid op address [size]\" with op R, W, I or M",
+    .expects = "\"pid op address [size]\" with op R, W, I or M, or \"@ event pid [field=value]\"",
     .marks_writes = true,
     .line = native_line,
     .parse = native_parse,
+    .event = native_read_event,
 };

@@ -438,9 +438,10 @@ VMM_ALWAYS_INLINE bool fast_none(const char *at, const char *newline, VMMRef **r
     return false;
 }
 
-/* A line that the fast function did not know. False: it is a bad record. */
-static VMM_NOINLINE bool trace_parse_other(TraceParse *parse, const char *at, const char *newline,
-                                           VMMRef **ref, TraceLineKind (*read_line)(TraceLine *)) {
+/* A line that the fast function did not know. TRACE_DONE: it is consumed. */
+static VMM_NOINLINE TraceStatus trace_parse_other(TraceParse *parse, const char *at,
+                                                  const char *newline, VMMRef **ref,
+                                                  TraceLineKind (*read_line)(TraceLine *)) {
     TraceLine line = {.text = at,
                       .length = (size_t)(newline - at),
                       .page_size = parse->page_size,
@@ -458,12 +459,14 @@ static VMM_NOINLINE bool trace_parse_other(TraceParse *parse, const char *at, co
         break;
     case TRACE_LINE_BLANK:
         break;
+    case TRACE_LINE_EVENT:
+        return TRACE_EVENT;
     case TRACE_LINE_BAD:
         parse->bad++;
         parse->problem = line.problem;
-        return parse->skip_bad;
+        return parse->skip_bad ? TRACE_DONE : TRACE_BAD;
     }
-    return true;
+    return TRACE_DONE;
 }
 
 VMM_ALWAYS_INLINE TraceStatus trace_parse_stop(TraceParse *parse, const char *at, VMMRef *ref,
@@ -499,8 +502,8 @@ VMM_ALWAYS_INLINE TraceStatus trace_parse_lines(TraceParse *parse, TraceFast *fa
             }
             if (VMM_UNLIKELY(!fast(at, newline, &ref, page_size))) {
                 VMMRef *other = ref; /* `ref` stays in a register */
-                if (!trace_parse_other(parse, at, newline, &other, line)) {
-                    status = TRACE_BAD;
+                status = trace_parse_other(parse, at, newline, &other, line);
+                if (status != TRACE_DONE) {
                     break;
                 }
                 ref = other;

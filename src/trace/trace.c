@@ -13,6 +13,9 @@
  * passed over when bad records are (`in_long_line`). With records it is the same, but that a
  * partial one at the end of the input is a bad record.
  *
+ * A line that tells an event stops the format, and the call that has references; the next one
+ * begins with telling it.
+ *
  * A record can make two references when the caller has room for one: the second waits in
  * `pending`. An error that comes after references of the same call waits in `failed` until the
  * next call.
@@ -28,6 +31,7 @@
 #include "fingerprint.h"
 #include "format.h"
 #include "source.h"
+#include "trace_events.h"
 #include "vmt_read.h"
 
 /* What detection reads at most, if the input goes on. */
@@ -67,6 +71,7 @@ struct VMMTrace {
 
     VMMRef pending[TRACE_RECORD_REFS];
     size_t pending_count;
+    TraceEvents events;
 
     _Alignas(max_align_t) unsigned char state[TRACE_STATE_BYTES]; /* of the format, in this pass */
     _Alignas(max_align_t) unsigned char parameters[TRACE_STATE_BYTES]; /* `state` at its start */
@@ -277,6 +282,7 @@ static void trace_start_pass(VMMTrace *trace) {
     trace->input = TRACE_INPUT_OPEN;
     trace->in_long_line = false;
     trace->pending_count = 0;
+    trace_events_rewind(&trace->events);
     memcpy(trace->state, trace->parameters, sizeof trace->state);
     trace->records = trace->references = 0;
     trace->bad_records = trace->ignored_records = trace->damaged_bytes = 0;
@@ -404,6 +410,31 @@ static int trace_open_vmt(VMMTrace *trace) {
     return vmt_reader_open(&setup, &trace->vmt);
 }
 
+/* The length of the line or record at `at`, and with what ends it. */
+static size_t trace_unit_length(const VMMTrace *trace, const char *at, const char *end,
+                                size_t *whole) {
+    if (trace->format->record_bytes != 0) {
+        *whole = trace->format->record_bytes;
+        return *whole;
+    }
+    const char *newline = memchr(at, '\n', (size_t)(end - at));
+    *whole = (size_t)(newline - at) + 1;
+    return *whole - 1;
+}
+
+/* What the first line says of the whole trace is known from the beginning. */
+static void trace_look_at_first_line(VMMTrace *trace) {
+    TraceEvent told;
+    TraceLine line = {.text = trace->buffer, .page_size = trace->page_size, .state = trace->state};
+    if (trace->format->event != NULL && trace->whole_end > 0) {
+        size_t whole;
+        line.length = trace_unit_length(trace, line.text, trace->buffer + trace->whole_end, &whole);
+        trace->events.mappings_complete = trace->format->line(&line) == TRACE_LINE_EVENT &&
+                                          trace->format->event(&line, &told) == NULL &&
+                                          told.mappings_complete;
+    }
+}
+
 static int trace_open_file(VMMTrace *trace, const char *path) {
     trace->path_size = strlen(path) + 1;
     trace->path = memory_zalloc(&memory_default, trace->path_size, 1);
@@ -422,7 +453,11 @@ static int trace_open_file(VMMTrace *trace, const char *path) {
         trace_look_ahead(trace, 1);
         code = trace_begin(trace);
     }
-    return code == VMM_OK && trace->format->blocks ? trace_open_vmt(trace) : code;
+    if (code != VMM_OK) {
+        return code;
+    }
+    trace_look_at_first_line(trace);
+    return trace->format->blocks ? trace_open_vmt(trace) : VMM_OK;
 }
 
 /* "NAME" or "NAME:PARAMETERS" */
@@ -500,6 +535,7 @@ void vmm_trace_close(VMMTrace *trace) {
         return;
     }
     vmt_reader_close(trace->vmt);
+    trace_events_free(&trace->events);
     trace_source_close(&trace->source);
     memory_free(&memory_default, trace->buffer, TRACE_BUFFER_BYTES, 1);
     memory_free(&memory_default, trace->path, trace->path_size, 1);
@@ -507,18 +543,6 @@ void vmm_trace_close(VMMTrace *trace) {
 }
 
 /* ---- Reading -------------------------------------------------------------------------------- */
-
-/* The length of the line or record at `at`, and with what ends it. */
-static size_t trace_unit_length(const VMMTrace *trace, const char *at, const char *end,
-                                size_t *whole) {
-    if (trace->format->record_bytes != 0) {
-        *whole = trace->format->record_bytes;
-        return *whole;
-    }
-    const char *newline = memchr(at, '\n', (size_t)(end - at));
-    *whole = (size_t)(newline - at) + 1;
-    return *whole - 1;
-}
 
 /*
  * Parses the buffer into room for at least what a record can make; returns how many. A bad record
@@ -538,6 +562,7 @@ static size_t trace_parse_buffer(VMMTrace *trace, VMMRef *refs, size_t room) {
     trace->at = (size_t)(parse.at - trace->buffer);
     trace->records += parse.records;
     trace->ignored_records += parse.ignored;
+    trace->events.wait = status == TRACE_EVENT;
     if (status == TRACE_BAD) {
         size_t whole;
         size_t length = trace_unit_length(trace, parse.at, parse.end, &whole);
@@ -552,6 +577,20 @@ static size_t trace_parse_buffer(VMMTrace *trace, VMMRef *refs, size_t room) {
         trace->bad_records += parse.bad;
     }
     return (size_t)(parse.refs - refs);
+}
+
+/* Tells the event of the line at `at`. */
+static void trace_tell_event(VMMTrace *trace) {
+    const char *at = trace->buffer + trace->at;
+    size_t whole;
+    TraceLine line = {.text = at, .page_size = trace->page_size, .state = trace->state};
+    line.length = trace_unit_length(trace, at, trace->buffer + trace->whole_end, &whole);
+    trace->events.wait = false;
+    trace->at += whole;
+    trace->records++;
+    if (trace_events_take(&trace->events, trace->format, &line, &trace->error) != VMM_OK) {
+        trace_fail(trace);
+    }
 }
 
 /* Hands out what waits; returns how many. */
@@ -617,6 +656,14 @@ VmtReader *trace_vmt(const VMMTrace *trace) {
     return trace->vmt;
 }
 
+TraceEvents *trace_events(VMMTrace *trace) {
+    return &trace->events;
+}
+
+const VmtFiles *trace_files(const VMMTrace *trace) {
+    return &trace->events.files;
+}
+
 void trace_go(VMMTrace *trace) {
     if (!trace->started) {
         trace->started = true;
@@ -647,6 +694,13 @@ long vmm_trace_read(VMMTrace *trace, VMMRef *refs, size_t capacity) {
     }
     size_t count = 0;
     while (count < capacity && !trace_is_over(trace)) {
+        if (trace->events.wait && trace->pending_count == 0) {
+            if (count > 0) {
+                break;
+            }
+            trace_tell_event(trace);
+            continue;
+        }
         size_t fresh = trace_advance(trace, refs + count, capacity - count);
         fingerprint_add(&trace->fingerprint, refs + count, fresh);
         count += fresh;
@@ -699,6 +753,8 @@ void vmm_trace_info(const VMMTrace *trace, VMMTraceInfo *info) {
         .ignored_records = trace->ignored_records,
         .damaged_bytes = trace->damaged_bytes,
         .fingerprint = fingerprint_value(&trace->fingerprint),
+        .events = trace->events.count,
+        .mappings_complete = trace->events.mappings_complete,
     };
     if (trace->vmt != NULL) {
         vmt_reader_info(trace->vmt, &full);

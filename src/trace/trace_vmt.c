@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a trace can do only if it is a .vmt: runs, events, files, its header, seeking. */
+/*
+ * What a trace can do only if it is a .vmt, or does in another way then: runs, events, files, its
+ * header, seeking.
+ */
 #include "../base/compiler.h"
+#include "trace_events.h"
 #include "vmt_read.h"
 
 bool vmm_trace_has_runs(const VMMTrace *trace) {
@@ -23,13 +27,30 @@ const VMMTraceHeader *vmm_trace_header(const VMMTrace *trace) {
 
 const VMMTraceFile *vmm_trace_file(const VMMTrace *trace, uint32_t number) {
     const VmtReader *reader = trace != NULL ? trace_vmt(trace) : NULL;
-    return reader != NULL ? vmt_reader_file(reader, number) : NULL;
+    if (trace == NULL || reader != NULL) {
+        return reader != NULL ? vmt_reader_file(reader, number) : NULL;
+    }
+    const VmtFiles *files = trace_files(trace);
+    return number >= 1 && number <= files->count ? files->files[number - 1] : NULL;
 }
 
 void vmm_trace_on_event(VMMTrace *trace, VMMTraceEventHandler *handler, void *user) {
     VmtReader *reader = trace != NULL ? trace_vmt(trace) : NULL;
     if (reader != NULL) {
         vmt_reader_on_event(reader, handler, user);
+    } else if (trace != NULL) {
+        trace_events(trace)->handler = handler;
+        trace_events(trace)->user = user;
+    }
+}
+
+/* Events are passed over in silence, or told again. */
+static void trace_mute(VMMTrace *trace, bool mute) {
+    VmtReader *reader = trace_vmt(trace);
+    if (reader != NULL) {
+        vmt_reader_mute(reader, mute);
+    } else {
+        trace_events(trace)->muted = mute;
     }
 }
 
@@ -69,12 +90,8 @@ int vmm_trace_seek(VMMTrace *trace, uint64_t reference) {
         return code;
     }
     uint64_t position = trace_position(trace);
-    if (reader != NULL) {
-        vmt_reader_mute(reader, true);
-    }
+    trace_mute(trace, true);
     code = reference > position ? trace_read_on(trace, reference - position) : VMM_OK;
-    if (reader != NULL) {
-        vmt_reader_mute(reader, false);
-    }
+    trace_mute(trace, false);
     return code;
 }

@@ -179,25 +179,47 @@ END
 }
 
 # ---- head, cat -----------------------------------------------------------------------------------
-@test "head shows references, and events as comments" {
+@test "head shows references and events" {
     works trace head -n 1 "$events"
-    [ "${lines[0]}" = '# start 100/100 parent 1' ]
-    [ "${lines[3]}" = '# map 100/100 0x10000000-0x10100000 rw- private anonymous heap' ]
-    [ "${lines[4]}" = '100/100 I 0x400000 8' ]
-    [ "${#lines[@]}" -eq 5 ]
+    [ "${lines[0]}" = '@ mappings complete' ]
+    [ "${lines[1]}" = '@ start 100/100 parent=1 time_ns=5000000000' ]
+    [ "${lines[4]}" = '@ map 100/100 start=0x10000000 length=0x100000 prot=rw- flags=anonymous,heap time_ns=5000000000' ]
+    [ "${lines[5]}" = '100/100 I 0x400000 8' ]
+    [ "${#lines[@]}" -eq 6 ]
     works trace head "$events"
-    [ "$(grep -vc '^#' <<<"$output")" -eq 10 ]
+    [ "$(grep -vc '^@' <<<"$output")" -eq 10 ]
     works trace head good.trace
     [ "${#lines[@]}" -eq 3 ]
     refused 1 'expected at least 1' head -n 0 good.trace
     refused 1 'expected a count' head -n ten good.trace
 }
+@test "native text keeps events: there and back, and in a simulation" {
+    vmm trace convert -q "$events" text.trace
+    vmm trace convert -q text.trace back.vmt --codec runs
+    vmm trace convert -q "$events" runs.vmt --codec runs
+    cmp <(vmm trace cat runs.vmt) <(vmm trace cat back.vmt)
+    same_report "$events" text.trace --frames 20 -a clock
+    vmm trace cat "$events" | grep -v '^@ unmap' >kept.trace
+    run ! same_report "$events" kept.trace --frames 100
+    # A recorded program: processes that come and go, files, complete mappings.
+    vmm trace cut -q "$root/examples/traces/pipeline.vmt" --refs :300k -o part.vmt
+    vmm trace cat part.vmt >part.trace
+    [ "$(head -n 1 part.trace)" = '@ mappings complete' ]
+    grep -q '^@ fork .* child=' part.trace
+    grep -q '^@ map .* path="/' part.trace
+    vmm trace convert -q part.trace again.vmt
+    cmp part.trace <(vmm trace cat again.vmt)
+    same_report part.vmt part.trace --frames 60
+    same_report part.vmt again.vmt --frames 60
+    vmm trace info --json again.vmt >info.json
+    [ "$(json mappings_complete info.json)" = True ]
+}
 @test "what cat prints simulates like the trace" {
     vmm trace cat "$events" >cat.trace
     grep -q '^100/100 KW 0x10000100 5000$' cat.trace
-    grep -q '^# exit 200/200 status 3$' cat.trace
-    vmm trace convert "$events" noevents.trace -q
-    cmp cat.trace noevents.trace
+    grep -q '^@ exit 200/200 status=768 time_ns=5600000000$' cat.trace
+    vmm trace convert "$events" again.trace -q
+    cmp cat.trace again.trace
     example part1
     quietly trace convert part1.lackey part1.vmt
     vmm trace cat part1.vmt >cat.trace
@@ -398,11 +420,11 @@ END
 @test "cut keeps the mappings in front of it, not marks" {
     works trace cut "$events" --refs 62:70 -o part.vmt
     vmm trace cat part.vmt >part
-    grep -q '^# map 100/100 0x400000-0x404000' part
-    grep -q '^# fork 100/100 child 200' part
+    grep -q '^@ map 100/100 start=0x400000 length=0x4000 prot=r-x' part
+    grep -q '^@ fork 100/100 child=200' part
     run ! grep -q mark part
     run ! grep -q exit part
-    [ "$(grep -vc '^#' part)" -eq 8 ]
+    [ "$(grep -vc '^@' part)" -eq 8 ]
     grep -q '^200/200 W 0x10001000 8' part
 }
 @test "cut takes processes" {
@@ -415,11 +437,11 @@ END
 @test "cut takes a time" {
     works trace cut "$events" --time 0.3:0.6 -o part.vmt
     vmm trace cat part.vmt >part
-    [ "$(grep -vc '^#' part)" -eq 30 ]
+    [ "$(grep -vc '^@' part)" -eq 30 ]
     grep -q '^100/101 R 0x10001000 8' part
-    grep -q '^# mark 100/101 7' part
+    grep -q '^@ mark 100/101 mark=7' part
     works trace cut "$events" --time 0.6: -o part.vmt
-    [ "$(vmm trace cat part.vmt | grep -vc '^#')" -eq 39 ]
+    [ "$(vmm trace cat part.vmt | grep -vc '^@')" -eq 39 ]
 }
 @test "cut refuses what it cannot do" {
     refused 1 'say what stays' cut good.trace -o out.trace
@@ -455,8 +477,8 @@ END
     [ "$status" -eq 0 ]
     [[ $stderr == *'process 100 of a.vmt is another one'*'becomes process 1000000'* ]] ||
         [[ $stderr == *'process 100 of b.vmt is another one'*'becomes process 1000000'* ]]
-    vmm trace cat ab.vmt | grep -v '^#' | sed 's,^1000000/,100/,' >merged
-    vmm trace cat "$events" | grep -v '^#' | cmp - merged
+    vmm trace cat ab.vmt | grep -v '^@' | sed 's,^1000000/,100/,' >merged
+    vmm trace cat "$events" | grep -v '^@' | cmp - merged
     vmm trace info --json ab.vmt >info.json
     [ "$(json 'len(processes)' info.json)" -eq 3 ]
     [ "$(json 'sorted(p["parent"] for p in processes if p["pid"] == 200)[0] in (100, 1000000)' info.json)" = True ]
@@ -544,7 +566,7 @@ equal_lru() {
         for frames in 32 33 64; do
             equal_lru full.vmt small.vmt $frames
         done
-        cmp <(vmm trace cat small.vmt | grep '^#') <(vmm trace cat full.vmt | grep '^#')
+        cmp <(vmm trace cat small.vmt | grep '^@') <(vmm trace cat full.vmt | grep '^@')
     done
 }
 @test "reduce: references of one kind" {
@@ -558,7 +580,7 @@ equal_lru() {
 }
 @test "reduce: events stay at their places, and nothing is dropped across them" {
     works trace reduce -k 64 "$events" -o small.vmt
-    cmp <(vmm trace cat small.vmt | grep '^#') <(vmm trace cat "$events" | grep '^#')
+    cmp <(vmm trace cat small.vmt | grep '^@') <(vmm trace cat "$events" | grep '^@')
     for frames in 64 65 128; do
         cp "$events" full.vmt
         equal_lru full.vmt small.vmt "$frames"

@@ -46,6 +46,13 @@ static long fuzz_read_all(VMMTrace *trace, uint64_t *references) {
     return got;
 }
 
+static void fuzz_event(void *user, const VMMEvent *event) {
+    const VMMTrace *trace = user;
+    char text[100];
+    int length = vmm_event_text(event, vmm_trace_file(trace, event->file), text, sizeof text);
+    fuzz_must(length > 0 && text[0] != '\0', "an event has a text");
+}
+
 static void fuzz_read_twice(VMMTrace *trace) {
     uint64_t first;
     uint64_t second;
@@ -83,6 +90,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     char error[VMM_ERROR_TEXT_BYTES] = "";
     int code = vmm_trace_open(path, &options, &trace, error);
     if (code == VMM_OK) {
+        vmm_trace_on_event(trace, fuzz_event, trace);
         fuzz_read_twice(trace);
     } else {
         fuzz_must(trace == NULL, "no trace when opening fails");

@@ -27,8 +27,37 @@ VMM = str(BIN / "vmm")
 PAGE = 4096
 LONG = "print(sum(i for i in range(1000)))\nx = [str(i) for i in range(20000)]"
 WANTED = sys.argv[1:]  # names of tests; none: all
-EVENT = re.compile(r"^# (\w+) (\d+)/(\d+) ?(.*)$")
+EVENT = re.compile(r"^@ (\w+) (\d+)/(\d+) ?(.*)$")
+FIELD = re.compile(r'(\w+)=("[^"]*"|\S+)')
 REFERENCE = re.compile(r"^(\d+)/(\d+) (K?)([RWI]) 0x([0-9a-f]+) (\d+)$")
+
+
+def wording(event, text):
+    """The fields of an event as the tests name them: "0x4000-0x6000 rw- private anonymous"."""
+    field = dict(FIELD.findall(text))
+    start, length, target, moved, value = (
+        int(field.get(name, "0"), 0) for name in
+        ("start", "length", "target", "new_length", "status" if event == "exit" else "mark"))
+    flags = field.get("flags", "").split(",")
+    words = [f"0x{start:x}-0x{start + length:x}"] if length else []
+    if event == "remap":
+        words.append(f"to 0x{target:x}-0x{target + moved:x}")
+    if event in ("map", "protect"):
+        words.append(field.get("prot", "---"))
+    if event == "map":
+        words.append("shared" if "shared" in flags else "private")
+    words += [f"{name} {field.get(name, '0')}" for of, name in
+              (("start", "parent"), ("fork", "child"), ("advise", "advice")) if event == of]
+    if event == "exit":
+        words.append(f"signal {value & 127}" if value & 127 else f"status {value >> 8}")
+    if event == "mark":
+        words.append(str(value))
+    if event == "thread_start":
+        words.append(field["thread"])
+    words += [flag for flag in flags if flag not in ("", "shared")]
+    words += [field["path"]] if "path" in field else []
+    words += [f"offset {field.get('offset', '0x0')}"] if event == "map" and "path" in field else []
+    return " ".join(words)
 
 
 class Trace:
@@ -39,11 +68,12 @@ class Trace:
         for line in text.splitlines():
             event, reference = EVENT.match(line), REFERENCE.match(line)
             if event:
-                self.lines.append((event[1], int(event[2]), int(event[3]), event[4]))
+                self.lines.append((event[1], int(event[2]), int(event[3]),
+                                   wording(event[1], event[4])))
             elif reference:
                 self.lines.append((reference[4] + reference[3].lower(), int(reference[1]),
                                    int(reference[2]), (int(reference[5], 16), int(reference[6]))))
-            elif line and not line.startswith("#"):
+            elif line and line != "@ mappings complete":
                 raise AssertionError(f"a line that is neither reference nor event: {line}")
 
     def events(self, *names):

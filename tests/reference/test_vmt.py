@@ -126,7 +126,7 @@ def by_cat(path: Path) -> list[Reference]:
                           stdout=subprocess.PIPE, text=True).stdout
     refs = []
     for line in text.splitlines():
-        if not line.startswith("#"):
+        if not line.startswith("@"):
             who, op, addr, size = (line.split() + ["1"])[:4]
             pid, _, tid = who.partition("/")
             refs.append(Reference(int(pid), int(tid or 0), "RWI".index(op[-1]), int(addr, 16),

@@ -14,6 +14,8 @@
 #include <cmocka.h>
 
 #include "../../include/vmm/trace_write.h"
+#include "../../src/base/compiler.h"
+#include "../../src/base/rng.h"
 #include "common.h"
 
 enum { FILE_BYTES = 1 << 16 };
@@ -116,11 +118,11 @@ static void event(Export *export, VMMEvent event) {
     assert_int_equal(vmm_trace_write_event(export->writer, &event), VMM_OK);
 }
 
-static void native_events_are_comments(void **state) {
+static void native_has_a_line_for_each_event(void **state) {
     (void)state;
     Export export;
     start(&export, "native", 0);
-    VMMTraceFile file = {.path = "/a \"b\"\n"};
+    VMMTraceFile file = {.inode = 5, .path = "/a \"b\"\n"};
     assert_int_equal(vmm_trace_write_file(export.writer, &file), 1);
     assert_int_equal(vmm_trace_write_file(export.writer, &file), 1);
     event(&export, (VMMEvent){.type = VMM_EVENT_START, .pid = 7, .value = 1});
@@ -153,17 +155,131 @@ static void native_events_are_comments(void **state) {
     event(&export, (VMMEvent){.type = VMM_EVENT_EXIT, .pid = 7, .value = 9});
     end(&export);
     assert_string_equal((char *)export.bytes,
-                        "# start 7 parent 1\n"
-                        "# map 7/2 0x4000-0x6000 r-x private at-start \"/a \\x22b\\x22\\x0a\" "
-                        "offset 0x1000\n"
-                        "# map 7 0x8000-0x9000 rw- shared anonymous\n"
-                        "# remap 7 0x8000-0x9000 to 0xa000-0xc000\n"
+                        "@ start 7 parent=1\n"
+                        "@ map 7/2 start=0x4000 length=0x2000 offset=0x1000 prot=r-x "
+                        "flags=at-start device=0 inode=5 path=\"/a \\x22b\\x22\\x0a\"\n"
+                        "@ map 7 start=0x8000 length=0x1000 prot=rw- flags=shared,anonymous\n"
+                        "@ remap 7 new_length=8192 start=0x8000 length=0x1000 target=0xa000\n"
                         "7 R 0x1 1\n"
-                        "# fork 7 child 8 vfork\n"
-                        "# exec 8 \"/a \\x22b\\x22\\x0a\"\n"
-                        "# exit 8 status 3\n"
-                        "# exit 7 signal 9\n");
-    assert_int_equal(info_of(&export).dropped_events, 8);
+                        "@ fork 7 child=8 flags=vfork\n"
+                        "@ exec 8 device=0 inode=5 path=\"/a \\x22b\\x22\\x0a\"\n"
+                        "@ exit 8 status=768\n"
+                        "@ exit 7 status=9\n");
+    assert_int_equal(info_of(&export).events, 8);
+    assert_int_equal(info_of(&export).dropped_events, 0);
+    stop(&export);
+}
+
+/* What was read back: events and references in one row, in their order. */
+typedef struct Heard {
+    const VMMTrace *trace;
+    VMMEvent events[500];
+    char paths[500][40];
+    size_t places[500]; /* references before the event */
+    size_t count, references;
+} Heard;
+
+static void hear(void *user, const VMMEvent *event) {
+    Heard *heard = user;
+    assert_true(heard->count < 500);
+    const VMMTraceFile *file = vmm_trace_file(heard->trace, event->file);
+    snprintf(heard->paths[heard->count], sizeof heard->paths[0], "%s",
+             file != NULL ? file->path : "");
+    heard->places[heard->count] = heard->references;
+    heard->events[heard->count++] = *event;
+}
+
+static VMMEvent any_event(Rng *rng) {
+    VMMEvent event = {.struct_size = sizeof event, .type = 1 + (uint32_t)rng_below(rng, 17)};
+    uint64_t *const wide[] = {&event.start,  &event.length, &event.target,
+                              &event.offset, &event.value,  &event.time_ns};
+    uint32_t *const narrow[] = {&event.pid, &event.tid, &event.prot, &event.flags};
+    for (size_t i = 0; i < VMM_COUNT_OF(wide); i++) {
+        *wide[i] = rng_below(rng, 3) == 0 ? 0 : rng_next(rng) >> rng_below(rng, 64);
+    }
+    for (size_t i = 0; i < VMM_COUNT_OF(narrow); i++) {
+        *narrow[i] = (uint32_t)(rng_next(rng) >> (32 + rng_below(rng, 32)));
+    }
+    event.file = (uint32_t)rng_below(rng, 3);
+    return event;
+}
+
+/* Reads what was written, `room` references a call, and compares with what was meant. */
+static void assert_heard(const Export *export, const Heard *meant, size_t room) {
+    static Heard heard;
+    char path[TEST_PATH_BYTES];
+    VMMTraceInfo info = {.struct_size = sizeof info};
+    VMMTrace *trace = NULL;
+    VMMRef refs[8];
+    long count;
+    memset(&heard, 0, sizeof heard);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", export->fd);
+    assert_int_equal(vmm_trace_open(path, NULL, &trace, NULL), VMM_OK);
+    vmm_trace_info(trace, &info);
+    assert_string_equal(info.format, "native");
+    heard.trace = trace;
+    vmm_trace_on_event(trace, hear, &heard);
+    while ((count = vmm_trace_read(trace, refs, room)) > 0) {
+        heard.references += (size_t)count;
+    }
+    assert_int_equal(count, 0);
+    assert_int_equal(heard.count, meant->count);
+    assert_int_equal(heard.references, meant->references);
+    for (size_t i = 0; i < meant->count; i++) {
+        assert_memory_equal(&heard.events[i], &meant->events[i], sizeof(VMMEvent));
+        assert_string_equal(heard.paths[i], meant->paths[i]);
+        assert_int_equal(heard.places[i], meant->places[i]);
+    }
+    vmm_trace_info(trace, &info);
+    assert_int_equal(info.events, meant->count);
+    vmm_trace_close(trace);
+}
+
+static void native_events_come_back(void **state) {
+    (void)state;
+    static Heard meant;
+    static const char *const paths[] = {"", "/a \\ \"b\"\n\xff", "/c"};
+    static Export export;
+    Rng rng = rng_seed(3, "events");
+    start(&export, "native", 0);
+    for (uint32_t i = 1; i < 3; i++) {
+        VMMTraceFile file = {.device = i, .inode = 77, .path = paths[i]};
+        assert_int_equal(vmm_trace_write_file(export.writer, &file), i);
+    }
+    meant.events[0] =
+        (VMMEvent){.struct_size = sizeof(VMMEvent), .type = VMM_EVENT_EXEC, .file = 1};
+    while (meant.count < 300) { /* files are numbered as they are met: 1 comes first */
+        VMMEvent *next = &meant.events[meant.count];
+        *next = meant.count == 0 ? *next : any_event(&rng);
+        event(&export, *next);
+        meant.places[meant.count] = meant.references;
+        snprintf(meant.paths[meant.count++], sizeof meant.paths[0], "%s", paths[next->file]);
+        for (uint64_t some = rng_below(&rng, 4); some > 0; some--, meant.references++) {
+            put(&export, (VMMOp)rng_below(&rng, 3), rng_next(&rng), 1);
+        }
+    }
+    end(&export);
+    for (size_t room = 1; room < 9; room++) {
+        assert_heard(&export, &meant, room);
+    }
+    stop(&export);
+}
+
+/* Of an event that no line holds nothing is written, and it is counted. */
+static void native_drops_what_is_too_long(void **state) {
+    (void)state;
+    static char path[2000];
+    Export export;
+    start(&export, "native", 0);
+    memset(path, '"', sizeof path - 1);
+    VMMTraceFile file = {.path = path};
+    event(&export, (VMMEvent){.type = VMM_EVENT_EXEC,
+                              .pid = 7,
+                              .file = vmm_trace_write_file(export.writer, &file)});
+    put(&export, VMM_OP_READ, 1, 1);
+    end(&export);
+    assert_string_equal((char *)export.bytes, "7 R 0x1 1\n");
+    assert_int_equal(info_of(&export).dropped_events, 1);
     stop(&export);
 }
 
@@ -381,7 +497,9 @@ static void a_full_disk_is_an_error(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(native_keeps_all_of_a_reference),
-        cmocka_unit_test(native_events_are_comments),
+        cmocka_unit_test(native_has_a_line_for_each_event),
+        cmocka_unit_test(native_events_come_back),
+        cmocka_unit_test(native_drops_what_is_too_long),
         cmocka_unit_test(din_is_label_and_address),
         cmocka_unit_test(formats_without_processes_refuse_a_second_one),
         cmocka_unit_test(pages_are_numbers),

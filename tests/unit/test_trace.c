@@ -305,6 +305,32 @@ static const BadCase bad_cases[] = {
     {"native", "0 R 0x10\0", 9},
     {"native", "\0\0\0\0", 4},
     {"native", "# a comment with \x01 in it", 0},
+    {"native", "@", 0},
+    {"native", "@ map", 0},
+    {"native", "@ maps 1 start=0x1000", 0},
+    {"native", "@ map one start=0x1000", 0},
+    {"native", "@ map 4294967296", 0},
+    {"native", "@ map 1/ start=0x1000", 0},
+    {"native", "@ map 1 start", 0},
+    {"native", "@ map 1 start=", 0},
+    {"native", "@ map 1 start=0x10g0", 0},
+    {"native", "@ map 1 start=0x1000length=1", 0},
+    {"native", "@ map 1 child=2", 0},
+    {"native", "@ fork 1 value=2", 0},
+    {"native", "@ map 1 prot=rx-", 0},
+    {"native", "@ map 1 prot=rw", 0},
+    {"native", "@ map 1 prot=0x100000000", 0},
+    {"native", "@ map 1 flags=", 0},
+    {"native", "@ map 1 flags=fixed,loose", 0},
+    {"native", "@ map 1 flags=fixedly", 0},
+    {"native", "@ map 1 path=/a", 0},
+    {"native", "@ map 1 path=\"/a", 0},
+    {"native", "@ map 1 path=\"/a\\x4\"", 0},
+    {"native", "@ map 1 path=\"/a\\x00\"", 0},
+    {"native", "@ map 1 path=\"/a\\y41\"", 0},
+    {"native", "@ map 1 path=\"/a\"b", 0},
+    {"native", "@ mappings", 0},
+    {"native", "@ mappings completely", 0},
     {"native",
      "\x7f"
      "ELF\x02\x01\x01",
@@ -442,7 +468,8 @@ static void the_message_of_a_bad_record(void **state) {
     char expected[VMM_ERROR_TEXT_BYTES];
     snprintf(expected, sizeof expected,
              "%s:5: found \"0 X 0x1000\" (the op is not one of R, W, I, M), expected \"pid op "
-             "address [size]\" with op R, W, I or M; use --skip-bad-records to go on past bad "
+             "address [size]\" with op R, W, I or M, or \"@ event pid [field=value]\"; use "
+             "--skip-bad-records to go on past bad "
              "lines",
              file_path);
     assert_string_equal(result.error, expected);
@@ -665,11 +692,12 @@ static void compare_parsers(const TraceFormat *format, const char *text, size_t 
                         .state = states[1]};
     TraceLineKind kind = format->line(&line);
     TraceStatus status = format->parse(&parse);
+    bool stays = kind == TRACE_LINE_BAD || kind == TRACE_LINE_EVENT;
     size_t count = kind == TRACE_LINE_REF ? 1 : kind == TRACE_LINE_TWO_REFS ? 2 : 0;
     bool equal = (status == TRACE_BAD) == (kind == TRACE_LINE_BAD) &&
                  parse.ignored == (kind == TRACE_LINE_IGNORED) &&
-                 parse.records == (kind != TRACE_LINE_BAD) &&
-                 parse.at == (kind == TRACE_LINE_BAD ? buffer : buffer + length + 1) &&
+                 (status == TRACE_EVENT) == (kind == TRACE_LINE_EVENT) && parse.records == !stays &&
+                 parse.at == (stays ? buffer : buffer + length + 1) &&
                  (size_t)(parse.refs - refs) == count &&
                  memcmp(refs, line.refs, count * sizeof *refs) == 0;
     if (!equal) {

@@ -472,10 +472,7 @@ static void traceio_warn(const TraceOutput *output) {
     if (info.dropped_events > 0) {
         cli_warning("%s: %" PRIu64 " event%s, which the format %s does not have", output->path,
                     info.dropped_events,
-                    strcmp(output->format, "native") == 0
-                        ? (info.dropped_events == 1 ? " became a comment" : "s became comments")
-                        : (info.dropped_events == 1 ? " was left out" : "s were left out"),
-                    output->format);
+                    info.dropped_events == 1 ? " was left out" : "s were left out", output->format);
     }
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * vmm trace head and cat: a trace as text. Both are the native form on standard output, so that
- * what cat prints can be simulated: events are comments in it.
+ * what cat prints can be simulated.
  */
 #include <stdlib.h>
 
@@ -95,9 +95,10 @@ const CliCommand tracecmd_cat = {
     .synopsis = "TRACE",
     .story =
         "Prints a trace in the native form: a line \"pid op address size\" for each reference, "
-        "a comment for each event. Of a .vmt in page runs the address is that of the page.",
+        "a line that begins with @ for each event. Of a .vmt in page runs the address is that of "
+        "the page.",
     .examples = "vmm trace cat app.vmt | less\n"
-                "vmm trace cat app.vmt | grep -v '^#' | vmm -t - --frames 64",
+                "vmm trace cat app.vmt | vmm -t - --frames 64",
     .flags = cat_flags,
     .takes_words = true,
     .run = text_run,
