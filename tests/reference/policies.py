@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 from policies_adaptive import Arc, Car
-from policies_queues import (EnhancedSecondChance, Fbr, Lfuda, LruK, Mq, Qdlp, S3Fifo, Sampled,
+from policies_queues import (EnhancedSecondChance, Lfuda, LruK, Qdlp, S3Fifo, SegFifo, Sieve, Slru,
                              SegFifo, Sieve, Slru, TwoQ)
+from policies_adaptive import Arc, Car, Lirs
+                             TwoQ)
 from policies_textbook import (ApproxLru, Clock, Fifo, Lfu, Lru, Mru, Nru, Opt, Random, Unopt)
 from policies_vm import Pff, Vmin, Ws, WsClock
 from policy import Policy
@@ -39,4 +41,5 @@ POLICIES: dict[str, type[Policy]] = {
     "sampled": Sampled,
     "arc": Arc,
     "car": Car,
+    "lirs": Lirs,
 }

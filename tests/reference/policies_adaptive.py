@@ -139,3 +139,116 @@ class Car(Policy):
         del self.used[page]
 
     forgotten = Arc.forgotten
+
+
+class Lirs(Policy):
+    """Jiang and Zhang, SIGMETRICS 2002. The bottom of the stack is the first of its list."""
+
+    defaults = {"hir": 1, "variant": "paper"}
+
+    def start(self) -> None:
+        frames = len(self.frames)
+        self.hir_limit = max(1, frames * self.parameters["hir"] // 100)
+        self.lir_limit = frames - self.hir_limit
+        self.as_peer = self.parameters["variant"] == "libcachesim"
+        self.stack: list[Page] = []
+        self.queue: list[Page] = []   # resident HIR pages
+        self.lir: set[Page] = set()
+        self.absent: list[Page] = []  # of the stack, in order of leaving
+        self.known = False
+
+    def prune(self) -> None:
+        """A LIR page is at the bottom."""
+        while self.stack and self.stack[0] not in self.lir:
+            self.unstack(self.stack[0])
+
+    def unstack(self, page: Page) -> None:
+        """A page is taken from the stack."""
+        for pages in (self.stack, self.absent):
+            if page in pages:
+                pages.remove(page)
+
+    def push(self, page: Page) -> None:
+        """To the top, and what is too much goes."""
+        if page in self.stack:
+            self.stack.remove(page)
+        self.stack.append(page)
+
+    def bound(self) -> None:
+        """A stack of limited size."""
+        while self.as_peer and len(self.stack) > 2 * len(self.frames) and self.absent:
+            self.unstack(self.absent[0])
+
+    def demote(self) -> None:
+        """The LIR page at the bottom becomes the last HIR page."""
+        page = self.stack.pop(0)
+        self.lir.remove(page)
+        self.queue.append(page)
+        self.prune()
+
+    def make_lir(self, page: Page) -> None:
+        """A page that was used again soon, or while there is room."""
+        self.lir.add(page)
+        self.push(page)
+        if len(self.lir) > self.lir_limit:
+            self.demote()
+        self.prune()
+        self.bound()
+
+    def missed(self, page: Page) -> None:
+        self.known = page in self.stack
+        if self.known:
+            self.absent.remove(page)
+
+    def victim(self) -> Page:
+        return self.queue[0]
+
+    def loaded(self, page: Page, is_write: bool) -> None:
+        if self.known or len(self.lir) < self.lir_limit:
+            self.make_lir(page)
+        else:
+            self.queue.append(page)
+            self.push(page)
+            self.prune()
+            self.bound()
+
+    def referenced(self, page: Page, accessed: bool, is_write: bool) -> None:
+        if page in self.lir:
+            self.push(page)
+            self.prune()
+        elif page in self.stack:
+            self.queue.remove(page)
+            self.make_lir(page)
+        else:
+            self.queue.remove(page)
+            self.queue.append(page)
+            if self.as_peer and len(self.lir) == self.lir_limit > 0:
+                self.demote_all_the_same()
+            self.push(page)
+            if page in self.parting:
+                self.absent.append(page)
+            self.prune()
+            self.bound()
+
+    def demote_all_the_same(self) -> None:
+        """What libCacheSim does when a HIR page is used that is not in the stack."""
+        if len(self.queue) == self.hir_limit:
+            front = self.queue.pop(0)
+            self.parting.append(front)
+            if front in self.stack:
+                self.absent.append(front)
+        self.demote()
+
+    def evicted(self, page: Page) -> None:
+        if page in self.lir:
+            self.lir.remove(page)
+            self.stack.remove(page)
+            self.prune()
+            return
+        if page in self.queue:
+            self.queue.remove(page)
+        if page in self.stack and page not in self.absent:
+            self.absent.append(page)
+
+    def forgotten(self, page: Page) -> None:
+        self.unstack(page)

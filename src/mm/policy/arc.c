@@ -33,12 +33,15 @@ typedef struct Arc {
     History history;
     double target;     /* p */
     uint32_t returned; /* the list that the incoming page was in */
+    uint32_t leaving;  /* the frame that victim() has named, */
+    uint32_t goes_to;  /* and the list that its page goes to */
 } Arc;
 
 static int arc_create(Policy *policy, const uint64_t *params, char *error) {
     (void)params;
     (void)error;
     history_create(&((Arc *)policy)->history);
+    ((Arc *)policy)->leaving = POLICY_NO_FRAME;
     return VMM_OK;
 }
 
@@ -93,11 +96,10 @@ static bool arc_takes_once(const Arc *arc) {
 static uint32_t arc_victim(Policy *policy) {
     Arc *arc = (Arc *)policy;
     bool once = arc_takes_once(arc);
-    uint32_t frame = recency_oldest(once ? &arc->once : &arc->often);
-    if (arc->returned != HISTORY_NONE || arc->once_count < policy->capacity) {
-        history_add(policy, &arc->history, once ? HISTORY_B1 : HISTORY_B2, policy->page_of[frame]);
-    }
-    return frame;
+    bool no_room = arc->returned == HISTORY_NONE && arc->once_count == policy->capacity;
+    arc->leaving = recency_oldest(once ? &arc->once : &arc->often);
+    arc->goes_to = no_room ? HISTORY_NONE : once ? HISTORY_B1 : HISTORY_B2;
+    return arc->leaving;
 }
 
 static inline void arc_insert(Policy *policy, uint32_t frame) {
@@ -130,6 +132,10 @@ static inline void arc_remove(Policy *policy, uint32_t frame) {
         recency_remove(&arc->often, frame);
         arc->often_count--;
     }
+    if (frame == arc->leaving && arc->goes_to != HISTORY_NONE) {
+        history_add(policy, &arc->history, arc->goes_to, policy->page_of[frame]);
+    }
+    arc->leaving = POLICY_NO_FRAME;
 }
 
 static void arc_forget(Policy *policy, uint32_t page) {

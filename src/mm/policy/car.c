@@ -95,13 +95,7 @@ static uint32_t car_victim(Policy *policy) {
         clock = car_takes_first(car) ? CAR_T1 : CAR_T2;
         frame = car->clocks[clock].oldest;
     }
-    history_add(policy, &car->history, clock == CAR_T1 ? HISTORY_B1 : HISTORY_B2,
-                policy->page_of[frame]);
-    uint32_t left = car->clocks[CAR_T1].count - (clock == CAR_T1);
-    uint32_t recent = history_count(&car->history, HISTORY_B1);
-    if (car->as_peer && recent > 0 && left + (uint64_t)recent >= policy->capacity) {
-        history_drop(policy, &car->history, HISTORY_B1);
-    }
+    car->queued.leaving = frame;
     return frame;
 }
 
@@ -137,8 +131,18 @@ static inline void car_touch(Policy *policy, uint32_t frame) {
 
 static void car_remove(Policy *policy, uint32_t frame) {
     Car *car = (Car *)policy;
-    List *clock = &car->clocks[car->queued.frames[frame].queue];
-    list_remove(clock, queued_links(&car->queued), frame);
+    unsigned clock = car->queued.frames[frame].queue;
+    list_remove(&car->clocks[clock], queued_links(&car->queued), frame);
+    if (!queued_is_evicted(&car->queued, frame)) {
+        return;
+    }
+    history_add(policy, &car->history, clock == CAR_T1 ? HISTORY_B1 : HISTORY_B2,
+                policy->page_of[frame]);
+    uint32_t recent = history_count(&car->history, HISTORY_B1);
+    if (car->as_peer && recent > 0 &&
+        car->clocks[CAR_T1].count + (uint64_t)recent >= policy->capacity) {
+        history_drop(policy, &car->history, HISTORY_B1);
+    }
 }
 
 static void car_forget(Policy *policy, uint32_t page) {
