@@ -3,16 +3,15 @@
 
 from __future__ import annotations
 
-from policies_adaptive import Arc, Car
-from policies_queues import (EnhancedSecondChance, Lfuda, LruK, Qdlp, S3Fifo, SegFifo, Sieve, Slru,
+from policies_adaptive import ADAPTIVE
+from policies_queues import (EnhancedSecondChance, Fbr, Lfuda, LruK, Mq, Qdlp, S3Fifo, Sampled,
                              SegFifo, Sieve, Slru, TwoQ)
-from policies_adaptive import Arc, Car, Lirs
-                             TwoQ)
 from policies_textbook import (ApproxLru, Clock, Fifo, Lfu, Lru, Mru, Nru, Opt, Random, Unopt)
 from policies_vm import Pff, Vmin, Ws, WsClock
 from policy import Policy
 
 POLICIES: dict[str, type[Policy]] = {
+    **ADAPTIVE,
     "fifo": Fifo,
     "lru": Lru,
     "mru": Mru,
@@ -39,7 +38,4 @@ POLICIES: dict[str, type[Policy]] = {
     "mq": Mq,
     "fbr": Fbr,
     "sampled": Sampled,
-    "arc": Arc,
-    "car": Car,
-    "lirs": Lirs,
 }

@@ -252,3 +252,10 @@ class Lirs(Policy):
 
     def forgotten(self, page: Page) -> None:
         self.unstack(page)
+
+
+ADAPTIVE: dict[str, type[Policy]] = {
+    "arc": Arc,
+    "car": Car,
+    "lirs": Lirs,
+}
