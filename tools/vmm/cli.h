@@ -10,6 +10,7 @@
  *     cc.c        the compiler of vmm record --fast
  *     help.c      help, from the same tables       plot.c      pictures, through gnuplot
  *     words.c     lists separated by commas        sweep.c     many runs into one file: sweep.h
+ *     mrc.c       every memory size at once: mrc.h
  *     trace.c     verbs on traces: trace_cmd.h
  *     policy.c    verbs on policies of the user's: policy_cmd.h
  *
@@ -129,6 +130,7 @@ typedef struct CliCommand {
 extern const CliCommand cli_sim_command, cli_compare_command, cli_explain_command;
 extern const CliCommand cli_trace_command, cli_list_command, cli_cc_command, cli_cxx_command;
 extern const CliCommand cli_help_command, cli_version_command;
+extern const CliCommand cli_mrc_command;
 extern const CliCommand cli_record_command, cli_sweep_command;
 
 /* The sub-commands in the order of help; NULL past the last. */
@@ -333,5 +335,23 @@ typedef struct CliPlot {
 /* Can a plot be made at all: known ending, gnuplot present? CLI_OK or CLI_FAILURE. */
 int cli_plot_check(const CliCommand *command, const char *path);
 int cli_plot_write(const CliPlot *plot, CliOutput *output);
+
+/* A line of steps through many places, in percent, with marks on it. */
+typedef struct CliPlotLine {
+    const char *name;
+    const double *x, *y; /* y below 0: no point */
+    size_t count;
+    const double *mark_x, *mark_y;
+    size_t mark_count;
+} CliPlotLine;
+
+typedef struct CliCurvePlot {
+    const char *title;
+    const char *x_title, *y_title;
+    const CliPlotLine *lines;
+    size_t line_count;
+} CliCurvePlot;
+
+int cli_plot_curves(const CliCurvePlot *plot, CliOutput *output);
 
 #endif

@@ -109,14 +109,19 @@ static bool plot_is_flat(const CliPlot *plot) {
     return true;
 }
 
-static void plot_print_head(FILE *script, const CliPlot *plot, const char *path) {
+static void plot_print_frame(FILE *script, const char *path, const char *title,
+                             const char *y_title) {
     fprintf(script, "set terminal %s\n", plot_terminal(path));
     fputs("set encoding utf8\n", script);
-    plot_print_setting(script, "title", plot->title);
-    plot_print_setting(script, "ylabel", plot->y_title);
+    plot_print_setting(script, "title", title);
+    plot_print_setting(script, "ylabel", y_title);
     fputs("set border 3 linecolor '#555555'\nset tics nomirror\n"
           "set grid ytics linecolor '#dddddd' linewidth 1 dashtype 1\n",
           script);
+}
+
+static void plot_print_head(FILE *script, const CliPlot *plot, const char *path) {
+    plot_print_frame(script, path, plot->title, plot->y_title);
     fprintf(script, "set yrange [0:%s]\n", plot_is_flat(plot) ? "1" : "*");
     if (plot->percent) {
         fputs("set format y '%g %%'\n", script);
@@ -221,6 +226,65 @@ static char *plot_script(const CliPlot *plot, const char *path, size_t *length) 
     return NULL;
 }
 
+/* ---- Curves --------------------------------------------------------------------------------- */
+
+static void plot_print_pairs(FILE *script, const char *name, size_t number, const double *x,
+                             const double *y, size_t count) {
+    fprintf(script, "$%s%zu << END\n", name, number);
+    for (size_t i = 0; i < count; i++) {
+        if (y[i] >= 0.0) {
+            fprintf(script, "%.17g %.17g\n", x[i], y[i]);
+        }
+    }
+    fputs("END\n", script);
+}
+
+static void plot_print_curve_lines(FILE *script, const CliCurvePlot *plot) {
+    fputs("plot ", script);
+    for (size_t i = 0; i < plot->line_count; i++) {
+        const CliPlotLine *line = &plot->lines[i];
+        bool bound = plot_is_bound(line->name);
+        const char *colour = bound ? "#000000" : plot_colour(i);
+        fprintf(script,
+                "%s$line%zu using 1:2 with steps linewidth 2 dashtype %s linecolor '%s' title ",
+                i == 0 ? "" : ", ", i, bound ? "2" : "1", colour);
+        plot_print_string(script, line->name);
+        if (line->mark_count > 0) {
+            fprintf(script,
+                    ", $mark%zu using 1:2 with points pointtype 6 pointsize 1.2 linewidth 2 "
+                    "linecolor '%s' notitle",
+                    i, colour);
+        }
+    }
+    fputs("\n", script);
+}
+
+static char *plot_curve_script(const CliCurvePlot *plot, const char *path, size_t *length) {
+    char *text = NULL;
+    FILE *script = open_memstream(&text, length);
+    if (script == NULL) {
+        return NULL;
+    }
+    plot_print_frame(script, path, plot->title, plot->y_title);
+    plot_print_setting(script, "xlabel", plot->x_title);
+    fputs("set yrange [0:*]\nset format y '%g %%'\nset logscale x 2\nset xrange [1:*]\n"
+          "set key outside right top vertical Left reverse samplen 2 spacing 1.2\n",
+          script);
+    for (size_t i = 0; i < plot->line_count; i++) {
+        const CliPlotLine *line = &plot->lines[i];
+        plot_print_pairs(script, "line", i, line->x, line->y, line->count);
+        if (line->mark_count > 0) {
+            plot_print_pairs(script, "mark", i, line->mark_x, line->mark_y, line->mark_count);
+        }
+    }
+    plot_print_curve_lines(script, plot);
+    if (fclose(script) == 0) {
+        return text;
+    }
+    free(text);
+    return NULL;
+}
+
 /* ---- The process ---------------------------------------------------------------------------- */
 
 typedef struct PlotProcess {
@@ -317,10 +381,10 @@ static int plot_failed(CliOutput *output, const char *why) {
     return CLI_FAILURE;
 }
 
-int cli_plot_write(const CliPlot *plot, CliOutput *output) {
-    size_t script_length = 0, length = 0;
+/* Draws a script, which is freed; NULL: there was no memory for it. */
+static int plot_draw(char *script, size_t script_length, CliOutput *output) {
+    size_t length = 0;
     PlotProcess process = {.to = -1, .from = -1};
-    char *script = plot_script(plot, output->path, &script_length);
     if (script == NULL) {
         return plot_failed(output, "out of memory");
     }
@@ -341,4 +405,16 @@ int cli_plot_write(const CliPlot *plot, CliOutput *output) {
         drawn ? cli_output_write(output, picture, length) : plot_failed(output, "gnuplot failed");
     free(picture);
     return status;
+}
+
+int cli_plot_write(const CliPlot *plot, CliOutput *output) {
+    size_t length = 0;
+    char *script = plot_script(plot, output->path, &length);
+    return plot_draw(script, length, output);
+}
+
+int cli_plot_curves(const CliCurvePlot *plot, CliOutput *output) {
+    size_t length = 0;
+    char *script = plot_curve_script(plot, output->path, &length);
+    return plot_draw(script, length, output);
 }

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What vmm mrc shows: a short table, the knees, a small picture made of characters, and the large
+ * one that gnuplot draws. In pictures the axis is memory: of Working Set and VMIN the mean number
+ * of pages in memory, so that they can be compared with the others.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mrc.h"
+
+enum { SHOW_COLUMNS = 64, SHOW_LINES = 12, SHOW_MARKS = 8, SHOW_PLACES = 600 };
+
+static const char show_marks[SHOW_MARKS + 1] = "*o+x#%@&";
+
+/* ---- The series that are shown together ----------------------------------------------------- */
+
+typedef struct ShowSeries {
+    MrcRows *rows;
+    size_t count;
+} ShowSeries;
+
+/* Of each policy the series with this number: the whole, or one process. */
+static ShowSeries show_read(const Mrc *mrc, size_t series) {
+    ShowSeries show = {.rows = cli_alloc(mrc->names.count, sizeof *show.rows)};
+    for (size_t i = 0; i < mrc->names.count; i++) {
+        if (series < mrc_series_count(&mrc->policies[i])) {
+            show.rows[show.count] = mrc_read(mrc, &mrc->policies[i], series);
+            show.count += show.rows[show.count].count > 0;
+        }
+    }
+    return show;
+}
+
+static void show_free(ShowSeries *show) {
+    for (size_t i = 0; i < show->count; i++) {
+        mrc_free_rows(&show->rows[i]);
+    }
+    free(show->rows);
+}
+
+/* ---- The table ------------------------------------------------------------------------------ */
+
+static bool show_is_knee(const MrcRows *rows, uint64_t size) {
+    for (size_t i = 0; i < rows->knee_count; i++) {
+        if (rows->knees[i] == size) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The next size that has a line: a power of two, a knee, or where it ends; 0: none. */
+static uint64_t show_next_size(const ShowSeries *show, bool window, uint64_t size) {
+    uint64_t next = UINT64_MAX;
+    uint64_t last = 0;
+    for (size_t i = 0; i < show->count; i++) {
+        const MrcRows *rows = &show->rows[i];
+        if (mrc_is_window(rows->policy) != window) {
+            continue;
+        }
+        uint64_t end = rows->points[rows->count - 1].size;
+        last = end > last ? end : last;
+        next = end > size && end < next ? end : next;
+        for (size_t k = 0; k < rows->knee_count; k++) {
+            next = rows->knees[k] > size && rows->knees[k] < next ? rows->knees[k] : next;
+        }
+    }
+    for (uint64_t power = 1; power != 0 && power <= last; power *= 2) {
+        if (power > size) {
+            return power < next ? power : next;
+        }
+    }
+    return next == UINT64_MAX ? 0 : next;
+}
+
+/* "1234  12.34% <": misses, their share, and whether it is a knee. */
+static void show_print_cell(const MrcRows *rows, uint64_t size) {
+    VMMCurvePoint point = mrc_at(rows, size);
+    const char *mark = show_is_knee(rows, size) ? " <" : "  ";
+    if (rows->policy->how == MRC_RUNS && point.size != size) {
+        printf("  %20s  ", "-");
+    } else if (mrc_is_window(rows->policy)) {
+        printf("  %10.1f  %10" PRIu64 " %6.2f%%%s", point.mean_resident, point.misses,
+               100.0 * point.miss_ratio, mark);
+    } else {
+        printf("  %12" PRIu64 " %6.2f%%%s", point.misses, 100.0 * point.miss_ratio, mark);
+    }
+}
+
+static void show_print_table(const ShowSeries *show, bool window) {
+    size_t columns = 0;
+    for (size_t i = 0; i < show->count; i++) {
+        columns += mrc_is_window(show->rows[i].policy) == window;
+    }
+    if (columns == 0) {
+        return;
+    }
+    printf("\n%12s", window ? "window" : "frames");
+    for (size_t i = 0; i < show->count; i++) {
+        if (mrc_is_window(show->rows[i].policy) == window) {
+            char *title = mrc_title(&show->rows[i]);
+            if (window) {
+                printf("  %10s  %20.20s", "resident", title);
+            } else {
+                printf("  %22.22s", title);
+            }
+            free(title);
+        }
+    }
+    putchar('\n');
+    for (uint64_t size = 0; (size = show_next_size(show, window, size)) != 0;) {
+        printf("%12" PRIu64, size);
+        for (size_t i = 0; i < show->count; i++) {
+            if (mrc_is_window(show->rows[i].policy) == window) {
+                show_print_cell(&show->rows[i], size);
+            }
+        }
+        putchar('\n');
+    }
+}
+
+static void show_print_knees(const ShowSeries *show) {
+    bool any = false;
+    putchar('\n');
+    for (size_t i = 0; i < show->count; i++) {
+        const MrcRows *rows = &show->rows[i];
+        char *title = mrc_title(rows);
+        for (size_t k = 0; k < rows->knee_count; k++) {
+            if (k == 0) {
+                printf("knees of %s:", title);
+            }
+            printf(" %" PRIu64 " (%.2f%%)%s", rows->knees[k],
+                   100.0 * mrc_at(rows, rows->knees[k]).miss_ratio,
+                   k + 1 < rows->knee_count ? "," : "\n");
+        }
+        any = any || rows->knee_count > 0;
+        free(title);
+    }
+    if (any) {
+        puts("< a knee: halving the memory there costs far more than doubling it gains");
+    }
+}
+
+/* ---- Pictures ------------------------------------------------------------------------------- */
+
+/* The memory that a point stands for. */
+static double show_memory(const MrcRows *rows, size_t point) {
+    return mrc_is_window(rows->policy) ? rows->points[point].mean_resident
+                                       : (double)rows->points[point].size;
+}
+
+/* The miss ratio with so much memory; below 0: it has no point there. */
+static double show_ratio(const MrcRows *rows, double memory) {
+    size_t low = 0;
+    size_t high = rows->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (show_memory(rows, middle) <= memory) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low == 0 ? -1.0 : rows->points[low - 1].miss_ratio;
+}
+
+static double show_most_memory(const ShowSeries *show) {
+    double most = 2.0;
+    for (size_t i = 0; i < show->count; i++) {
+        double end = show_memory(&show->rows[i], show->rows[i].count - 1);
+        most = end > most ? end : most;
+    }
+    return most;
+}
+
+/* `count` places of memory from 1 to `most`, each the same factor from the next. */
+static double *show_places(double most, size_t count) {
+    double *places = cli_alloc(count, sizeof *places);
+    double low = 1.0;
+    double high = most;
+    for (int step = 0; step < 60; step++) { /* the root, by halving */
+        double middle = (low + high) / 2;
+        double product = 1.0;
+        for (size_t i = 1; i < count && product <= most; i++) {
+            product *= middle;
+        }
+        low = product <= most ? middle : low;
+        high = product <= most ? high : middle;
+    }
+    places[0] = 1.0;
+    for (size_t i = 1; i < count; i++) {
+        places[i] = i + 1 == count ? most : places[i - 1] * low;
+    }
+    return places;
+}
+
+static void show_print_picture(const ShowSeries *show) {
+    char picture[SHOW_LINES][SHOW_COLUMNS + 1];
+    double most = show_most_memory(show);
+    double *places = show_places(most, SHOW_COLUMNS);
+    double top = 0.0;
+    for (size_t i = 0; i < show->count; i++) {
+        double first = show->rows[i].points[0].miss_ratio;
+        top = first > top ? first : top;
+    }
+    top = top > 0.0 ? top : 1.0;
+    memset(picture, ' ', sizeof picture);
+    for (size_t i = show->count; i-- > 0;) {
+        for (size_t column = 0; column < SHOW_COLUMNS; column++) {
+            double ratio = show_ratio(&show->rows[i], places[column]);
+            size_t line = (size_t)((1.0 - ratio / top) * (SHOW_LINES - 1) + 0.5);
+            if (ratio >= 0.0 && line < SHOW_LINES) {
+                picture[line][column] = show_marks[i % SHOW_MARKS];
+            }
+        }
+    }
+    putchar('\n');
+    for (size_t line = 0; line < SHOW_LINES; line++) {
+        double share = 100.0 * top * (double)(SHOW_LINES - 1 - line) / (SHOW_LINES - 1);
+        int length = SHOW_COLUMNS;
+        while (length > 0 && picture[line][length - 1] == ' ') {
+            length--;
+        }
+        printf("%7.2f%% |%.*s\n", share, length, picture[line]);
+    }
+    printf("%9s+", "");
+    for (size_t column = 0; column < SHOW_COLUMNS; column++) {
+        putchar('-');
+    }
+    printf("\n%11s%*.0f pages\n", "1", SHOW_COLUMNS - 1, most);
+    for (size_t i = 0; i < show->count; i++) {
+        char *title = mrc_title(&show->rows[i]);
+        printf("%s%c %s", i == 0 ? "          " : "   ", show_marks[i % SHOW_MARKS], title);
+        free(title);
+    }
+    putchar('\n');
+    free(places);
+}
+
+/* ---- The report ----------------------------------------------------------------------------- */
+
+static void show_print_head(const Mrc *mrc, const VMMCurveSeries *about, bool whole) {
+    char page_size[CLI_VALUE_BYTES];
+    char *trace = cli_visible(mrc->flags.trace);
+    if (whole) {
+        printf("misses and miss ratio by memory size, %s: %" PRIu64 " page references, pages of "
+               "%s\n",
+               trace, about->page_references,
+               cli_config_text(&mrc->config, "page-size", page_size));
+    } else {
+        printf("\nprocess %" PRIu32 ": %" PRIu64 " page references\n", about->pid,
+               about->page_references);
+    }
+    free(trace);
+}
+
+void mrc_print(const Mrc *mrc) {
+    size_t most = 0;
+    for (size_t i = 0; i < mrc->names.count; i++) {
+        size_t count = mrc_series_count(&mrc->policies[i]);
+        most = count > most ? count : most;
+    }
+    for (size_t series = 0; series < most; series++) {
+        ShowSeries show = show_read(mrc, series);
+        if (show.count > 0) {
+            show_print_head(mrc, &show.rows[0].about, series == 0);
+            show_print_table(&show, false);
+            show_print_table(&show, true);
+            show_print_knees(&show);
+            show_print_picture(&show);
+        }
+        show_free(&show);
+    }
+    if (mrc->error == VMM_E_STOPPED) {
+        puts("\nInterrupted: the numbers cover only what was read so far.");
+    }
+}
+
+/* The places of a series' knees in memory. */
+static void show_knee_places(const MrcRows *rows, double *x, double *y) {
+    for (size_t k = 0; k < rows->knee_count; k++) {
+        VMMCurvePoint point = mrc_at(rows, rows->knees[k]);
+        x[k] = mrc_is_window(rows->policy) ? point.mean_resident : (double)point.size;
+        y[k] = 100.0 * point.miss_ratio;
+    }
+}
+
+int mrc_write_plot(Mrc *mrc) {
+    if (mrc->plot.path == NULL) {
+        return CLI_OK;
+    }
+    ShowSeries show = show_read(mrc, 0);
+    CliPlotLine *lines = cli_alloc(show.count + 1, sizeof *lines);
+    double *places = show_places(show.count > 0 ? show_most_memory(&show) : 2.0, SHOW_PLACES);
+    double *values = cli_alloc((show.count + 1) * SHOW_PLACES, sizeof *values);
+    double *knees = cli_alloc((show.count + 1) * 2 * MRC_MOST_KNEES, sizeof *knees);
+    for (size_t i = 0; i < show.count; i++) {
+        double *y = values + i * SHOW_PLACES;
+        double *marks = knees + i * 2 * MRC_MOST_KNEES;
+        for (size_t place = 0; place < SHOW_PLACES; place++) {
+            double ratio = show_ratio(&show.rows[i], places[place]);
+            y[place] = ratio < 0.0 ? ratio : 100.0 * ratio;
+        }
+        show_knee_places(&show.rows[i], marks, marks + MRC_MOST_KNEES);
+        lines[i] = (CliPlotLine){.name = mrc_title(&show.rows[i]),
+                                 .x = places,
+                                 .y = y,
+                                 .count = SHOW_PLACES,
+                                 .mark_x = marks,
+                                 .mark_y = marks + MRC_MOST_KNEES,
+                                 .mark_count = show.rows[i].knee_count};
+    }
+    char page_size[CLI_VALUE_BYTES];
+    const char *slash = strrchr(mrc->flags.trace, '/');
+    char *title =
+        cli_format("%s: miss ratio by memory size%s", slash != NULL ? slash + 1 : mrc->flags.trace,
+                   mrc->error == VMM_E_STOPPED ? " (interrupted)" : "");
+    char *x_title = cli_format("memory (pages of %s); circles: knees",
+                               cli_config_text(&mrc->config, "page-size", page_size));
+    CliCurvePlot plot = {.title = title,
+                         .x_title = x_title,
+                         .y_title = "misses (share of page references)",
+                         .lines = lines,
+                         .line_count = show.count};
+    int status = cli_plot_curves(&plot, &mrc->plot);
+    for (size_t i = 0; i < show.count; i++) {
+        free((char *)lines[i].name);
+    }
+    free(title);
+    free(x_title);
+    free(lines);
+    free(places);
+    free(values);
+    free(knees);
+    show_free(&show);
+    return status;
+}
