@@ -138,3 +138,140 @@ class WsClock(Policy):
         old = [page for page in passed if self.idle(page) > self.parameters["tau"]]
         clean = [page for page in passed if page not in self.dirty]
         return old[0] if old else max(clean or passed, key=self.idle)
+
+
+class TwoList(Policy):
+    """Active and inactive list with refault distance (Linux before 6.1)."""
+
+    uses_accessed_bit = True
+    defaults = {"ratio": 0, "batch": 32}
+
+    def start(self) -> None:
+        self.active: list[Page] = []  # the oldest first
+        self.inactive: list[Page] = []
+        self.used: dict[Page, bool] = {}
+        self.seen: set[Page] = set()
+        self.age = 0
+        self.shadows: dict[Page, int] = {}
+
+    def activate(self, page: Page) -> None:
+        """Puts a page at the young end of the active list."""
+        self.age += 1
+        self.active.append(page)
+
+    def loaded(self, page: Page, is_write: bool) -> None:
+        self.used[page] = True
+        if page in self.shadows and self.age - self.shadows.pop(page) <= len(self.active):
+            self.activate(page)
+        else:
+            self.inactive.append(page)
+
+    def referenced(self, page: Page, accessed: bool, is_write: bool) -> None:
+        self.used[page] |= accessed
+
+    def harvest(self, page: Page) -> bool:
+        """Clears the R bit; whether it was set."""
+        if self.used[page]:
+            self.cleared.append(page)
+        was_used, self.used[page] = self.used[page], False
+        return was_used
+
+    def ratio(self) -> int:
+        """Active pages for each inactive one."""
+        gigabytes = len(self.frames) * 4096 // 2**30
+        return self.parameters["ratio"] or max(1, int((10 * gigabytes) ** 0.5))
+
+    def victim(self) -> Page:
+        while True:
+            if len(self.active) > self.ratio() * len(self.inactive):
+                for page in self.active[:self.parameters["batch"]]:
+                    self.harvest(page)
+                    self.inactive.append(page)
+                del self.active[:self.parameters["batch"]]
+            page = self.inactive[0]
+            if not self.harvest(page):
+                self.shadows[page] = self.age
+                self.age += 1
+                return page
+            del self.inactive[0]
+            if page in self.seen:
+                self.seen.remove(page)
+                self.activate(page)
+            else:
+                self.seen.add(page)
+                self.inactive.append(page)
+
+    def evicted(self, page: Page) -> None:
+        (self.active if page in self.active else self.inactive).remove(page)
+        self.seen.discard(page)
+        del self.used[page]
+
+    def forgotten(self, page: Page) -> None:
+        self.shadows.pop(page, None)
+
+
+class TwoHand(Policy):
+    """The two-handed clock of 4.3BSD."""
+
+    uses_accessed_bit = True
+    defaults = {"spread": 50}
+
+    def start(self) -> None:
+        self.used: dict[Page, bool] = {}
+        self.back = 0
+        self.distance = max(1, len(self.frames) * self.parameters["spread"] // 100)
+
+    def loaded(self, page: Page, is_write: bool) -> None:
+        self.used[page] = True
+
+    def referenced(self, page: Page, accessed: bool, is_write: bool) -> None:
+        self.used[page] |= accessed
+
+    def evicted(self, page: Page) -> None:
+        del self.used[page]
+
+    def victim(self) -> Page:
+        while True:
+            page = self.frames[self.back]
+            ahead = self.frames[(self.back + self.distance) % len(self.frames)]
+            was_used = self.used[page]
+            if self.used[ahead]:
+                self.used[ahead] = False
+                self.cleared.append(ahead)
+            self.back = (self.back + 1) % len(self.frames)
+            if not was_used:
+                return page
+
+
+class Cflru(Policy):
+    """Clean-first LRU (Park et al. 2006)."""
+
+    defaults = {"window": 50}
+
+    def start(self) -> None:
+        self.working: list[Page] = []  # the oldest first
+        self.region: list[Page] = []
+        self.dirty: set[Page] = set()
+
+    def room(self) -> int:
+        """Pages in the working region."""
+        return max(1, len(self.frames) - len(self.frames) * self.parameters["window"] // 100)
+
+    def loaded(self, page: Page, is_write: bool) -> None:
+        self.working.append(page)
+        if is_write:
+            self.dirty.add(page)
+        while len(self.working) > self.room():
+            self.region.append(self.working.pop(0))
+
+    def referenced(self, page: Page, accessed: bool, is_write: bool) -> None:
+        (self.working if page in self.working else self.region).remove(page)
+        self.loaded(page, is_write)
+
+    def evicted(self, page: Page) -> None:
+        (self.working if page in self.working else self.region).remove(page)
+        self.dirty.discard(page)
+
+    def victim(self) -> Page:
+        clean = [page for page in self.region if page not in self.dirty]
+        return (clean or self.region or self.working)[0]
