@@ -78,6 +78,7 @@
 #include "analysis/reuse_times.c"
 #include "analysis/sad.c"
 #include "analysis/stack_curve.c"
+#include "analysis/working_set.c"
 
 /* report: text, JSON, CSV */
 #include "report/buffer.c"
@@ -92,6 +93,7 @@
 #include "api/policy_api.c"
 #include "api/run_api.c"
 #include "api/tables_api.c"
+#include "api/working_set_api.c"
 
 /* the program */
 #include "../tools/vmm/cc.c"

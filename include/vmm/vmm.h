@@ -43,5 +43,6 @@
 #include "trace_write.h"
 #include "types.h"
 #include "version.h"
+#include "working_set.h"
 
 #endif

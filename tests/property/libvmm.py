@@ -104,6 +104,19 @@ class Step(Structure):
                 ("evictions", POINTER(Eviction))]
 
 
+class WorkingSetOptions(Structure):
+    """VMMWorkingSetOptions."""
+    _fields_ = [("struct_size", c_uint32), ("reserved", c_uint32), ("window", c_uint64),
+                ("threshold", ctypes.c_double)]
+
+
+class Window(Structure):
+    """VMMWindow."""
+    _fields_ = [("first", c_uint64), ("length", c_uint64), ("pages", c_uint64),
+                ("shared", c_uint64), ("new_pages", c_uint64), ("distance", ctypes.c_double),
+                ("phase", c_uint64)]
+
+
 class Outcome(Structure):
     """VMMOutcome."""
     _fields_ = [("tlb_hit", c_uint32), ("walk_reads", c_uint32), ("fault", c_int),
@@ -196,6 +209,12 @@ def load() -> ctypes.CDLL:
                            c_size_t),
         "vmm_curve_at": (c_int, c_void_p, c_size_t, c_uint64, POINTER(CurvePoint)),
         "vmm_curve_destroy": (None, c_void_p),
+        "vmm_working_set_create": (c_int, c_void_p, POINTER(WorkingSetOptions), c_void_p,
+                                   POINTER(c_void_p), c_char_p),
+        "vmm_working_set_run": (c_int, c_void_p, c_void_p, c_void_p, c_void_p),
+        "vmm_working_set_error_text": (c_char_p, c_void_p),
+        "vmm_working_set_read": (c_size_t, c_void_p, c_size_t, POINTER(Window), c_size_t),
+        "vmm_working_set_destroy": (None, c_void_p),
         "vmm_trace_open": (c_int, c_char_p, POINTER(TraceOptions), POINTER(c_void_p), c_char_p),
         "vmm_trace_close": (None, c_void_p),
         "vmm_trace_read": (c_long, c_void_p, POINTER(Ref), c_size_t),
@@ -475,3 +494,26 @@ def run_curves(curves: list[Curve], trace: Trace) -> None:
     code = LIB.vmm_curve_run(handles, len(curves), trace.handle, None, None)
     if code:
         raise VmmError(code, LIB.vmm_curve_error_text(curves[0].handle).decode())
+
+
+def working_set(options: dict[str, str], trace: Trace, window: int, threshold: float = 0.0,
+                batch: int = 7) -> list[Window]:
+    """The windows of a whole trace."""
+    handle = c_void_p()
+    wanted = WorkingSetOptions(ctypes.sizeof(WorkingSetOptions), 0, window, threshold)
+    error = ctypes.create_string_buffer(ERROR_TEXT_BYTES)
+    code = LIB.vmm_working_set_create(configuration(options), byref(wanted), None, byref(handle),
+                                      error)
+    if code:
+        raise VmmError(code, error.value.decode())
+    try:
+        code = LIB.vmm_working_set_run(handle, trace.handle, None, None)
+        if code:
+            raise VmmError(code, LIB.vmm_working_set_error_text(handle).decode())
+        result: list[Window] = []
+        buffer = (Window * batch)()
+        while count := LIB.vmm_working_set_read(handle, len(result), buffer, batch):
+            result += [Window.from_buffer_copy(one) for one in buffer[:count]]
+        return result
+    finally:
+        LIB.vmm_working_set_destroy(handle)
