@@ -254,8 +254,178 @@ class Lirs(Policy):
         self.unstack(page)
 
 
+class ClockPro(Policy):
+    """Jiang, Chen and Zhang, USENIX ATC 2005: one list, whose end is the head of the drawing.
+
+    The list holds hot pages, resident cold ones, and absent ones in their test, each where it was
+    last put at the head. A hand is the first page of its kind.
+    """
+
+    uses_accessed_bit = True
+
+    def start(self) -> None:
+        self.ring: list[Page] = []
+        self.hot: set[Page] = set()
+        self.resident: set[Page] = set()
+        self.in_test: set[Page] = set()
+        self.demoted: set[Page] = set()
+        self.used: set[Page] = set()
+        self.most = max(1, len(self.frames) * self.share() // 100)
+        self.target = self.most  # cold pages
+        self.came_back = False
+        self.leaving: Page | None = None  # the last victim
+
+    # What CLOCK-Pro+ does otherwise.
+
+    def share(self) -> int:
+        """Per cent of memory for cold pages, at most."""
+        return 100
+
+    def came_back_in_test(self) -> None:
+        """An absent page is used in its test."""
+        self.move_target(1)
+
+    def used_in_test(self) -> None:
+        """The hand finds that a resident page was used in its test."""
+        self.move_target(1)
+
+    def used_when_demoted(self) -> None:
+        """The hand finds that a page was used after it had been hot."""
+
+    def test_ended(self, page: Page) -> None:
+        """A test is over."""
+        if page not in self.used:
+            self.move_target(-1)
+
+    def move_target(self, by: int) -> None:
+        """At least one page is for the cold ones."""
+        self.target = min(self.most, max(1, self.target + by))
+
+    def absent(self) -> list[Page]:
+        """The pages that are remembered only."""
+        return [page for page in self.ring if page not in self.resident]
+
+    def put_at_head(self, page: Page) -> None:
+        """The youngest page now."""
+        if page in self.ring:
+            self.ring.remove(page)
+        self.ring.append(page)
+
+    def leave_test(self, page: Page) -> None:
+        """In no test; an absent page is forgotten."""
+        self.in_test.discard(page)
+        if page in self.ring and page not in self.resident:
+            self.ring.remove(page)
+
+    def end_test(self, page: Page) -> None:
+        """The page was not used in its test, or not that one knows."""
+        self.leave_test(page)
+        self.test_ended(page)
+
+    def pass_tests(self) -> None:
+        """Tests end that lie before the hand of the hot pages."""
+        first_hot = next((n for n, page in enumerate(self.ring) if page in self.hot), 0)
+        for page in self.ring[:first_hot]:
+            if page in self.in_test:
+                self.end_test(page)
+
+    def run_hot_hand(self) -> None:
+        """There may be too many hot pages."""
+        ran = False
+        while len(self.hot) > len(self.frames) - self.target:
+            ran = True
+            self.pass_tests()
+            page = next(page for page in self.ring if page in self.hot)
+            if page in self.used:
+                self.used.remove(page)
+                self.cleared.append(page)
+            else:
+                self.hot.remove(page)
+                self.demoted.add(page)
+            self.put_at_head(page)
+        if ran:
+            self.pass_tests()
+
+    def missed(self, page: Page) -> None:
+        self.came_back = page in self.in_test
+        if self.came_back:
+            self.came_back_in_test()
+            self.leave_test(page)
+
+    def victim(self) -> Page:
+        while True:
+            page = next(page for page in self.ring
+                        if page in self.resident and page not in self.hot)
+            if page not in self.used:
+                self.leaving = page
+                return page
+            self.used.remove(page)
+            self.cleared.append(page)
+            if page in self.demoted:
+                self.used_when_demoted()
+                self.demoted.remove(page)
+            self.put_at_head(page)
+            if page in self.in_test:
+                self.leave_test(page)
+                self.used_in_test()
+                self.hot.add(page)
+                self.run_hot_hand()
+            else:
+                self.in_test.add(page)
+
+    def loaded(self, page: Page, is_write: bool) -> None:
+        self.resident.add(page)
+        self.put_at_head(page)
+        if self.came_back:
+            self.hot.add(page)
+            self.run_hot_hand()
+        else:
+            self.in_test.add(page)
+
+    def referenced(self, page: Page, accessed: bool, is_write: bool) -> None:
+        if accessed:
+            self.used.add(page)
+
+    def evicted(self, page: Page) -> None:
+        for pages in (self.resident, self.hot, self.used, self.demoted):
+            pages.discard(page)
+        if page != self.leaving:
+            self.leave_test(page)
+        self.leaving = None
+        if page in self.ring and page not in self.in_test:
+            self.ring.remove(page)
+        while len(self.absent()) > len(self.frames):
+            self.end_test(next(page for page in self.ring if page in self.in_test))
+
+    def forgotten(self, page: Page) -> None:
+        self.leave_test(page)
+
+
+class ClockProPlus(ClockPro):
+    """Li, SYSTOR 2019: another target."""
+
+    defaults = {"cold": 50}
+
+    def share(self) -> int:
+        return self.parameters["cold"]
+
+    def came_back_in_test(self) -> None:
+        self.move_target(max(1, len(self.demoted) // len(self.absent())))
+
+    def used_in_test(self) -> None:
+        pass
+
+    def used_when_demoted(self) -> None:
+        self.move_target(-max(1, len(self.absent()) // len(self.demoted)))
+
+    def test_ended(self, page: Page) -> None:
+        pass
+
+
 ADAPTIVE: dict[str, type[Policy]] = {
     "arc": Arc,
     "car": Car,
     "lirs": Lirs,
+    "clockproplus": ClockProPlus,
+    "clockpro": ClockPro,
 }
