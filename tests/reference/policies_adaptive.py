@@ -141,6 +141,87 @@ class Car(Policy):
     forgotten = Arc.forgotten
 
 
+class Cart(Policy):
+    """Bansal and Modha, FAST 2004, figure 3, whose line numbers stand at the sides."""
+
+    uses_accessed_bit = True
+
+    def start(self) -> None:
+        self.t1: list[Page] = []
+        self.t2: list[Page] = []
+        self.b1: list[Page] = []
+        self.b2: list[Page] = []
+        self.used: dict[Page, bool] = {}
+        self.short: dict[Page, bool] = {}  # the filter bit
+        self.p = self.q = 0.0
+
+    def count(self, short: bool) -> int:
+        """nS or nL."""
+        return sum(is_short == short for is_short in self.short.values())
+
+    def raise_q(self) -> None:
+        """Lines 20 to 22 and 27 to 29."""
+        c = len(self.frames)
+        if len(self.t2) + len(self.b2) + len(self.t1) - self.count(True) >= c:
+            self.q = min(self.q + 1, 2 * c - len(self.t1))
+
+    def turn(self, source: list[Page], target: list[Page]) -> Page:
+        """The head of one list goes to the tail of another, its bit cleared."""
+        page = source.pop(0)
+        target.append(page)
+        if self.used[page]:
+            self.cleared.append(page)
+        self.used[page] = False
+        return page
+
+    def victim(self) -> Page:
+        while self.t2 and self.used[self.t2[0]]:                                    # 25
+            self.turn(self.t2, self.t1)
+            self.raise_q()
+        while self.t1 and (not self.short[self.t1[0]] or self.used[self.t1[0]]):    # 31
+            if self.used[self.t1[0]]:
+                page = self.turn(self.t1, self.t1)
+                if len(self.t1) >= min(self.p + 1, len(self.b1)):                   # 34
+                    self.short[page] = False
+            else:
+                self.turn(self.t1, self.t2)                                         # 39
+                self.q = max(self.q - 1, len(self.frames) - len(self.t1))
+        if len(self.t1) >= max(1, self.p):                                          # 44
+            self.b1.append(self.t1[0])
+            return self.t1[0]
+        self.b2.append(self.t2[0])
+        return self.t2[0]
+
+    def loaded(self, page: Page, is_write: bool) -> None:
+        c, b1, b2 = len(self.frames), len(self.b1), len(self.b2)
+        self.used[page] = False
+        if page in self.b1:                                                         # 14
+            self.p = min(self.p + max(1, self.count(True) / b1), c)
+            self.b1.remove(page)
+            self.short[page] = False
+            self.t1.append(page)
+        elif page in self.b2:                                                       # 17
+            self.p = max(self.p - max(1, self.count(False) / b2), 0)
+            self.b2.remove(page)
+            self.short[page] = False
+            self.t1.append(page)
+            self.raise_q()
+        else:
+            if b1 + b2 > c:                                                         # 6
+                (self.b1 if b1 > max(0, self.q) or not self.b2 else self.b2).pop(0)
+            self.short[page] = True
+            self.t1.append(page)
+
+    def referenced(self, page: Page, accessed: bool, is_write: bool) -> None:
+        self.used[page] = self.used[page] or accessed
+
+    def evicted(self, page: Page) -> None:
+        (self.t1 if page in self.t1 else self.t2).remove(page)
+        del self.used[page], self.short[page]
+
+    forgotten = Arc.forgotten
+
+
 class Lirs(Policy):
     """Jiang and Zhang, SIGMETRICS 2002. The bottom of the stack is the first of its list."""
 
@@ -426,6 +507,7 @@ ADAPTIVE: dict[str, type[Policy]] = {
     "arc": Arc,
     "car": Car,
     "lirs": Lirs,
+    "cart": Cart,
     "clockproplus": ClockProPlus,
     "clockpro": ClockPro,
 }
