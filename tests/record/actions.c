@@ -221,6 +221,34 @@ static int act_partly(const char *value) {
     return got == 1 && all == 32 && taken == 65536 && failed == -1 ? 0 : 1;
 }
 
+/* A message of two parts that does not fit whole, one that does not fit at all; msync(2). */
+static int act_message(const char *value) {
+    enum { PAGES = 1024 };
+    unsigned char *memory = map_pages(PAGES);
+    unsigned char *shared =
+        mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    int sockets[2];
+    (void)value;
+    if (shared == MAP_FAILED || socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sockets) != 0) {
+        return 99;
+    }
+    struct iovec parts[2] = {{memory, 10}, {memory + 2 * PAGE, (PAGES - 2) * PAGE}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+    vmm_record_mark(1);
+    long taken = sendmsg(sockets[0], &message, 0);
+    vmm_record_mark(2);
+    while (send(sockets[0], "x", 1, 0) > 0) {}
+    vmm_record_mark(3);
+    long failed = sendmsg(sockets[0], &message, 0);
+    vmm_record_mark(4);
+    int synced = msync(shared, PAGE, MS_SYNC);
+    vmm_record_mark(5);
+    say(memory);
+    say(shared);
+    say((unsigned char *)0 + taken);
+    return taken > PAGE && taken < PAGES * PAGE && failed == -1 && synced == 0 ? 0 : 1;
+}
+
 /* Atomic instructions on a page each, and the stores of a failed and a wide comparison. */
 static int act_atomic(const char *value) {
     unsigned char *memory = map_pages(6);
@@ -387,14 +415,15 @@ int main(int argc, char **argv) {
         const char *name;
         int (*act)(const char *value);
     } actions[] = {
-        {"fork", act_fork},     {"kill", act_kill},     {"shared", act_shared},
-        {"heap", act_heap},     {"remap", act_remap},   {"sysv", act_sysv},
-        {"thread", act_thread}, {"kernel", act_kernel}, {"pause", act_pause},
-        {"stack", act_stack},   {"signal", act_signal}, {"crash", act_crash},
-        {"exit", act_exit},     {"work", act_work},     {"exec", act_exec},
-        {"name", act_name},     {"self", act_self},     {"turns", act_turns},
-        {"spawn", act_spawn},   {"system", act_system}, {"partly", act_partly},
-        {"atomic", act_atomic}, {"masked", act_masked}, {"code", act_code},
+        {"fork", act_fork},       {"kill", act_kill},     {"shared", act_shared},
+        {"heap", act_heap},       {"remap", act_remap},   {"sysv", act_sysv},
+        {"thread", act_thread},   {"kernel", act_kernel}, {"pause", act_pause},
+        {"stack", act_stack},     {"signal", act_signal}, {"crash", act_crash},
+        {"exit", act_exit},       {"work", act_work},     {"exec", act_exec},
+        {"name", act_name},       {"self", act_self},     {"turns", act_turns},
+        {"spawn", act_spawn},     {"system", act_system}, {"partly", act_partly},
+        {"message", act_message}, {"atomic", act_atomic}, {"masked", act_masked},
+        {"code", act_code},
     };
     const char *action = argc > 1 ? argv[1] : "";
     if (strcmp(action, "print") == 0) {

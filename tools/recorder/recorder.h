@@ -141,13 +141,15 @@ void recorder_register_touches(void);
 /* Bytes of a string of the program with its 0, as far as its memory goes. */
 SizeT recorder_string_length(Addr start);
 /*
- * A system call of the thread begins; it is exec, whose arguments it told by itself; or it writes
+ * A system call of the thread begins, whose reads are not to be taken from Valgrind; or it writes
  * to the buffer at `received` as many bytes as recorder_touch_received() will say.
  */
-void recorder_touches_begin(ThreadId tid, Bool is_exec, Addr received);
+void recorder_touches_begin(ThreadId tid, Bool no_reads, Addr received);
 void recorder_touch_received(ThreadId tid, SizeT length);
 /* Only so many bytes were read, but for what is at `header`. */
 void recorder_touches_limit(ThreadId tid, Addr header, SizeT transferred);
+/* The same of a message (struct msghdr): of its name, vector and control all was read. */
+void recorder_touches_limit_message(ThreadId tid, Addr message, SizeT transferred);
 void recorder_touches_end(ThreadId tid);
 /* Strings and vectors that execve(2) reads: there is no chance afterwards. */
 void recorder_touch_exec(ThreadId tid, Addr path, Addr argv, Addr envp);

@@ -115,7 +115,9 @@ static Bool syscalls_clone3_sleeps(Addr arguments) {
 
 void recorder_before_syscall(ThreadId tid, UInt number, UWord *args, UInt count) {
     Bool is_exec = number == __NR_execve || number == SYSCALLS_EXECVEAT;
-    recorder_touches_begin(tid, is_exec, number == __NR_recvfrom ? args[1] : 0);
+    /* For msync(2) nobody reads the range: it names pages. */
+    recorder_touches_begin(tid, is_exec || number == __NR_msync,
+                           number == __NR_recvfrom ? args[1] : 0);
     switch (number) {
     case __NR_execve:
         syscalls_before_exec(tid, args[0], args[1], args[2]);
@@ -270,6 +272,9 @@ static void syscalls_limit_reads(ThreadId tid, UInt number, const UWord *args, S
         break;
     case __NR_sendto:
         recorder_touches_limit(tid, args[4], taken);
+        break;
+    case __NR_sendmsg:
+        recorder_touches_limit_message(tid, args[1], taken);
         break;
     case __NR_writev:
     case __NR_pwritev:

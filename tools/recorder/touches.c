@@ -17,7 +17,7 @@ typedef struct Touch {
 } Touch;
 
 typedef struct TouchList {
-    Bool is_exec;
+    Bool no_reads; /* what Valgrind says of them is not so, or was told already */
     Addr received; /* a buffer of which only the call's result says how much was written; 0: none */
     Int count;
     Touch noted[TOUCHES_NOTED];
@@ -69,7 +69,7 @@ SizeT recorder_string_length(Addr start) {
 static void touches_before_read(CorePart part, ThreadId tid, const HChar *what, Addr start,
                                 SizeT length) {
     TouchList *list = touches_list(tid);
-    if (part != Vg_CoreSysCall || list->is_exec || length == 0) {
+    if (part != Vg_CoreSysCall || list->no_reads || length == 0) {
         return;
     }
     if (list->count == TOUCHES_NOTED) {
@@ -104,9 +104,9 @@ void recorder_register_touches(void) {
 
 /* ---- Around a system call ----------------------------------------------------------------- */
 
-void recorder_touches_begin(ThreadId tid, Bool is_exec, Addr received) {
+void recorder_touches_begin(ThreadId tid, Bool no_reads, Addr received) {
     touches_put_noted(tid); /* of a call that was interrupted */
-    touches_list(tid)->is_exec = is_exec;
+    touches_list(tid)->no_reads = no_reads;
     touches_list(tid)->received = received;
 }
 
@@ -126,9 +126,32 @@ void recorder_touches_limit(ThreadId tid, Addr header, SizeT transferred) {
     }
 }
 
+void recorder_touches_limit_message(ThreadId tid, Addr message, SizeT transferred) {
+    const struct vki_msghdr *header = (const struct vki_msghdr *)message;
+    TouchList *list = touches_list(tid);
+    Int k = 0;
+    if (!VG_(am_is_valid_for_client)(message, sizeof *header, VKI_PROT_READ) ||
+        !VG_(am_is_valid_for_client)((Addr)header->msg_iov,
+                                     header->msg_iovlen * sizeof *header->msg_iov, VKI_PROT_READ)) {
+        return;
+    }
+    for (SizeT i = 0; i < header->msg_iovlen; i++) {
+        const struct vki_iovec *part = &header->msg_iov[i];
+        while (k < list->count && (list->noted[k].start != (Addr)part->iov_base ||
+                                   list->noted[k].length != part->iov_len)) {
+            k++;
+        }
+        if (k < list->count) {
+            Touch *touch = &list->noted[k++];
+            touch->length = touch->length < transferred ? touch->length : transferred;
+            transferred -= touch->length;
+        }
+    }
+}
+
 void recorder_touches_end(ThreadId tid) {
     touches_put_noted(tid);
-    touches_list(tid)->is_exec = False;
+    touches_list(tid)->no_reads = False;
     touches_list(tid)->received = 0;
 }
 
