@@ -96,10 +96,14 @@
 #include "api/working_set_api.c"
 
 /* the program */
+#include "../tools/vmm/advise.c"
+#include "../tools/vmm/advise_find.c"
+#include "../tools/vmm/advise_show.c"
 #include "../tools/vmm/cc.c"
 #include "../tools/vmm/compare.c"
 #include "../tools/vmm/explain.c"
 #include "../tools/vmm/help.c"
+#include "../tools/vmm/json.c"
 #include "../tools/vmm/list.c"
 #include "../tools/vmm/main.c"
 #include "../tools/vmm/messages.c"

@@ -11,6 +11,7 @@
  *     help.c      help, from the same tables       plot.c      pictures, through gnuplot
  *     words.c     lists separated by commas        sweep.c     many runs into one file: sweep.h
  *     mrc.c       every memory size at once: mrc.h
+ *     advise.c    how much memory a program needs: advise.h
  *     trace.c     verbs on traces: trace_cmd.h
  *     policy.c    verbs on policies of the user's: policy_cmd.h
  *
@@ -23,6 +24,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "../../include/vmm/vmm.h"
 
@@ -130,7 +132,7 @@ typedef struct CliCommand {
 extern const CliCommand cli_sim_command, cli_compare_command, cli_explain_command;
 extern const CliCommand cli_trace_command, cli_list_command, cli_cc_command, cli_cxx_command;
 extern const CliCommand cli_help_command, cli_version_command;
-extern const CliCommand cli_mrc_command;
+extern const CliCommand cli_mrc_command, cli_advise_command;
 extern const CliCommand cli_record_command, cli_sweep_command;
 
 /* The sub-commands in the order of help; NULL past the last. */
@@ -260,6 +262,11 @@ int cli_finish_stdout(void);
 /* A whole report in memory of its own (free()), or NULL after a message. */
 char *cli_report(const VMM *vmm, VMMReportKind kind, const VMMReportContext *context);
 
+/* ---- JSON (json.c) -------------------------------------------------------------------------- */
+
+/* Any bytes as a JSON string, quotes included; what is no UTF-8 becomes U+FFFD. */
+void cli_print_json_string(FILE *out, const char *text);
+
 /* ---- Compiling for the fast recorder (cc.c) -------------------------------------------------- */
 
 /* The environment variable that tells a program so compiled where it shall record to. */
@@ -330,6 +337,7 @@ typedef struct CliPlot {
     size_t x_count;
     const double *y; /* y[series * x_count + place]; negative: no point */
     bool percent;
+    bool linear; /* the places are times: evenly spaced, from 0 */
 } CliPlot;
 
 /* Can a plot be made at all: known ending, gnuplot present? CLI_OK or CLI_FAILURE. */

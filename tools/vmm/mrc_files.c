@@ -107,21 +107,6 @@ int mrc_write_csv(Mrc *mrc) {
 
 /* ---- JSON ----------------------------------------------------------------------------------- */
 
-static void mrc_print_json_string(FILE *file, const char *text) {
-    fputc('"', file);
-    for (; *text != '\0'; text++) {
-        unsigned char c = (unsigned char)*text;
-        if (c == '"' || c == '\\') {
-            fprintf(file, "\\%c", c);
-        } else if (c < 0x20) {
-            fprintf(file, "\\u%04x", c);
-        } else {
-            fputc(c, file);
-        }
-    }
-    fputc('"', file);
-}
-
 /* "frames,misses" as "frames", "misses". */
 static void mrc_print_json_columns(FILE *file, const char *columns) {
     fputs("[\"", file);
@@ -139,7 +124,7 @@ static void mrc_print_json_series(FILE *file, const MrcRows *rows) {
     static const char *const how[] = {
         [MRC_CURVE] = "exact", [MRC_SAMPLED] = "sampled", [MRC_RUNS] = "simulated"};
     fputs("    {\n      \"policy\": ", file);
-    mrc_print_json_string(file, rows->policy->name);
+    cli_print_json_string(file, rows->policy->name);
     fprintf(file, ",\n      \"method\": \"%s\"", how[rows->policy->how]);
     if (!rows->whole) {
         fprintf(file, ",\n      \"pid\": %" PRIu32, rows->about.pid);
@@ -174,7 +159,7 @@ int mrc_write_json(Mrc *mrc) {
         return CLI_FAILURE;
     }
     fputs("{\n  \"trace\": ", file);
-    mrc_print_json_string(file, mrc->flags.trace);
+    cli_print_json_string(file, mrc->flags.trace);
     fprintf(file, ",\n  \"page_size\": %" PRIu64 ",\n  \"complete\": %s,\n  \"curves\": [",
             cli_config_bytes(&mrc->config, "page-size"), mrc->error == VMM_OK ? "true" : "false");
     const char *separator = "\n";

@@ -147,6 +147,10 @@ static void plot_print_x_axis(FILE *script, const CliPlot *plot) {
         least = plot->x[i] < least ? plot->x[i] : least;
         most = plot->x[i] > most ? plot->x[i] : most;
     }
+    if (plot->linear) {
+        fprintf(script, "set xrange [0:%.17g]\n", most);
+        return;
+    }
     if (most > 8.0 * least) {
         fputs("set logscale x 2\n", script);
         fprintf(script, "set xrange [%.17g:%.17g]\n", least / 1.1, most * 1.1);

@@ -306,54 +306,9 @@ static void info_print_text(const InfoRun *run) {
 
 /* ---- JSON ----------------------------------------------------------------------------------- */
 
-/* The length of the UTF-8 character that a text begins with; 0: it is none. */
-static size_t info_utf8_length(const char *text) {
-    const unsigned char *at = (const unsigned char *)text;
-    size_t length = at[0] < 0x80                              ? 1
-                    : (at[0] & 0xe0) == 0xc0 && at[0] >= 0xc2 ? 2
-                    : (at[0] & 0xf0) == 0xe0                  ? 3
-                    : (at[0] & 0xf8) == 0xf0 && at[0] <= 0xf4 ? 4
-                                                              : 0;
-    for (size_t i = 1; i < length; i++) {
-        if ((at[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-    bool surrogate = at[0] == 0xed && length == 3 && at[1] >= 0xa0;
-    bool overlong = (at[0] == 0xe0 && length == 3 && at[1] < 0xa0) ||
-                    (at[0] == 0xf0 && length == 4 && at[1] < 0x90) ||
-                    (at[0] == 0xf4 && length == 4 && at[1] > 0x8f);
-    return surrogate || overlong ? 0 : length;
-}
-
-/* Any bytes as a JSON string; what is no UTF-8 becomes U+FFFD. */
-static void info_json_string(const char *text) {
-    putchar('"');
-    while (*text != '\0') {
-        size_t length = info_utf8_length(text);
-        if (length == 0) {
-            fputs("\\ufffd", stdout);
-            text++;
-        } else if (length > 1) {
-            fwrite(text, 1, length, stdout);
-            text += length;
-        } else {
-            unsigned char c = (unsigned char)*text++;
-            if (c == '"' || c == '\\') {
-                printf("\\%c", c);
-            } else if (c < 0x20 || c == 0x7f) {
-                printf("\\u%04x", c);
-            } else {
-                putchar(c);
-            }
-        }
-    }
-    putchar('"');
-}
-
 static void info_json_text(const char *name, const char *text) {
     printf(",\n  \"%s\": ", name);
-    info_json_string(text);
+    cli_print_json_string(stdout, text);
 }
 
 static void info_json_number(const char *name, uint64_t value) {
@@ -428,7 +383,7 @@ static void info_json_processes(const InfoRun *run) {
                process->references[VMM_OP_FETCH], process->kernel_references, process->pages);
         printf(process->ended < 0 ? "null" : "%" PRId64, process->ended);
         fputs(", \"program\": ", stdout);
-        info_json_string(info_executable(run, process));
+        cli_print_json_string(stdout, info_executable(run, process));
         putchar('}');
     }
     fputs("\n  ]", stdout);
@@ -444,7 +399,7 @@ static void info_json_files(const InfoRun *run) {
         }
         printf("%s\n    {\"mappings\": %" PRIu64 ", \"bytes\": %" PRIu64 ", \"path\": ",
                first ? "" : ",", run->count.files[i].mappings, run->count.files[i].bytes);
-        info_json_string(file->path);
+        cli_print_json_string(stdout, file->path);
         putchar('}');
         first = false;
     }
@@ -470,7 +425,7 @@ static void info_json_windows(const InfoRun *run) {
 
 static void info_print_json(const InfoRun *run) {
     fputs("{\n  \"path\": ", stdout);
-    info_json_string(run->input.path);
+    cli_print_json_string(stdout, run->input.path);
     info_json_text("format", run->info.format);
     info_json_text("compression", run->info.compression);
     info_json_number("bytes", run->flags.quick ? run->info.bytes_total : run->info.bytes_read);
