@@ -40,6 +40,13 @@ static unsigned char *guard_place(const Guard *guard, void *map, size_t size) {
     return guard->before ? first : first + guard_rounded(size) - size;
 }
 
+/* Bytes that differ from place to place, and with other `junk` are all others. */
+static void guard_fill(const Guard *guard, unsigned char *bytes, size_t size) {
+    for (size_t i = 0; i < size; i++) {
+        bytes[i] = (unsigned char)((i * 2654435761u >> 11) * guard->junk + guard->junk);
+    }
+}
+
 static void *guard_new(Guard *guard, size_t size) {
     if (++guard->calls == guard->fail_at) {
         return NULL;
@@ -53,7 +60,7 @@ static void *guard_new(Guard *guard, size_t size) {
         guard->blocks = cli_realloc(guard->blocks, guard->capacity, sizeof *guard->blocks);
     }
     unsigned char *bytes = guard_place(guard, map, size);
-    memset((char *)map + guard_page(), guard->junk, guard_rounded(size));
+    guard_fill(guard, (unsigned char *)map + guard_page(), guard_rounded(size));
     guard->blocks[guard->count++] =
         (GuardBlock){bytes, size, map, guard_rounded(size) + 2 * guard_page()};
     return bytes;
