@@ -25,6 +25,8 @@
 #undef vmm_error_message
 #include "../src/base/memory.c"
 #include "../src/base/number.c"
+#include "../src/engine/plugin_build.c"
+#include "../src/engine/plugin_load.c"
 #include "../src/engine/policies.c"
 #include "../src/mm/policy/policies.def"
 #include "../src/mm/policy/policy.c"

@@ -61,7 +61,8 @@ def run(command: str, expected: list[str], folder: str) -> str:
     if expected and re.fullmatch(r"\[exit \d+\]", expected[-1]):
         status = int(expected[-1][6:-1])
         expected = expected[:-1]
-    environment = dict(os.environ, PATH=f"{BIN}:{os.environ['PATH']}")
+    environment = dict(os.environ, PATH=f"{BIN}:{os.environ['PATH']}",
+                       XDG_CACHE_HOME=os.path.join(folder, ".cache"))
     if "vmm record" in command:
         environment.pop("LD_PRELOAD", None)  # the sanitizers' library is not for recorded programs
     done = subprocess.run(["bash", "-o", "pipefail", "-c", command], cwd=folder, text=True,
