@@ -66,11 +66,13 @@
 #include "engine/specialised.c"
 #include "engine/stream.c"
 #include "engine/stream_runs.c"
+#include "engine/stream_sample.c"
 
 /* analysis: what is found out of traces, without a machine */
 #include "analysis/curve.c"
 #include "analysis/curve_lru.c"
 #include "analysis/curve_opt.c"
+#include "analysis/curve_shards.c"
 #include "analysis/curve_ws.c"
 #include "analysis/depths.c"
 #include "analysis/lru_stack.c"

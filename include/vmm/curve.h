@@ -63,7 +63,7 @@ typedef struct VMMCurveOptions {
     uint32_t reserved;     /* 0 */
     double sample_rate;    /* LRU: SHARDS with this share of the pages, above 0, below 1; 0: all */
     uint64_t sample_pages; /* LRU: SHARDS with so many pages at most, from 64; 0: no such bound.
-                              With sample_rate: the share to begin with, else a tenth */
+                              sample_rate is then the share to begin with; 0: all */
 } VMMCurveOptions;
 
 /* One place of a curve. */

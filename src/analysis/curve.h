@@ -55,11 +55,12 @@ struct VMMCurve {
     Settings settings;
     unsigned address_bits;
     bool per_process;
-    bool by_space;   /* parts never mix address spaces */
-    bool finished;   /* it can be read */
-    int status;      /* of the event under way */
-    Stream *stream;  /* NULL before the run; shared by the curves of one run */
-    uint32_t spaces; /* that the kind has room for */
+    bool by_space;         /* parts never mix address spaces */
+    bool finished;         /* it can be read */
+    int status;            /* of the event under way */
+    uint64_t sample_below; /* what the stream is to sample, see stream_sample(); 0: all */
+    Stream *stream;        /* NULL before the run; shared by the curves of one run */
+    uint32_t spaces;       /* that the kind has room for */
     Error error;
 };
 

@@ -33,7 +33,8 @@ static int curveapi_type(const VMMCurveOptions *options, const CurveType **type,
         return error_set(error, VMM_E_USAGE,
                          "the options of a curve have no struct_size, or an unknown kind");
     }
-    *type = types[options->kind];
+    bool samples = options->sample_rate != 0.0 || options->sample_pages != 0;
+    *type = samples ? &curve_shards : types[options->kind];
     return curveapi_check_sample(options, error);
 }
 
@@ -147,6 +148,9 @@ static int curveapi_attach(VMMCurve *const *curves, size_t count, Error *error) 
         return status;
     }
     stream->users = (uint32_t)count;
+    if (first->sample_below != 0) {
+        stream_sample(stream, first->settings.seed, first->sample_below);
+    }
     for (size_t i = 0; i < count; i++) {
         curves[i]->stream = stream;
     }

@@ -105,9 +105,10 @@ static int run_fill_batch(RunPass *pass) {
     Stream *stream = pass->stream;
     bool full = false;
     stream_next_batch(stream);
-    /* Where the filter leaves out all there is, a batch ends too: the watch has to be called. */
+    /* Where filter or sample leave out all there is, a batch ends too: the watch has to be called.
+     */
     while (!full && !pass->ended && !stream_is_done(stream) &&
-           stream->batch.left_out < RUN_MOST_LEFT_OUT) {
+           stream->batch.left_out + stream->batch.unsampled < RUN_MOST_LEFT_OUT) {
         int status = VMM_OK;
         if (pass->by_runs && pass->runs == NULL) {
             status = run_read_runs(pass);

@@ -109,6 +109,7 @@ void stream_next_batch(Stream *stream) {
     stream->batch.invalid_count = 0;
     stream->filtered += stream->batch.left_out;
     stream->batch.left_out = 0;
+    stream->batch.unsampled = 0;
 }
 
 static void stream_put(Stream *stream, uint64_t key, uint8_t op, const VMMRef *ref) {
@@ -323,6 +324,9 @@ int stream_add(Stream *stream, const VMMRef *refs, size_t count, size_t *taken, 
         status = directory_reserve(&stream->directory, (uint32_t)length, error);
         if (status == VMM_OK) {
             status = stream_add_stretch(stream, refs, count, taken, error);
+            if (stream->sample_below != 0) {
+                stream_sample_stretch(stream);
+            }
             stream_intern_stretch(stream);
         }
     }

@@ -38,6 +38,7 @@
 #include "../../include/vmm/types.h"
 #include "../base/error.h"
 #include "../base/memory.h"
+#include "../base/rng.h"
 #include "../config/settings.h"
 #include "../mm/machine.h"
 
@@ -67,11 +68,12 @@ typedef struct Batch { /* arrays by element, a page reference and its repeats */
     size_t count;      /* elements */
     size_t run_count;
     size_t invalid_count;
-    uint64_t repeats;  /* of all elements */
-    uint64_t left_out; /* references that the filter left out, in all */
-    size_t capacity;   /* elements that the arrays have room for, */
-    size_t room;       /* and after how many the batch ends */
-    uint64_t first;    /* place of the first element in the stream */
+    uint64_t repeats;   /* of all elements */
+    uint64_t left_out;  /* references that the filter left out, in all */
+    uint64_t unsampled; /* page references that are not in the sample; runs are then not kept */
+    size_t capacity;    /* elements that the arrays have room for, */
+    size_t room;        /* and after how many the batch ends */
+    uint64_t first;     /* place of the first element in the stream */
 } Batch;
 
 /*
@@ -130,6 +132,8 @@ typedef struct Stream {
     uint32_t most_in_one;  /* page references of an element; the same for all passes of a run */
     uint64_t refs;         /* REFS_ALL, ... */
     unsigned page_shift;
+    uint64_t sample_below; /* only pages whose hash is below it; 0: all (stream_sample.c) */
+    uint64_t sample_seed;
     uint32_t users;    /* machines that hold this stream */
     uint32_t last_pid; /* of the last reference, and its space */
     uint32_t last_space;
@@ -169,6 +173,29 @@ void stream_free_runs(Stream *stream);
 
 /* References come from process `pid` from now on. VMM_OK or an error. */
 int stream_enter(Stream *stream, uint32_t pid, Error *error);
+
+/* From now on only a sample of the pages is given: those with a hash below `below`, up to 2^32. */
+void stream_sample(Stream *stream, uint64_t seed, uint64_t below);
+
+/* Leaves out of the stretch what is not in the sample. */
+void stream_sample_stretch(Stream *stream);
+
+/* The hash of a page: the finaliser of MurmurHash3 (Appleby), of both halves of the key. */
+static inline uint32_t stream_hash(uint64_t key, uint64_t seed) {
+    uint32_t hash = (uint32_t)key ^ (uint32_t)seed;
+    hash = (hash ^ hash >> 16) * 0x85EBCA6Bu;
+    hash = (hash ^ hash >> 13) * 0xC2B2AE35u;
+    hash ^= (uint32_t)(key >> 32) * 0x9E3779B1u ^ (uint32_t)(seed >> 32);
+    hash = (hash ^ hash >> 16) * 0x85EBCA6Bu;
+    hash = (hash ^ hash >> 13) * 0xC2B2AE35u;
+    return hash ^ hash >> 16;
+}
+
+/* Whether a page is in the sample. */
+static inline bool stream_samples(const Stream *stream, uint64_t key) {
+    return stream->sample_below == 0 ||
+           stream_hash(key, stream->sample_seed) < stream->sample_below;
+}
 
 /* Whether the option refs leaves it in. What the kernel touched is data. */
 static inline bool stream_wants(const Stream *stream, bool fetch) {

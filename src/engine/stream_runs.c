@@ -27,6 +27,8 @@ enum {
     PLAIN_RUNS = 1 << 16         /* such runs in a row: their number fits 32 bits */
 };
 
+#define RUN_UNSAMPLED UINT32_MAX /* in StreamRuns.local: the page is not in the sample */
+
 /* A run, or what is to be done of it. */
 typedef struct StreamRest {
     uint64_t key; /* of the page; DIRECTORY_NO_KEY: beyond the limit */
@@ -289,6 +291,10 @@ static bool stream_add_run(Stream *stream, const VMMRuns *runs, size_t at) {
     bool finished = true;
     if (rest.count > 0 && rest.key == DIRECTORY_NO_KEY) {
         finished = stream_put_pieces(stream, stream_run(stream), &rest, DIRECTORY_NO_PAGE);
+    } else if (rest.count > 0 && !stream_samples(stream, rest.key)) {
+        taking->local[runs->page[at]] = RUN_UNSAMPLED;
+        stream->batch.unsampled += rest.count;
+        stream->references += rest.count - rest.continued;
     } else if (rest.count > 0) {
         uint32_t *local = &taking->local[runs->page[at]];
         *local = *local != 0 ? *local : directory_intern(&stream->directory, rest.key);
@@ -359,6 +365,28 @@ static size_t stream_add_plain(Stream *stream, const VMMRuns *runs, size_t at, R
     return i;
 }
 
+/* Runs of pages that are known not to be in the sample, with nothing special; how many are done. */
+static size_t stream_pass_over(Stream *stream, const VMMRuns *runs, size_t at) {
+    const uint32_t *local = stream->taking.local;
+    const StreamShape *shapes = stream->taking.shapes;
+    size_t count = stream_plain_runs(stream, runs, at);
+    uint64_t references = 0;
+    size_t i = 0;
+    for (; i < count && local[runs->page[at + i]] == RUN_UNSAMPLED; i++) {
+        const StreamShape *shape = &shapes[runs->shape[at + i]];
+        if (VMM_UNLIKELY(!shape->plain)) {
+            break;
+        }
+        references += shape->fetches_all >> 32;
+    }
+    if (i > 0) {
+        stream->references += references;
+        stream->batch.unsampled += references;
+        stream->taking.last_key = stream_run_key(stream, runs, at + i - 1);
+    }
+    return i;
+}
+
 /* Whether the next run is behind the last reference that is taken. */
 static bool stream_ends_here(const Stream *stream, const VMMRunShape *shape) {
     return stream->taking.done == 0 && !shape->continued &&
@@ -370,14 +398,20 @@ static size_t stream_add_some(Stream *stream, const VMMRuns *runs, size_t at) {
     StreamRuns *taking = &stream->taking;
     const Batch *batch = &stream->batch;
     bool watched = batch->origin != NULL || batch->left_out_before != NULL;
+    bool samples = stream->sample_below != 0;
     uint32_t page = taking->local[runs->page[at]];
     size_t some = 0;
-    if (!watched && taking->done == 0 && page != 0 && taking->shapes[runs->shape[at]].plain &&
-        stream_plain_runs(stream, runs, at) > 0) {
+    if (samples && taking->done == 0) {
+        some = stream_pass_over(stream, runs, at);
+    } else if (!watched && taking->done == 0 && page != 0 &&
+               taking->shapes[runs->shape[at]].plain && stream_plain_runs(stream, runs, at) > 0) {
         some = stream_add_plain(stream, runs, at, stream_run(stream));
     }
     if (some == 0) {
         return stream_add_run(stream, runs, at);
+    }
+    if (samples) {
+        return some;
     }
     taking->last_key = stream->directory.keys[taking->local[runs->page[at + some - 1]]];
     return some;
