@@ -110,6 +110,14 @@ VMM_API int vmm_curve_create(const VMMConfig *config, const VMMCurveOptions *opt
 VMM_API int vmm_curve_run(VMMCurve *const *curves, size_t count, VMMTrace *trace,
                           VMMProgressCallback *progress, void *user);
 
+/*
+ * The same by hand, for references that are in no trace: any number of calls, then the end, after
+ * which the curve can be read and takes no more. VMM_E_NEEDS_FUTURE for OPT; VMM_E_USAGE for a
+ * curve that took a trace or is at its end; VMM_E_NO_MEMORY, VMM_E_LIMIT.
+ */
+VMM_API int vmm_curve_feed(VMMCurve *curve, const VMMRef *refs, size_t count);
+VMM_API int vmm_curve_end(VMMCurve *curve);
+
 /* The sentence of the last failure of this curve, "" if none. */
 VMM_API const char *vmm_curve_error_text(const VMMCurve *curve);
 

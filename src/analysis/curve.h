@@ -56,6 +56,7 @@ struct VMMCurve {
     unsigned address_bits;
     bool per_process;
     bool by_space;         /* parts never mix address spaces */
+    bool by_hand;          /* it is fed by vmm_curve_feed() */
     bool finished;         /* it can be read */
     int status;            /* of the event under way */
     uint64_t sample_below; /* what the stream is to sample, see stream_sample(); 0: all */

@@ -273,8 +273,9 @@ static void shardscurve_take(VMMCurve *curve, const CurvePart *part) {
         if (VMM_UNLIKELY(page == DIRECTORY_NO_PAGE)) {
             shards->invalid++;
         } else if (shards->most == 0 || shards_hash(shards, page) < stream->sample_below) {
-            shards->sampled += 1 + (uint64_t)batch_repeat(batch, i);
             shards_take_one(shards, page, (batch->op[i] & OP_WRITE_BIT) != 0);
+            bool stays = shards->pages[page].place != STACK_NOWHERE;
+            shards->sampled += 1 + (stays ? (uint64_t)batch_repeat(batch, i) : 0);
         }
     }
 }

@@ -222,6 +222,52 @@ int vmm_curve_run(VMMCurve *const *curves, size_t count, VMMTrace *trace,
     return status;
 }
 
+/* A stream for references that come by hand. */
+static int curveapi_prepare_feed(VMMCurve *curve) {
+    Error *error = &curve->error;
+    if (curve->type->needs_future) {
+        return error_set(error, VMM_E_NEEDS_FUTURE,
+                         "the curve of opt needs the references to come: run a whole trace with "
+                         "vmm_curve_run()");
+    }
+    if (curve->finished || (curve->stream != NULL && !curve->by_hand)) {
+        return error_set(error, VMM_E_USAGE, "the curve is at its end: it takes no more");
+    }
+    int status = curve->stream != NULL ? VMM_OK : curveapi_attach(&curve, 1, error);
+    curve->by_hand = status == VMM_OK;
+    return status;
+}
+
+int vmm_curve_feed(VMMCurve *curve, const VMMRef *refs, size_t count) {
+    if (curve == NULL || (refs == NULL && count > 0)) {
+        return VMM_E_USAGE;
+    }
+    int status = curveapi_prepare_feed(curve);
+    RunConsumer consumer = curve_consumer(curve);
+    while (status == VMM_OK && count > 0 && !stream_is_done(curve->stream)) {
+        size_t taken;
+        stream_next_batch(curve->stream);
+        int added = stream_add(curve->stream, refs, count, &taken, &curve->error);
+        status = consumer.batch(curve, &curve->stream->batch);
+        status = status == VMM_OK ? added : status;
+        refs += taken;
+        count -= taken;
+    }
+    return status;
+}
+
+int vmm_curve_end(VMMCurve *curve) {
+    if (curve == NULL) {
+        return VMM_E_USAGE;
+    }
+    int status = curveapi_prepare_feed(curve);
+    if (status == VMM_OK) {
+        status = curve->type->finish(curve, &curve->error);
+        curve->finished = status == VMM_OK;
+    }
+    return status;
+}
+
 const char *vmm_curve_error_text(const VMMCurve *curve) {
     return curve == NULL ? "" : curve->error.text;
 }

@@ -251,9 +251,8 @@ static size_t stream_add_simple(Stream *stream, const VMMRef *refs, size_t count
     return i;
 }
 
-/* Fills the batch up to the end of the stretch. */
-static int stream_add_stretch(Stream *stream, const VMMRef *refs, size_t count, size_t *taken,
-                              Error *error) {
+int stream_add_stretch(Stream *stream, const VMMRef *refs, size_t count, size_t *taken,
+                       Error *error) {
     size_t i = *taken;
     while (i < count && stream->batch.count < stream->stretch_end && !stream_is_done(stream)) {
         const VMMRef *ref = &refs[i];
@@ -323,10 +322,11 @@ int stream_add(Stream *stream, const VMMRef *refs, size_t count, size_t *taken, 
         stream->stretch_end = batch->count + length;
         status = directory_reserve(&stream->directory, (uint32_t)length, error);
         if (status == VMM_OK) {
-            status = stream_add_stretch(stream, refs, count, taken, error);
-            if (stream->sample_below != 0) {
-                stream_sample_stretch(stream);
-            }
+            size_t some = 0;
+            status = stream->sample_below == 0
+                         ? stream_add_stretch(stream, refs + *taken, count - *taken, &some, error)
+                         : stream_add_sampled(stream, refs + *taken, count - *taken, &some, error);
+            *taken += some;
             stream_intern_stretch(stream);
         }
     }

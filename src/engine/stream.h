@@ -177,8 +177,13 @@ int stream_enter(Stream *stream, uint32_t pid, Error *error);
 /* From now on only a sample of the pages is given: those with a hash below `below`, up to 2^32. */
 void stream_sample(Stream *stream, uint64_t seed, uint64_t below);
 
-/* Leaves out of the stretch what is not in the sample. */
-void stream_sample_stretch(Stream *stream);
+/* As stream_add_stretch(), without what is not in the sample. */
+int stream_add_sampled(Stream *stream, const VMMRef *refs, size_t count, size_t *taken,
+                       Error *error);
+
+/* Fills the batch up to the end of the stretch; *taken says how many references are done with. */
+int stream_add_stretch(Stream *stream, const VMMRef *refs, size_t count, size_t *taken,
+                       Error *error);
 
 /* The hash of a page: the finaliser of MurmurHash3 (Appleby), of both halves of the key. */
 static inline uint32_t stream_hash(uint64_t key, uint64_t seed) {
