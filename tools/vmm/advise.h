@@ -82,6 +82,9 @@ void advise_find(Advise *advise);
 /* The place with so many frames. */
 AdvisePlace advise_place(const Advise *advise, uint64_t frames);
 
+/* The memory that the program needs: misses within 1 %, and no thrashing. */
+uint64_t advise_needed(const Advise *advise);
+
 void advise_print(const Advise *advise);
 int advise_write_json(Advise *advise);
 int advise_write_plots(Advise *advise);

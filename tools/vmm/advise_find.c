@@ -89,6 +89,12 @@ static bool advisefind_answers(const Advise *advise, size_t question, const Advi
     }
 }
 
+uint64_t advise_needed(const Advise *advise) {
+    uint64_t one = advise->places[ADVISE_ONE].frames;
+    uint64_t thrash = advise->places[ADVISE_THRASH].frames;
+    return one > thrash ? one : thrash;
+}
+
 /* The first point of the curve that answers each question. */
 static void advisefind_places(Advise *advise) {
     VMMCurvePoint points[256];

@@ -47,13 +47,13 @@ static void adviseshow_print_head(const Advise *advise) {
 
 /* The answer itself. */
 static void adviseshow_print_answer(const Advise *advise) {
-    const AdvisePlace *one = &advise->places[ADVISE_ONE];
     const AdvisePlace *thrash = &advise->places[ADVISE_THRASH];
-    char *enough = adviseshow_size(advise, one->frames);
+    uint64_t needed = advise_needed(advise);
+    char *enough = adviseshow_size(advise, needed);
     char *least = adviseshow_size(advise, thrash->frames);
-    printf("It needs %" PRIu64
-           " page%s (%s): with these it misses hardly more often, within 1 %%.\n",
-           one->frames, adviseshow_plural(one->frames), enough);
+    printf("It needs %" PRIu64 " page%s (%s): with these it does not thrash, and misses at most "
+           "1 %% more often.\n",
+           needed, adviseshow_plural(needed), enough);
     if (thrash->frames <= 1) {
         puts("It never thrashes: with a single page it still works more than it waits.");
     } else {
@@ -243,7 +243,7 @@ int advise_write_json(Advise *advise) {
         fprintf(out, "%s\"%s\": \"%s\"", i == 0 ? "" : ", ", costs[i],
                 cli_config_text(&advise->config, costs[i], value));
     }
-    fputs("},\n  \"memory\": {\n", out);
+    fprintf(out, "},\n  \"needed_pages\": %" PRIu64 ",\n  \"memory\": {\n", advise_needed(advise));
     for (size_t i = 0; i < ADVISE_PLACES; i++) {
         fprintf(out, "    \"%s\": ", advise->places[i].name);
         adviseshow_json_place(&advise->places[i], out);
