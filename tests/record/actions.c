@@ -332,6 +332,19 @@ static int act_pause(const char *value) {
     return 0;
 }
 
+/* A child asks for a pause, and leaves it to the parent to go on. */
+static int act_pause_child(const char *value) {
+    (void)value;
+    pid_t child = fork();
+    if (child == 0) {
+        vmm_record_stop();
+        _exit(0);
+    }
+    waitpid(child, NULL, 0);
+    vmm_record_start();
+    return 0;
+}
+
 static int deeper(int levels) {
     volatile unsigned char frame[PAGE];
     frame[0] = (unsigned char)levels;
@@ -415,15 +428,19 @@ int main(int argc, char **argv) {
         const char *name;
         int (*act)(const char *value);
     } actions[] = {
-        {"fork", act_fork},       {"kill", act_kill},     {"shared", act_shared},
-        {"heap", act_heap},       {"remap", act_remap},   {"sysv", act_sysv},
-        {"thread", act_thread},   {"kernel", act_kernel}, {"pause", act_pause},
-        {"stack", act_stack},     {"signal", act_signal}, {"crash", act_crash},
-        {"exit", act_exit},       {"work", act_work},     {"exec", act_exec},
-        {"name", act_name},       {"self", act_self},     {"turns", act_turns},
-        {"spawn", act_spawn},     {"system", act_system}, {"partly", act_partly},
-        {"message", act_message}, {"atomic", act_atomic}, {"masked", act_masked},
-        {"code", act_code},
+        {"fork", act_fork},     {"kill", act_kill},
+        {"shared", act_shared}, {"heap", act_heap},
+        {"remap", act_remap},   {"sysv", act_sysv},
+        {"thread", act_thread}, {"kernel", act_kernel},
+        {"pause", act_pause},   {"stack", act_stack},
+        {"signal", act_signal}, {"crash", act_crash},
+        {"exit", act_exit},     {"work", act_work},
+        {"exec", act_exec},     {"name", act_name},
+        {"self", act_self},     {"turns", act_turns},
+        {"spawn", act_spawn},   {"system", act_system},
+        {"partly", act_partly}, {"message", act_message},
+        {"atomic", act_atomic}, {"masked", act_masked},
+        {"code", act_code},     {"pause_child", act_pause_child},
     };
     const char *action = argc > 1 ? argv[1] : "";
     if (strcmp(action, "print") == 0) {

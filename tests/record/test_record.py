@@ -439,6 +439,14 @@ def pauses():
     assert "unmap" in names[names.index("pause"):names.index("resume")], names
 
 
+def pause_of_a_child():
+    """A pause is told with the process that asked for it."""
+    trace, _ = act("pause_child")
+    (_, parent, _, child), = trace.events("fork")
+    equal([(name, pid) for name, pid, _, _ in trace.events("pause", "resume")],
+          [("pause", int(re.search(r"\d+", child)[0])), ("resume", parent)], "who asked")
+
+
 def references_of(run):
     """Told at the end: references and touches that were taken, and references left out."""
     taken = re.search(r": (\d+) references? and (\d+) touch", run.err)
@@ -847,6 +855,27 @@ def names_and_formats():
         equal((run.returncode, run.stderr), (0, ""), f"{flags}")
 
 
+def losses_are_told():
+    """What a format does not hold is told as vmm trace convert tells it."""
+    run = record("-o", "l.din", "--", ACTIONS, "print")
+    equal(run.returncode, 0, "exit status")
+    record("-q", "-o", "l.vmt", "--codec", "full", "--", ACTIONS, "print")
+    convert = subprocess.run([VMM, "trace", "convert", FOLDER / "l.vmt", "c.din"], cwd=FOLDER,
+                             capture_output=True, text=True, timeout=60, check=True)
+    told = [[re.sub(r"\d+", "N", line.split(": ", 3)[-1]) for line in text.splitlines()
+             if "warning" in line] for text in (run.stderr, convert.stderr)]
+    equal(told[0], told[1], "warnings")
+    assert len(told[0]) >= 3, told
+    run = record("-o", "two.din", "--", "sh", "-c", f"{ACTIONS} print; true")
+    equal(run.returncode, 1, "processes in a format without any")
+    assert "the trace is not whole; a .vmt holds all" in run.stderr, run.stderr
+    run = record("--fast", "-o", "c.vmt", "--", "cc", "--version")
+    equal((run.returncode, run.stdout), (1, ""), "a compiler, and flags of a recording")
+    assert "-o is for a recording" in run.stderr, run.stderr
+    helped = subprocess.run([VMM, "help", "record"], capture_output=True, text=True, check=True)
+    equal(helped.stdout.count("What is recorded:"), 1, "headings")
+
+
 def no_program():
     plain = FOLDER / "plain.txt"
     plain.write_text("text")
@@ -877,11 +906,12 @@ def no_program():
 
 
 def size_limit():
-    run = Run(["--max-size", "64Ki", "--codec", "full"],
-              [sys.executable, "-S", "-c", LONG], to="vmt")
-    equal((run.status, run.out), (0, "499500\n"), "the program")
-    assert "--max-size" in run.err, run.err
-    assert 32 * 1024 < run.file.stat().st_size < 1024 * 1024, run.file.stat().st_size
+    for codec in ("runs", "full"):
+        run = Run(["--max-size", "64Ki", "--codec", codec],
+                  [sys.executable, "-S", "-c", LONG], to="vmt")
+        equal((run.status, run.out), (0, "499500\n"), "the program")
+        assert "--max-size" in run.err, run.err
+        assert 48 * 1024 < run.file.stat().st_size <= 64 * 1024, run.file.stat().st_size
 
 
 def progress():
@@ -986,7 +1016,7 @@ TESTS = [pages, straight_lines, events_of_a_mapping, page_runs_count_alike, fetc
          kernel, kernel_partly, messages, atomics, masked, code_that_crosses, passed_over,
          long_command_line, stack, every_address_is_mapped, heap, remap, shared_file, sysv,
          threads, fork, turns, killed_child, executes, spawned, executes_itself, deaths, pauses,
-         begins_paused, limits, name_is_kept, descriptors, interrupted, passed_on, left_behind,
+         pause_of_a_child, begins_paused, losses_are_told, limits, name_is_kept, descriptors, interrupted, passed_on, left_behind,
          toggled, full_disk, size_limit, no_place, destroys_nothing, two_at_once, all_passed_on,
          killed_itself, natively_compared, progress, closed_streams, names_and_formats, no_program,
          foreign, elsewhere, pid_namespace, no_temporary_folder, process_name, fallback]

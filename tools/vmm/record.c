@@ -44,11 +44,14 @@ static const CliFlag recordcmd_flags[] = {
     {"stop-after", NULL, 0, "N", NULL, "What is recorded",
      "end the trace after N references; the program runs on", offsetof(RecordFlags, stop_after)},
     {"max-size", NULL, 0, "SIZE", NULL, "What is recorded",
-     "end the trace when the file has about this size; the program runs on",
+     "end the trace before the file is larger than this; the program runs on",
      offsetof(RecordFlags, max_size)},
     {"paused", NULL, 0, NULL, NULL, "What is recorded",
      "begin without recording: SIGUSR1 to vmm, or vmm_record_start() in the program, starts it",
      offsetof(RecordFlags, paused)},
+    {"left-behind", NULL, 0, "wait|leave", "wait", "What is recorded",
+     "processes that outlive the program: wait for them, or end the trace with the program",
+     offsetof(RecordFlags, left_behind)},
     {"recorder", NULL, 0, "NAME", "auto", "Recorder",
      "auto, valgrind (our own tool), lackey (any Valgrind; very slow), fast (a program compiled "
      "by vmm cc)",
@@ -56,9 +59,6 @@ static const CliFlag recordcmd_flags[] = {
     {"fast", NULL, 0, NULL, NULL, "Recorder",
      "as --recorder fast; if the program is a compiler, it is run as by vmm cc",
      offsetof(RecordFlags, fast)},
-    {"left-behind", NULL, 0, "wait|leave", "wait", "What is recorded",
-     "processes that outlive the program: wait for them, or end the trace with the program",
-     offsetof(RecordFlags, left_behind)},
     {"compare-native", NULL, 0, NULL, NULL, "Messages",
      "run the program once more afterwards, unrecorded and with its output going nowhere, and "
      "tell how many times longer the recording took; its input must be a file, or none",
@@ -435,7 +435,8 @@ static void record_reap(Record *record) {
 static void record_toggle(Record *record) {
     if (record_signals_toggled()) {
         bool paused = !record->stream.paused;
-        record_stream_pause(&record->stream, paused, 0);
+        uint32_t first = record->stream.first_pid;
+        record_stream_pause(&record->stream, paused, first, first, 0);
         __atomic_store_n(&record->queue.channel->paused, paused, __ATOMIC_SEQ_CST);
     }
 }
@@ -619,11 +620,7 @@ static void record_say_status(int status) {
 static void record_say_slow_down(Record *record) {
     RecordNative *native = &record->native;
     double recorded = record->ended - record->started;
-    if (!record->flags.compare_native) {
-        fputs("vmm: how many times longer that is than unrecorded, --compare-native tells\n",
-              stderr);
-    } else if (record_native_run(native, record->words) &&
-               native->wait_status != record->wait_status) {
+    if (record_native_run(native, record->words) && native->wait_status != record->wait_status) {
         fputs("vmm: unrecorded it ended with ", stderr);
         record_say_status(native->wait_status);
         fputs(", recorded with ", stderr);
@@ -654,7 +651,11 @@ static void record_say_what_is_left(const Record *record) {
         cli_warning("%s: the trace was cut off; --skip-bad-records reads what is there",
                     record->path);
     } else {
-        cli_warning("%s: nothing of it can be read as a .vmt", record->path);
+        cli_warning("%s: the trace is not whole%s", record->path,
+                    cli_name_matches(record->format, "vmt")
+                        ? ", and nothing of it can be read"
+                        : "; a .vmt holds all, and vmm trace convert and cut make of it what "
+                          "other formats can hold");
     }
     vmm_trace_close(trace);
 }
@@ -682,8 +683,9 @@ static void record_summary(Record *record) {
     if (info.references > 0) {
         fprintf(stderr, ", %.3f a reference", (double)info.bytes / (double)info.references);
     }
-    fprintf(stderr, "; the program took %.2f s, %.2f s of processor time\n",
-            record->ended - record->started, record_cpu_seconds());
+    fprintf(stderr, "; the program took %.2f s, %.2f s of processor time%s\n",
+            record->ended - record->started, record_cpu_seconds(),
+            record->flags.compare_native ? "" : " (slow-down: --compare-native)");
     uint64_t passed_over = stream->passed_over +
                            __atomic_load_n(&record->queue.channel->passed_over, __ATOMIC_SEQ_CST);
     if (passed_over > 0) {
@@ -691,7 +693,9 @@ static void record_summary(Record *record) {
         record_say_count(passed_over, "reference", "s");
         fputs(" left out before the start or while paused\n", stderr);
     }
-    record_say_slow_down(record);
+    if (record->flags.compare_native) {
+        record_say_slow_down(record);
+    }
 }
 
 static int record_exit_status(const Record *record) {
@@ -749,6 +753,7 @@ static int record_whole(Record *record) {
     cli_progress_end(&record->progress);
     if (status == CLI_OK) {
         record_stream_finish(&record->stream);
+        tracecmd_warn_losses(record->stream.writer, record->path, record->format);
         record_say_why_it_ended(record);
         if (record->stream.end == RECORD_ENDED_ERROR) {
             record_say_what_is_left(record);
@@ -761,6 +766,30 @@ static int record_whole(Record *record) {
     return status;
 }
 
+/* A compiler is run as by vmm cc: nothing is recorded, and flags of a recording mean nothing. */
+static int record_compile(const RecordFlags *flags, const CliArguments *arguments) {
+    const char *const given[][2] = {{"-o", flags->output},
+                                    {"--codec", flags->codec},
+                                    {"--level", flags->level},
+                                    {"--to", flags->format},
+                                    {"--fetches", flags->fetches},
+                                    {"--start-after", flags->start_after},
+                                    {"--stop-after", flags->stop_after},
+                                    {"--max-size", flags->max_size},
+                                    {"--paused", flags->paused ? "" : NULL},
+                                    {"--left-behind", flags->left_behind},
+                                    {"--compare-native", flags->compare_native ? "" : NULL}};
+    for (size_t i = 0; i < sizeof given / sizeof given[0]; i++) {
+        if (given[i][1] != NULL) {
+            return cli_usage_error("record",
+                                   "%s is for a recording, but '%s' only compiles, as by vmm cc; "
+                                   "record the program that it makes",
+                                   given[i][0], arguments->words[0]);
+        }
+    }
+    return cli_compile(arguments->words[0], (int)arguments->word_count - 1, arguments->words + 1);
+}
+
 static int record_main(const CliCommand *command, int argc, char **argv) {
     Record record = {.fd = -1, .queue = {.fd = -1, .log_fd = -1}};
     CliArguments arguments = {0};
@@ -771,8 +800,7 @@ static int record_main(const CliCommand *command, int argc, char **argv) {
         status =
             cli_usage_error("record", "no program to record: vmm record -- PROGRAM ARGUMENT...");
     } else if (status == CLI_OK && record.flags.fast && cli_is_compiler(arguments.words[0])) {
-        status =
-            cli_compile(arguments.words[0], (int)arguments.word_count - 1, arguments.words + 1);
+        status = record_compile(&record.flags, &arguments);
     } else if (status == CLI_OK) {
         record.words = arguments.words; /* one longer than the command line, and zeroed */
         cli_set_level(record.flags.quiet ? CLI_QUIET : CLI_NORMAL);

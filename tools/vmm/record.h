@@ -111,6 +111,7 @@ typedef struct RecordStream {
     uint64_t skip;       /* references still to be left out */
     uint64_t left;       /* references still to be taken; UINT64_MAX: no limit */
     uint64_t most_bytes; /* UINT64_MAX: no limit */
+    uint64_t next_look;  /* at the size of the file: once so many references are taken */
     bool paused;
     RecordEnd end;
     uint64_t taken;         /* references */
@@ -133,7 +134,9 @@ void record_stream_check_limits(RecordStream *stream);
 void record_stream_take(RecordStream *stream, const RecordPart *part);
 /* The process ended without a word; its status as of wait(2). */
 void record_stream_died(RecordStream *stream, uint32_t pid, int wait_status, uint64_t time_ns);
-void record_stream_pause(RecordStream *stream, bool paused, uint64_t time_ns);
+/* Asked for by this process and thread. */
+void record_stream_pause(RecordStream *stream, bool paused, uint32_t pid, uint32_t tid,
+                         uint64_t time_ns);
 /* Writes what is left; after an error, makes whole what was written. */
 void record_stream_finish(RecordStream *stream);
 void record_stream_free(RecordStream *stream);

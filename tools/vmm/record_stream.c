@@ -52,6 +52,9 @@ RECORD_AGREES(MAP_SYSV);
 RECORD_AGREES(FORK_VFORK);
 #undef RECORD_AGREES
 
+/* References between two looks at the size of the file, where it has a limit. */
+enum { RECORD_PIECE = 1024, RECORD_REF_BYTES = 4, RECORD_RESERVE = 16 * 1024 };
+
 /* So is the layout of a reference. */
 enum {
     RECORD_SIZE_SHIFT = CHANNEL_SIZE_SHIFT,
@@ -139,26 +142,51 @@ size_t record_stream_wanted(RecordStream *stream, size_t count, size_t *skipped)
     return wanted;
 }
 
+/*
+ * A reference takes RECORD_REF_BYTES at most, or nearly so: the file is looked at once it may have
+ * become too large, so the looks come closer as it gets full. Some room is left for what follows,
+ * another piece of references and the index.
+ */
+static void record_stream_check_size(RecordStream *stream) {
+    VMMTraceWriterInfo info = {.struct_size = (uint32_t)sizeof info};
+    uint64_t most = stream->most_bytes - stream->most_bytes / 8;
+    if (stream->most_bytes / 8 > RECORD_RESERVE) {
+        most = stream->most_bytes - RECORD_RESERVE;
+    }
+    if (stream->taken < stream->next_look) {
+        return;
+    }
+    record_stream_check(stream, vmm_trace_writer_flush(stream->writer));
+    vmm_trace_writer_info(stream->writer, &info);
+    if (stream->end == RECORD_GOES_ON && info.bytes >= most) {
+        stream->end = RECORD_ENDED_SIZE;
+    } else {
+        stream->next_look = stream->taken + (most - info.bytes) / RECORD_REF_BYTES;
+    }
+}
+
 void record_stream_check_limits(RecordStream *stream) {
     if (stream->end == RECORD_GOES_ON && stream->left == 0) {
         stream->end = RECORD_ENDED_REFERENCES;
     }
     if (stream->end == RECORD_GOES_ON && stream->most_bytes != UINT64_MAX) {
-        VMMTraceWriterInfo info = {.struct_size = (uint32_t)sizeof info};
-        vmm_trace_writer_info(stream->writer, &info);
-        stream->end = info.bytes >= stream->most_bytes ? RECORD_ENDED_SIZE : RECORD_GOES_ON;
+        record_stream_check_size(stream);
     }
 }
 
 static void record_stream_refs(RecordStream *stream, const RecordPart *part, uint32_t tid,
                                const uint64_t *records, size_t count) {
-    size_t skipped;
-    size_t wanted = record_stream_wanted(stream, count, &skipped);
-    if (wanted > 0) {
-        record_stream_check(stream, vmm_trace_write_packed(stream->writer, part->pid, tid,
-                                                           records + skipped, wanted));
+    size_t piece = stream->most_bytes != UINT64_MAX ? RECORD_PIECE : count;
+    for (size_t at = 0; at < count && stream->end == RECORD_GOES_ON; at += piece) {
+        size_t skipped;
+        size_t some = count - at < piece ? count - at : piece;
+        size_t wanted = record_stream_wanted(stream, some, &skipped);
+        if (wanted > 0) {
+            record_stream_check(stream, vmm_trace_write_packed(stream->writer, part->pid, tid,
+                                                               records + at + skipped, wanted));
+        }
+        record_stream_check_limits(stream);
     }
-    record_stream_check_limits(stream);
 }
 
 static void record_stream_touch(RecordStream *stream, const RecordPart *part, uint32_t tid,
@@ -279,11 +307,12 @@ static void record_stream_told(RecordStream *stream, const RecordPart *part, uin
     }
 }
 
-void record_stream_pause(RecordStream *stream, bool paused, uint64_t time_ns) {
+void record_stream_pause(RecordStream *stream, bool paused, uint32_t pid, uint32_t tid,
+                         uint64_t time_ns) {
     if (stream->paused != paused) {
         stream->paused = paused;
-        VMMEvent event = record_stream_new_event(paused ? VMM_EVENT_PAUSE : VMM_EVENT_RESUME,
-                                                 stream->first_pid, stream->first_pid, time_ns);
+        VMMEvent event =
+            record_stream_new_event(paused ? VMM_EVENT_PAUSE : VMM_EVENT_RESUME, pid, tid, time_ns);
         record_stream_event(stream, &event);
     }
 }
@@ -315,7 +344,8 @@ static size_t record_stream_control(RecordStream *stream, const RecordPart *part
     } else if (type == CHANNEL_TOUCH && count == 2) {
         record_stream_touch(stream, part, *tid, value, words + 1);
     } else if (type == CHANNEL_STOP || type == CHANNEL_RESUME) {
-        record_stream_pause(stream, type == CHANNEL_STOP, part->time_ns);
+        record_stream_meet(stream, part->pid, part->time_ns);
+        record_stream_pause(stream, type == CHANNEL_STOP, part->pid, *tid, part->time_ns);
     }
     return count;
 }

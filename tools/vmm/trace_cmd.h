@@ -198,6 +198,9 @@ int tracecmd_write_event(TraceOutput *output, TraceReading *from, const VMMEvent
  */
 int tracecmd_close_output(TraceOutput *output, int status);
 
+/* Tells what the format did not keep of what its writer was given. */
+void tracecmd_warn_losses(VMMTraceWriter *writer, const char *path, const char *format);
+
 /* ---- Sets of pages (trace_pages.c) ---------------------------------------------------------- */
 
 /*

@@ -450,30 +450,34 @@ int tracecmd_write_event(TraceOutput *output, TraceReading *from, const VMMEvent
     return code == VMM_OK ? CLI_GO_ON : traceio_write_failed(output, code);
 }
 
-/* What the output does not hold of what it was given. */
-static void traceio_warn(const TraceOutput *output) {
+void tracecmd_warn_losses(VMMTraceWriter *writer, const char *path, const char *format) {
     VMMTraceWriterInfo info = {.struct_size = sizeof info};
     const char *loss;
-    vmm_trace_writer_info(output->writer, &info);
+    vmm_trace_writer_info(writer, &info);
+    for (size_t i = 0; (loss = vmm_trace_writer_loss_text(writer, i)) != NULL; i++) {
+        cli_warning("%s: the format %s loses %s", path, format, loss);
+    }
+    if (info.dropped_references > 0) {
+        cli_warning("%s: %" PRIu64 " reference%s left out, which the format %s cannot hold "
+                    "(touches of the kernel, or address 0)",
+                    path, info.dropped_references, info.dropped_references == 1 ? " was" : "s were",
+                    format);
+    }
+    if (info.dropped_events > 0) {
+        cli_warning("%s: %" PRIu64 " event%s, which the format %s does not have", path,
+                    info.dropped_events,
+                    info.dropped_events == 1 ? " was left out" : "s were left out", format);
+    }
+}
+
+/* What the output does not hold of what it was given. */
+static void traceio_warn(const TraceOutput *output) {
     if (output->loses_addresses) {
         cli_warning(
             "%s: addresses are kept by the page, and sizes are not; --codec full keeps both",
             output->path);
     }
-    for (size_t i = 0; (loss = vmm_trace_writer_loss_text(output->writer, i)) != NULL; i++) {
-        cli_warning("%s: the format %s loses %s", output->path, output->format, loss);
-    }
-    if (info.dropped_references > 0) {
-        cli_warning("%s: %" PRIu64 " reference%s left out, which the format %s cannot hold "
-                    "(touches of the kernel, or address 0)",
-                    output->path, info.dropped_references,
-                    info.dropped_references == 1 ? " was" : "s were", output->format);
-    }
-    if (info.dropped_events > 0) {
-        cli_warning("%s: %" PRIu64 " event%s, which the format %s does not have", output->path,
-                    info.dropped_events,
-                    info.dropped_events == 1 ? " was left out" : "s were left out", output->format);
-    }
+    tracecmd_warn_losses(output->writer, output->path, output->format);
 }
 
 static int traceio_finish(TraceOutput *output) {
