@@ -7,7 +7,7 @@ from policies_adaptive import ADAPTIVE
 from policies_queues import (EnhancedSecondChance, Fbr, Lfuda, LruK, Mq, Qdlp, S3Fifo, Sampled,
                              SegFifo, Sieve, Slru, TwoQ)
 from policies_textbook import (ApproxLru, Clock, Fifo, Lfu, Lru, Mru, Nru, Opt, Random, Unopt)
-from policies_vm import Cflru, Pff, TwoHand, TwoList, Vmin, Ws, WsClock
+from policies_vm import (Cflru, FreeBsd, MgLru, Pff, TwoHand, TwoList, Vmin, Ws, WsClock)
 from policy import Policy
 
 POLICIES: dict[str, type[Policy]] = {
@@ -27,6 +27,8 @@ POLICIES: dict[str, type[Policy]] = {
     "pff": Pff,
     "wsclock": WsClock,
     "twolist": TwoList,
+    "mglru": MgLru,
+    "freebsd": FreeBsd,
     "twohand": TwoHand,
     "cflru": Cflru,
     "sieve": Sieve,

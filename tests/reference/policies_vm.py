@@ -275,3 +275,193 @@ class Cflru(Policy):
     def victim(self) -> Page:
         clean = [page for page in self.region if page not in self.dirty]
         return (clean or self.region or self.working)[0]
+
+
+class MgLru(Policy):
+    """MGLRU (Linux 6.1), without file descriptors and walks of page tables."""
+
+    uses_accessed_bit = True
+    defaults = {"refaults": 64}
+
+    def start(self) -> None:
+        self.generations: list[list[Page]] = [[], []]  # the oldest generation first
+        self.dropped = 0               # generations before those
+        self.used: dict[Page, bool] = {}  # R bits, in the order in which they were set
+        self.found: dict[Page, int] = {}
+        self.shadows: dict[Page, tuple[int, int]] = {}
+        # by tier: refaults, evicted or kept; now and in the past
+        self.now_counts = [[0, 0] for _ in range(4)]
+        self.past_counts = [[0, 0] for _ in range(4)]
+
+    def tier(self, count: int) -> int:
+        """log2(count + 1), rounded up."""
+        return count.bit_length()
+
+    def loaded(self, page: Page, is_write: bool) -> None:
+        oldest, count = self.shadows.pop(page, (-1, 0))
+        self.found[page] = 0
+        if oldest == self.dropped:
+            self.found[page] = count
+            self.now_counts[self.tier(count)][0] += 1
+        self.generations[-1].append(page)
+        self.used[page] = True
+
+    def referenced(self, page: Page, accessed: bool, is_write: bool) -> None:
+        if accessed and page not in self.used:
+            self.used[page] = True
+
+    def leave(self, page: Page) -> None:
+        """Takes a page out of its generation."""
+        next(pages for pages in self.generations if page in pages).remove(page)
+
+    def evicted(self, page: Page) -> None:
+        self.leave(page)
+        self.used.pop(page, None)
+        del self.found[page]
+
+    def forgotten(self, page: Page) -> None:
+        self.shadows.pop(page, None)
+
+    def promote(self, page: Page) -> None:
+        """R was found set."""
+        del self.used[page]
+        self.cleared.append(page)
+        self.found[page] = min(4, self.found[page] + 1)
+        self.leave(page)
+        self.generations[-1].append(page)
+
+    def must_age(self) -> bool:
+        """Whether there are too few generations."""
+        if len(self.generations) != 3:
+            return len(self.generations) < 3
+        total = len(self.frames)
+        return 2 * len(self.generations[-1]) > total or 4 * len(self.generations[0]) < total
+
+    def counts(self, tier: int) -> tuple[int, int]:
+        """Refaults and total of a tier."""
+        now, past = self.now_counts[tier], self.past_counts[tier]
+        return now[0] + past[0], now[1] + past[1]
+
+    def limit(self) -> int:
+        """The highest tier whose pages are evicted."""
+        least = self.parameters["refaults"]
+        base_refaults, base_total = self.counts(0)
+        for tier in (1, 2, 3):
+            refaults, total = self.counts(tier)
+            if refaults >= least and \
+                    refaults * (base_total + least) > 2 * (base_refaults + 1) * total:
+                return tier - 1
+        return 3
+
+    def victim(self) -> Page:
+        limit = self.limit()
+        while True:
+            if self.must_age():
+                for page in list(self.used):
+                    self.promote(page)
+                self.generations.append([])
+            if not self.generations[0]:
+                del self.generations[0]
+                self.dropped += 1
+                self.past_counts = [[count // 2 for count in self.counts(tier)]
+                                    for tier in range(4)]
+                self.now_counts = [[0, 0] for _ in range(4)]
+                continue
+            page = self.generations[0][0]
+            tier = self.tier(self.found[page])
+            if page in self.used:
+                self.promote(page)
+                continue
+            self.now_counts[tier][1] += 1
+            if tier <= limit:
+                self.shadows[page] = (self.dropped, self.found[page])
+                return page
+            self.found[page] = 0
+            self.leave(page)
+            self.generations[1].append(page)
+
+
+class FreeBsd(Policy):
+    """Active, inactive and laundry queues of FreeBSD."""
+
+    uses_accessed_bit = True
+    defaults = {"inactive": 3, "launder": 32}
+
+    def start(self) -> None:
+        self.active: list[Page] = []  # the oldest first
+        self.inactive: list[Page] = []
+        self.laundry: list[Page] = []
+        self.act_count: dict[Page, int] = {}
+        self.used: dict[Page, bool] = {}
+        self.dirty: set[Page] = set()
+
+    def loaded(self, page: Page, is_write: bool) -> None:
+        self.active.append(page)
+        self.act_count[page] = 5
+        self.used[page] = False
+        self.referenced(page, True, is_write)
+
+    def referenced(self, page: Page, accessed: bool, is_write: bool) -> None:
+        self.used[page] |= accessed
+        if is_write:
+            self.dirty.add(page)
+
+    def leave(self, page: Page) -> None:
+        """Takes a page out of its queue."""
+        for queue in (self.active, self.inactive, self.laundry):
+            if page in queue:
+                queue.remove(page)
+
+    def evicted(self, page: Page) -> None:
+        self.leave(page)
+        self.dirty.discard(page)
+        del self.act_count[page], self.used[page]
+
+    def cleaned(self, page: Page) -> None:
+        self.dirty.remove(page)
+        if page in self.laundry:
+            self.laundry.remove(page)
+            self.inactive.insert(0, page)
+
+    def reactivate(self, page: Page) -> bool:
+        """If the page was used, makes it active; whether it was."""
+        if not self.used[page]:
+            return False
+        self.used[page] = False
+        self.cleared.append(page)
+        self.act_count[page] = min(64, self.act_count[page] + 4)
+        self.leave(page)
+        self.active.append(page)
+        return True
+
+    def fill_inactive(self) -> None:
+        """Looks at active pages until enough are inactive."""
+        target = len(self.frames) * self.parameters["inactive"] // 100 + 1
+        while self.active and len(self.inactive) + len(self.laundry) / 3 < target:
+            page = self.active[0]
+            if self.reactivate(page):
+                continue
+            self.act_count[page] = max(0, self.act_count[page] - 1)
+            del self.active[0]
+            if self.act_count[page]:
+                self.active.append(page)
+            else:
+                (self.laundry if page in self.dirty else self.inactive).append(page)
+
+    def victim(self) -> Page:
+        while True:
+            self.fill_inactive()
+            is_inactive = bool(self.inactive)
+            page = self.inactive[0] if is_inactive else self.laundry[0]
+            if self.reactivate(page):
+                continue
+            if not is_inactive or page not in self.dirty:
+                break
+            self.inactive.remove(page)
+            self.laundry.append(page)
+        washing = [other for other in self.laundry if other != page]
+        if len(washing) >= self.parameters["launder"]:
+            for other in washing:
+                if len(self.writing) < self.parameters["launder"] and not self.reactivate(other):
+                    self.writing.append(other)
+        return page
