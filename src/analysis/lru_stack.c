@@ -130,6 +130,7 @@ int lru_stack_reserve(LruStack *stack, const Memory *memory, StackPage *pages, u
 void lru_stack_make_hole(LruStack *stack, uint32_t place) {
     size_t word = place >> LRU_WORD_BITS;
     stack->page[place] = 0;
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): without room for holes there are none */
     stack->holes[word] |= UINT64_C(1) << (place & 63);
     stack->some[word / 64] |= UINT64_C(1) << (word & 63);
     stack->hole_count++;

@@ -269,7 +269,7 @@ int sweep_add_flag(const CliCommand *command, SweepPlan *plan, const CliSetting 
 /* The options of a name like "tlb-size/tlb-ways". */
 static int sweepaxes_name(const CliCommand *command, const SweepPlan *plan, SweepAxis *axis,
                           const char *name) {
-    while (*name != '\0') {
+    do {
         size_t length = strcspn(name, "/");
         char *copy = cli_copy(name, length);
         const VMMOption *option = vmm_option_find(sweepaxes_trimmed(copy));
@@ -292,7 +292,7 @@ static int sweepaxes_name(const CliCommand *command, const SweepPlan *plan, Swee
         }
         axis->options[axis->option_count++] = option;
         name += length + (name[length] == '/');
-    }
+    } while (*name != '\0');
     return CLI_OK;
 }
 

@@ -74,7 +74,9 @@ static const char *sweepsqlite_type(const char *column) {
 /* The name of a column in the database. */
 static void sweepsqlite_rename(char *column) {
     for (char *at = column; *at != '\0'; at++) {
-        *at = *at == '.' || *at == '-' ? '_' : *at;
+        if (*at == '.' || *at == '-') {
+            *at = '_';
+        }
     }
 }
 
@@ -241,11 +243,11 @@ int sweep_sqlite_read(const char *path, const char *header, char **text) {
         return CLI_OK;
     }
     FILE *out = open_memstream(text, &length);
-    if (out == NULL || sqlite3_open_v2(path, &database, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK) {
-        sweepsqlite_failed(path, database);
-    } else if (!sweepsqlite_is_sweep(database)) {
+    bool opened =
+        out != NULL && sqlite3_open_v2(path, &database, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK;
+    if (opened && !sweepsqlite_is_sweep(database)) {
         cli_error("%s: holds something else than a sweep; write to another file", path);
-    } else if (sweepsqlite_print_all(database, header, out) != SQLITE_OK) {
+    } else if (!opened || sweepsqlite_print_all(database, header, out) != SQLITE_OK) {
         sweepsqlite_failed(path, database);
     } else {
         status = CLI_OK;
