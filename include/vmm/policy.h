@@ -19,12 +19,11 @@
  *   touch_many  as `count` touches one directly after the other, none of which is at a tick; NULL:
  *             such touches are made one by one. A type whose second touch directly after another
  *             changes nothing says touch_once instead: of touches in a row it gets only the first.
- *   passed    a page reference beyond the address limit was made: time has passed, nothing else. For
- *             types whose pages leave after a time.
- *   dirtied   dirty[frame] has just become 1 for a resident page, after the touch.
- *   cleaned   a write that the policy asked for (below) is done: dirty[frame] has become 0.
- *   victim    the pool is full and needs a frame: the policy names one that holds a page.
- *   remove    the page is leaving the frame, as victim or because it was discarded; page_of is
+ *   passed    a page reference beyond the address limit was made: time has passed, nothing else.
+ * For types whose pages leave after a time. dirtied   dirty[frame] has just become 1 for a resident
+ * page, after the touch. cleaned   a write that the policy asked for (below) is done: dirty[frame]
+ * has become 0. victim    the pool is full and needs a frame: the policy names one that holds a
+ * page. remove    the page is leaving the frame, as victim or because it was discarded; page_of is
  *             still valid. The frame may be used again afterwards.
  *   forget    the page is given up for good (unmapped, its process ended), after remove if it was
  *             resident. What comes back under its number is another page: no ghost of it may stay.
@@ -40,11 +39,11 @@
  * useless.
  *
  * More than one page may leave: a policy calls vmm_policy_part_with(frame) from insert, touch,
- * passed or tick (a type that does so from touch says parts_on_touch), for any number of frames, and the pool
- * evicts those as soon as the reference or the tick is complete. That way a policy evicts several
- * pages at once, evicts on hits, and refuses a page: the page that was just inserted leaves after
- * its access. Of a run of references to a refused page each comes in anew, the stores of the run
- * behind its first one before the loads.
+ * passed or tick (a type that does so from touch says parts_on_touch), for any number of frames,
+ * and the pool evicts those as soon as the reference or the tick is complete. That way a policy
+ * evicts several pages at once, evicts on hits, and refuses a page: the page that was just inserted
+ * leaves after its access. Of a run of references to a refused page each comes in anew, the stores
+ * of the run behind its first one before the loads.
  *
  * Dirty pages: vmm_policy_write_back(frame), from victim, insert or tick (a type that does so from
  * touch says parts_on_touch), has a dirty page written while it stays resident. The write is done
@@ -124,6 +123,8 @@ typedef struct VMMPolicy {
     VMMPolicyList writing;      /* dirty pages that are written */
     void (*bit_cleared)(void *host, uint32_t frame); /* tell of each cleared accessed bit, if set */
     void *host;
+    uint64_t (*name_of)(const void *names, uint32_t page); /* see vmm_policy_name() */
+    const void *names;
 } VMMPolicy;
 
 typedef struct VMMPolicyType {
@@ -209,6 +210,15 @@ static inline void vmm_policy_part_with(VMMPolicy *policy, uint32_t frame) {
 /* The page in `frame`, which is dirty, is written when the reference, or the tick, is complete. */
 static inline void vmm_policy_write_back(VMMPolicy *policy, uint32_t frame) {
     vmm_policy_note(policy, &policy->writing, frame);
+}
+
+/*
+ * A word that names a page: its virtual page number, and if its process is not 0 a mixture with
+ * that. It is the same in every run, whoever else is simulated beside, as the page's number need
+ * not be: so what is hashed, for a sketch or a sample, is the name.
+ */
+static inline uint64_t vmm_policy_name(const VMMPolicy *policy, uint32_t page) {
+    return policy->name_of != NULL ? policy->name_of(policy->names, page) : page;
 }
 
 /* Virtual time of the process that runs: its page references, this one included. */

@@ -59,6 +59,13 @@ static uint64_t machine_pool_seed(const Machine *machine) {
                                     : rng_seed(machine->settings.seed, name).state;
 }
 
+/* vmm_policy_name() */
+static uint64_t machine_name_of(const void *names, uint32_t page) {
+    const Directory *directory = names;
+    uint32_t pid = directory->pids[directory_space_of(directory, page)];
+    return directory_vpn(directory, page) ^ rng_mix(pid);
+}
+
 static int machine_add_pool(Machine *machine, Error *error) {
     const Settings *settings = &machine->settings;
     if (machine->pool_count == machine->pool_capacity) {
@@ -80,6 +87,8 @@ static int machine_add_pool(Machine *machine, Error *error) {
     Policy base = {.memory = &machine->memory,
                    .capacity = unbounded ? UINT32_MAX - 1 : (uint32_t)settings_frames(settings),
                    .page_state = machine->page_state,
+                   .name_of = machine_name_of,
+                   .names = machine->directory,
                    .seed = machine_pool_seed(machine)};
     machine->pools[machine->pool_count++] = pool;
     return pool_init(pool, &machine->policy, &base, flushes ? &machine->tlb : NULL, error);

@@ -7,6 +7,7 @@ Lists have their oldest page first, as in the papers' drawings: pages enter at t
 from __future__ import annotations
 
 from policy import Page, Policy
+from splitmix import MASK, mix
 
 
 class Arc(Policy):
@@ -503,10 +504,192 @@ class ClockProPlus(ClockPro):
         pass
 
 
+def name_of(page: Page) -> int:
+    """What a page is called wherever it is hashed: process 0 leaves its number as it is."""
+    return page[1] ^ mix(page[0])
+
+
+def rotate(word: int, bits: int) -> int:
+    """A 64-bit word turned to the left."""
+    return ((word << bits) | (word >> (64 - bits))) & MASK
+
+
+def xxh64(word: int, seed: int) -> int:
+    """XXH64 of eight bytes, by the specification's steps."""
+    p1, p2, p3, p4, p5 = (0x9E3779B185EBCA87, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9,
+                          0x85EBCA77C2B2AE63, 0x27D4EB2F165667C5)
+    value = (seed + p5 + 8) & MASK
+    value ^= (rotate((word * p2) & MASK, 31) * p1) & MASK
+    value = (rotate(value, 27) * p1 + p4) & MASK
+    for shift, factor in ((33, p2), (29, p3), (32, 1)):
+        value = ((value ^ (value >> shift)) * factor) & MASK
+    return value
+
+
+class WTinyLfu(Policy):
+    """Einziger, Friedman and Manes, ACM TOS 13(4), 2017; climbing: Middleware 2018."""
+
+    defaults = {"window": 1, "variant": "paper"}
+
+    def start(self) -> None:
+        c = len(self.frames)
+        self.as_peer = self.parameters["variant"] == "libcachesim"
+        self.climbs = self.parameters["variant"] == "adaptive"
+        window = c * self.parameters["window"] // 100
+        self.set_window(window if self.as_peer else max(1, window))
+        self.window: list[Page] = []
+        self.probation: list[Page] = []
+        self.protected: list[Page] = []
+        self.cells: dict[tuple[int, int], int] = {}  # counters above 0
+        self.width = 16
+        while self.width < c:
+            self.width *= 2
+        main = c - self.window_limit
+        self.peer_width = max(1, -(-143776 * main // 10000))
+        self.period = 32 * main if self.as_peer else 10 * c
+        self.counted = 0
+        self.outcomes: list[bool] = []  # hits of the sample
+        self.last_ratio: float | None = None
+        self.step = c / 16
+        self.others: list[Page] = []    # that leave with the victim
+
+    def set_window(self, pages: int) -> None:
+        """The window's size, and those of the parts of the main area."""
+        main = len(self.frames) - pages
+        self.window_limit = pages
+        self.probation_limit, self.protected_limit = main // 5, main * 4 // 5
+
+    def cells_of(self, page: Page) -> list[tuple[int, int]]:
+        """The counters of a page."""
+        name = name_of(page)
+        if self.as_peer:
+            a, b = xxh64(name, 0x12345678), xxh64(name, 0x12344321)
+            return [(0, (a + row * b) % 2**32 % self.peer_width) for row in range(10)]
+        value = mix(name)
+        a, b = value % 2**32, value >> 32
+        return [(row, (a + row * b) % 2**32 % self.width) for row in range(4)]
+
+    def estimate(self, page: Page) -> int:
+        """How often the page was used lately."""
+        return min(self.cells.get(cell, 0) for cell in self.cells_of(page))
+
+    def add(self, page: Page) -> None:
+        """A use for the sketch."""
+        least = self.estimate(page)
+        for cell in self.cells_of(page):
+            if self.as_peer or self.cells.get(cell, 0) == least < 15:
+                self.cells[cell] = self.cells.get(cell, 0) + 1
+        if not self.as_peer:
+            self.age(self.period // 2)
+
+    def age(self, rest: int) -> None:
+        """The sketch forgets from time to time."""
+        self.counted += 1
+        if self.counted >= self.period:
+            self.cells = {cell: count // 2 for cell, count in self.cells.items()}
+            self.counted = rest
+
+    def sample(self, hit: bool) -> None:
+        """Hill climbing."""
+        if not self.climbs:
+            return
+        self.outcomes.append(hit)
+        c = len(self.frames)
+        if len(self.outcomes) < 10 * c:
+            return
+        ratio = sum(self.outcomes) / len(self.outcomes)
+        change = 0.0 if self.last_ratio is None else ratio - self.last_ratio
+        direction = 1 if (self.step >= 0) == (change >= 0) else -1
+        size = c / 16 if abs(change) >= 0.05 else abs(self.step) * 0.98
+        self.set_window(int(max(1, min(c * 0.8, self.window_limit + direction * size))))
+        self.step, self.last_ratio, self.outcomes = direction * size, ratio, []
+
+    def main_victim(self) -> Page | None:
+        """The next to leave the main area."""
+        return (self.probation or self.protected or [None])[0]
+
+    def admit(self) -> None:
+        """The oldest page of the window enters the main area."""
+        above = (self.as_peer and len(self.probation) >= self.probation_limit
+                 and len(self.protected) < self.protected_limit)
+        (self.protected if above else self.probation).append(self.window.pop(0))
+
+    def missed(self, page: Page) -> None:
+        if not self.as_peer:
+            self.add(page)
+        self.sample(False)
+
+    def victim(self) -> Page:
+        if self.as_peer:
+            return self.victim_as_peer()
+        rival = self.main_victim()
+        if rival is None:
+            return self.window[0]
+        if len(self.window) < self.window_limit:
+            return rival
+        candidate = self.window[0]
+        return rival if self.estimate(candidate) > self.estimate(rival) else candidate
+
+    def victim_as_peer(self) -> Page:
+        """The first of several pages that leave."""
+        leaving: list[Page] = []
+        while self.window:
+            page, rival = self.window[0], self.main_victim()
+            main = len(self.probation) + len(self.protected)
+            if main >= len(self.frames) - self.window_limit:
+                if rival is None or self.estimate(page) <= self.estimate(rival):
+                    leaving.append(self.window.pop(0))
+                    self.add(page)
+                    break
+                leaving.append(rival)
+                self.evicted(rival)
+            self.admit()
+            self.add(page)
+        else:
+            leaving.append(self.main_victim())
+            self.evicted(leaving[-1])
+        self.others = leaving[1:]
+        return leaving[0]
+
+    def loaded(self, page: Page, is_write: bool) -> None:
+        self.window.append(page)
+        if self.as_peer:
+            self.parting += self.others
+            self.others = []
+            if self.window_limit == 0:
+                self.parting.append(page)
+            self.add(page)
+        else:
+            while len(self.window) > self.window_limit:
+                self.admit()
+
+    def referenced(self, page: Page, accessed: bool, is_write: bool) -> None:
+        if page in self.window:
+            self.window.remove(page)
+            self.window.append(page)
+            if not self.as_peer:
+                self.add(page)
+        else:
+            self.evicted(page)
+            self.protected.append(page)
+            while len(self.protected) > self.protected_limit:
+                self.probation.append(self.protected.pop(0))
+            self.add(page)
+            if self.as_peer:
+                self.age(0)
+        self.sample(True)
+
+    def evicted(self, page: Page) -> None:
+        for pages in (self.window, self.probation, self.protected):
+            if page in pages:
+                pages.remove(page)
+
+
 ADAPTIVE: dict[str, type[Policy]] = {
     "arc": Arc,
     "car": Car,
     "lirs": Lirs,
+    "wtinylfu": WTinyLfu,
     "cart": Cart,
     "clockproplus": ClockProPlus,
     "clockpro": ClockPro,

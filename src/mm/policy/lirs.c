@@ -169,9 +169,6 @@ static inline void lirs_bound(Lirs *lirs) {
 static void lirs_miss(Policy *policy, uint32_t page) {
     Lirs *lirs = (Lirs *)policy;
     lirs->known = lirs_is_in_stack(lirs, page);
-    if (lirs->known) {
-        list_remove(&lirs->absent, lirs_absent_links(lirs), page);
-    }
 }
 
 static inline uint32_t lirs_victim(Policy *policy) {
@@ -182,6 +179,9 @@ static void lirs_insert(Policy *policy, uint32_t frame) {
     Lirs *lirs = (Lirs *)policy;
     uint32_t page = policy->page_of[frame];
     lirs_page(lirs, page)->frame = frame;
+    if (lirs->known) {
+        list_remove(&lirs->absent, lirs_absent_links(lirs), page);
+    }
     if (lirs->known || lirs->lir_count < lirs->lir_limit) {
         lirs_promote(lirs, frame);
     } else {
