@@ -100,13 +100,11 @@ int lru_stack_reserve(LruStack *stack, const Memory *memory, StackPage *pages, u
     if (count * LRU_PLACES_A_MARK <= stack->places) {
         return VMM_OK;
     }
-    uint64_t places = LRU_FEWEST_PLACES;
-    while (places < 2 * count * LRU_PLACES_A_MARK) {
-        places *= 2;
-    }
+    uint64_t supers = count * LRU_PLACES_A_MARK * 3 / 2 / LRU_FEWEST_PLACES + 1;
+    uint64_t places = supers * LRU_FEWEST_PLACES;
     if (places > UINT32_MAX) {
-        return error_set(error, VMM_E_LIMIT, "more than %u pages are too many for a curve",
-                         UINT32_MAX / (2 * LRU_PLACES_A_MARK));
+        return error_set(error, VMM_E_LIMIT, "%llu pages are too many for a curve",
+                         (unsigned long long)count);
     }
     LruStack grown;
     int status = lru_stack_make(&grown, memory, (uint32_t)places, error);

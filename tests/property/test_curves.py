@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 from pathlib import Path
 from random import Random
 from typing import Callable
@@ -245,6 +244,40 @@ def window_problem(case: Case, kind: str) -> str | None:
     return "\n".join(lines[:10]) or None
 
 
+def window_run_problem(case: Case, kind: str) -> str | None:
+    """How the curve differs from runs of the policy, at some windows."""
+    case = case.with_options({**case.options, "scope": "global"})
+    lines = []
+    with libvmm.Curve(kind, case.options) as curve, open_trace(case) as trace:
+        libvmm.run_curves([curve], trace)
+        rows = [point.size for point in curve.points()]
+        for window in sorted({1, 2, 3, *rows[:8], *rows[-3:], rows[-1] + 1}):
+            counters, _ = run_at(case, f"{kind}:window={window}", 2**20)
+            if counters["misses"] != curve.at(window).misses:
+                lines.append(f"window {window}: {counters['misses']} misses of the run, of the "
+                             f"curve {curve.at(window).misses}")
+            held = round(curve.at(window).mean_resident * counters["page_references"])
+            if counters["processes"] == 1 and counters["space_time"] != held:
+                lines.append(f"window {window}: memory held by the run {counters['space_time']}, "
+                             f"of the curve {held}")
+    return "\n".join(lines[:10]) or None
+
+
+def example_problem(path: Path, kind: str, sizes: list[int]) -> str | None:
+    """A recorded trace: the curve against runs at some sizes, all from one decoding."""
+    with libvmm.Curve(kind, {}) as curve, libvmm.Trace(str(path)) as trace:
+        libvmm.run_curves([curve], trace)
+        machines = [libvmm.Machine({"policy": kind, "frames": str(size)}) for size in sizes]
+        with libvmm.Trace(str(path)) as again:
+            code = libvmm.run(machines, again)
+        assert code == 0, f"error {code}"
+        lines = []
+        for size, machine in zip(sizes, machines):
+            lines += point_problems(curve.at(size), machine.counters(), f"{size} frames")
+            machine.__exit__()
+    return "\n".join(lines) or None
+
+
 # ---- All of it -----------------------------------------------------------------------------
 
 def fails(problem, case: Case, kind: str) -> str | None:
@@ -286,6 +319,13 @@ def main() -> int:
     for kind in ("ws", "vmin"):
         random_cases(tap, arguments.seed + 2 * 10**6, arguments.cases // 4, kind, "definition",
                      window_problem)
+        random_cases(tap, arguments.seed + 3 * 10**6, arguments.cases // 4, kind, "run",
+                     window_run_problem)
+    for name in ("gzip", "pipeline"):
+        for kind in STACK_KINDS:
+            sizes = [1, 2, 3, 4, 6, 9, 13, 20, 30, 50, 80, 130, 250, 500, 2000]
+            tap.result(f"{kind}: curve = run, {name}.vmt",
+                       example_problem(EXAMPLES / f"{name}.vmt", kind, sizes))
     return tap.finish()
 
 

@@ -76,18 +76,24 @@ static uint64_t show_next_size(const ShowSeries *show, bool window, uint64_t siz
     return next == UINT64_MAX ? 0 : next;
 }
 
-/* "1234  12.34% <": misses, their share, and whether it is a knee. */
-static void show_print_cell(const MrcRows *rows, uint64_t size) {
+/*
+ * "1234  12.34% <": misses, their share, and whether it is a knee. The room for the mark of the
+ * cell before, `pad`, is printed first, so that no line ends in blanks; returns that for the next
+ * one.
+ */
+static int show_print_cell(const MrcRows *rows, uint64_t size, int pad) {
     VMMCurvePoint point = mrc_at(rows, size);
-    const char *mark = show_is_knee(rows, size) ? " <" : "  ";
+    bool knee = show_is_knee(rows, size);
     if (rows->policy->how == MRC_RUNS && point.size != size) {
-        printf("  %20s  ", "-");
+        printf("%*s  %20s", pad, "", "-");
     } else if (mrc_is_window(rows->policy)) {
-        printf("  %10.1f  %10" PRIu64 " %6.2f%%%s", point.mean_resident, point.misses,
-               100.0 * point.miss_ratio, mark);
+        printf("%*s  %10.1f  %10" PRIu64 " %6.2f%%", pad, "", point.mean_resident, point.misses,
+               100.0 * point.miss_ratio);
     } else {
-        printf("  %12" PRIu64 " %6.2f%%%s", point.misses, 100.0 * point.miss_ratio, mark);
+        printf("%*s  %12" PRIu64 " %6.2f%%", pad, "", point.misses, 100.0 * point.miss_ratio);
     }
+    fputs(knee ? " <" : "", stdout);
+    return knee ? 0 : 2;
 }
 
 static void show_print_table(const ShowSeries *show, bool window) {
@@ -113,9 +119,10 @@ static void show_print_table(const ShowSeries *show, bool window) {
     putchar('\n');
     for (uint64_t size = 0; (size = show_next_size(show, window, size)) != 0;) {
         printf("%12" PRIu64, size);
+        int pad = 0;
         for (size_t i = 0; i < show->count; i++) {
             if (mrc_is_window(show->rows[i].policy) == window) {
-                show_print_cell(&show->rows[i], size);
+                pad = show_print_cell(&show->rows[i], size, pad);
             }
         }
         putchar('\n');
