@@ -9,6 +9,8 @@
  * Prints "references", "pages", "misses", "load_seconds" (reading and numbering, processor time)
  * and "seconds", the least of REPEAT (default 1) runs of the loop, one a line.
  */
+#define _GNU_SOURCE
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
