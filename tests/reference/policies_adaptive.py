@@ -6,6 +6,8 @@ Lists have their oldest page first, as in the papers' drawings: pages enter at t
 
 from __future__ import annotations
 
+import math
+
 from policy import Page, Policy
 from splitmix import MASK, mix
 
@@ -685,10 +687,62 @@ class WTinyLfu(Policy):
                 pages.remove(page)
 
 
+class LeCaR(Policy):
+    """Vietri and others, HotStorage 2018: experts 0, LRU, and 1, LFU."""
+
+    uses_clock = True
+    defaults = {"history": 100}
+
+    def start(self) -> None:
+        frames = len(self.frames)
+        self.limit = max(1, frames * self.parameters["history"] // 100)
+        self.weights = [0.5, 0.5]
+        self.histories: list[dict[Page, int]] = [{}, {}]  # when each page left, oldest first
+        self.uses: dict[Page, int] = {}
+        self.last: dict[Page, int] = {}
+        self.choice: tuple[Page, int] | None = None
+
+    def missed(self, page: Page) -> None:
+        for expert, history in enumerate(self.histories):
+            if page in history:
+                time = self.clock - history.pop(page)
+                regret = 0.005 ** (time / len(self.frames))
+                self.weights[1 - expert] *= math.exp(0.45 * regret)
+                self.weights = [weight / sum(self.weights) for weight in self.weights]
+
+    def victim(self) -> Page:
+        drawn = (self.random.next() >> 11) * 2.0**-53
+        expert = 0 if drawn < self.weights[0] else 1
+        keys = (lambda page: self.last[page], lambda page: (self.uses[page], self.last[page]))
+        self.choice = min(self.uses, key=keys[expert]), expert
+        return self.choice[0]
+
+    def loaded(self, page: Page, is_write: bool) -> None:
+        self.uses[page], self.last[page] = 1, self.clock
+
+    def referenced(self, page: Page, accessed: bool, is_write: bool) -> None:
+        self.uses[page] += 1
+        self.last[page] = self.clock
+
+    def evicted(self, page: Page) -> None:
+        del self.uses[page], self.last[page]
+        if self.choice and self.choice[0] == page:
+            history = self.histories[self.choice[1]]
+            if len(history) >= self.limit:
+                del history[next(iter(history))]
+            history[page] = self.clock
+        self.choice = None
+
+    def forgotten(self, page: Page) -> None:
+        for history in self.histories:
+            history.pop(page, None)
+
+
 ADAPTIVE: dict[str, type[Policy]] = {
     "arc": Arc,
     "car": Car,
     "lirs": Lirs,
+    "lecar": LeCaR,
     "wtinylfu": WTinyLfu,
     "cart": Cart,
     "clockproplus": ClockProPlus,
