@@ -191,7 +191,7 @@ def by_definition(stream: list, kind: str, window: int) -> dict[int, list[int]]:
         numbers[0] += 1
         if vpn is not None:
             numbers[1] += one not in resident or resident[one] + 1 < now[pid]
-            keeps = window - 1 if kind == "ws" else ahead[place] - 1 if ahead[place] <= window else 0
+            keeps = window - 1 if kind == "ws" else ahead[place] - 1 if ahead[place] <= window else -1
             resident[one] = now[pid] + keeps
         numbers[2] += sum(page[0] == pid and until >= now[pid] for page, until in resident.items())
     return result
