@@ -25,7 +25,7 @@ typedef struct VMMTraceWriter VMMTraceWriter;
 /* Zeroed memory with struct_size set means all defaults. Strings are copied. */
 typedef struct VMMTraceWriterOptions {
     uint32_t struct_size;
-    uint32_t mappings_complete; /* .vmt: all mappings are told by events */
+    uint32_t mappings_complete; /* .vmt, native: all mappings are told by events */
     const char *format;         /* NULL: "vmt" */
     const char *codec;          /* .vmt: "runs" (NULL) or "full" */
     uint64_t page_size;         /* bytes of a page run, or of a page number; 0: 4096 */
@@ -33,8 +33,10 @@ typedef struct VMMTraceWriterOptions {
     uint32_t threads; /* .vmt: that compress behind the caller's; 0: none, the caller's does */
     const char *command, *host, *recorder, *note; /* .vmt: see VMMTraceHeader; NULL: "" */
     uint64_t start_time_ns;                       /* .vmt; 0: now */
-    uint64_t reduction;                           /* .vmt: see VMMTraceInfo */
+    uint64_t reduction;                           /* .vmt, native: see VMMTraceInfo */
     uint64_t original_references;                 /* .vmt: see VMMTraceHeader */
+    uint64_t
+        known_page_size; /* native: see page_size of VMMTraceInfo; of a .vmt its codec says it */
 } VMMTraceWriterOptions;
 
 /*

@@ -97,7 +97,7 @@ static int check_trace(Machine *machine, const VMMTrace *trace, Error *error) {
     if (status != VMM_OK) {
         return status;
     }
-    if (vmm_trace_has_runs(trace) && settings->young_flush != 0 && settings->tlb != 0 &&
+    if (info.page_size != 0 && settings->young_flush != 0 && settings->tlb != 0 &&
         settings->accessed_bit == ACCESSED_TLB_FILL && machine->policy.type->tick != NULL) {
         return error_set(error, VMM_E_CONFIG,
                          "young-flush with %s needs the order of all loads and stores, which a "

@@ -74,11 +74,19 @@ typedef struct TraceLine {
     const char *problem;
 } TraceLine;
 
+/* What the first lines say of the whole trace; VMMTraceInfo says what it means. Zeroed: nothing. */
+typedef struct TraceTraits {
+    bool mappings_complete;
+    uint64_t page_size;
+    uint64_t reduction;
+} TraceTraits;
+
 /* What a line tells that is no reference. */
 typedef struct TraceEvent {
-    bool mappings_complete; /* no event, but this: all mappings are told by events */
-    VMMEvent event;         /* the number of its file is not known yet */
-    VMMTraceFile file;      /* path NULL: none */
+    bool is_trait;      /* no event, but one of the traits */
+    TraceTraits traits; /* the others are 0 */
+    VMMEvent event;     /* the number of its file is not known yet */
+    VMMTraceFile file;  /* path NULL: none */
     char path[TRACE_LINE_BYTES];
 } TraceEvent;
 

@@ -4,7 +4,7 @@
  *
  *     pid[/tid] op address [size] [text]        1 R 0x7ffe0010 8
  *     @ type pid[/tid] [field=value]...         @ unmap 1 start=0x7000 length=0x1000
- *     @ mappings complete
+ *     @ mappings complete | page-size BYTES | reduced FRAMES
  *
  *   pid      decimal, 0 to 4294967295
  *   tid      thread of the process, decimal, 0 to 4294967295; 0 if absent
@@ -17,9 +17,10 @@
  *
  *   type     of an event, and its fields: event_text.h
  *
- * That the mappings are complete, which is for the first line to say, means that all of them are
- * told by events. Fields are separated by blanks or tabs. Blank lines and lines whose first
- * character is '#' are skipped.
+ * What is said of the whole trace stands before all else: that its mappings are complete means that
+ * all of them are told by events; a page-size, that addresses are known by such pages only;
+ * reduced, that it is exact for LRU memories of at least so many frames only (vmm/reduce.h). Fields
+ * are separated by blanks or tabs. Blank lines and lines whose first character is '#' are skipped.
  */
 #include "event_text.h"
 #include "scan.h"
@@ -93,8 +94,49 @@ static const char *native_tail(Scan *scan, uint64_t *size) {
     return next < scan->end && scan_is_digit(*next) ? "a number too many or out of range" : NULL;
 }
 
+static bool native_next_is(Scan *scan, const char *text) {
+    size_t length = strlen(text);
+    bool is = (size_t)(scan->end - scan->at) >= length && memcmp(scan->at, text, length) == 0;
+    scan->at += is ? length : 0;
+    return is;
+}
+
+/* A number up to the end of the line. */
+static const char *native_trait_number(Scan *scan, uint64_t *number) {
+    scan_blanks(scan);
+    const char *problem = scan_decimal(scan, UINT64_MAX, number);
+    scan_blanks(scan);
+    return problem != NULL || scan->at < scan->end ? "a number is expected at the end of the line"
+                                                   : NULL;
+}
+
+/* One of the traits, if the line tells one; `problem` is of such a line. */
+static bool native_read_trait(Scan *scan, TraceTraits *traits, const char **problem) {
+    *traits = (TraceTraits){.page_size = 0};
+    *problem = NULL;
+    if (native_next_is(scan, "mappings complete")) {
+        traits->mappings_complete = true;
+        *problem = scan->at < scan->end ? "nothing is expected behind \"mappings complete\"" : NULL;
+    } else if (native_next_is(scan, "page-size ")) {
+        *problem = native_trait_number(scan, &traits->page_size);
+        uint64_t size = traits->page_size;
+        if (*problem == NULL &&
+            (size < 64 || size > UINT64_C(1) << 40 || (size & (size - 1)) != 0)) {
+            *problem = "the page-size is no power of two from 64 to 1 TiB";
+        }
+    } else if (native_next_is(scan, "reduced ")) {
+        *problem = native_trait_number(scan, &traits->reduction);
+        if (*problem == NULL && traits->reduction == 0) {
+            *problem = "reduced for 0 frames means nothing";
+        }
+    } else {
+        return false;
+    }
+    return true;
+}
+
 static const char *native_read_event(const TraceLine *line, TraceEvent *event) {
-    static const char complete[] = "mappings complete";
+    const char *problem;
     Scan scan;
     TraceLine copy = *line;
     TraceLineKind kind;
@@ -102,9 +144,8 @@ static const char *native_read_event(const TraceLine *line, TraceEvent *event) {
     scan_blanks(&scan);
     scan.at++; /* the '@' */
     scan_blanks(&scan);
-    size_t length = (size_t)(scan.end - scan.at);
-    event->mappings_complete = length == strlen(complete) && memcmp(scan.at, complete, length) == 0;
-    return event->mappings_complete ? NULL : event_text_read(scan.at, scan.end, event);
+    event->is_trait = native_read_trait(&scan, &event->traits, &problem);
+    return event->is_trait ? problem : event_text_read(scan.at, scan.end, event);
 }
 
 static TraceLineKind native_event_line(TraceLine *line) {

@@ -422,16 +422,24 @@ static size_t trace_unit_length(const VMMTrace *trace, const char *at, const cha
     return *whole - 1;
 }
 
-/* What the first line says of the whole trace is known from the beginning. */
-static void trace_look_at_first_line(VMMTrace *trace) {
+/* What the first lines say of the whole trace is known from the beginning. */
+static void trace_look_at_first_lines(VMMTrace *trace) {
+    const char *end = trace->buffer + trace->whole_end;
     TraceEvent told;
     TraceLine line = {.text = trace->buffer, .page_size = trace->page_size, .state = trace->state};
-    if (trace->format->event != NULL && trace->whole_end > 0) {
+    while (trace->format->event != NULL && line.text < end) {
         size_t whole;
-        line.length = trace_unit_length(trace, line.text, trace->buffer + trace->whole_end, &whole);
-        trace->events.mappings_complete = trace->format->line(&line) == TRACE_LINE_EVENT &&
-                                          trace->format->event(&line, &told) == NULL &&
-                                          told.mappings_complete;
+        line.length = trace_unit_length(trace, line.text, end, &whole);
+        TraceLineKind kind = trace->format->line(&line);
+        if (kind == TRACE_LINE_EVENT) {
+            if (trace->format->event(&line, &told) != NULL || !told.is_trait) {
+                return;
+            }
+            trace_events_add_traits(&trace->events, &told.traits);
+        } else if (kind != TRACE_LINE_BLANK) {
+            return;
+        }
+        line.text += whole;
     }
 }
 
@@ -456,7 +464,7 @@ static int trace_open_file(VMMTrace *trace, const char *path) {
     if (code != VMM_OK) {
         return code;
     }
-    trace_look_at_first_line(trace);
+    trace_look_at_first_lines(trace);
     return trace->format->blocks ? trace_open_vmt(trace) : VMM_OK;
 }
 
@@ -754,7 +762,9 @@ void vmm_trace_info(const VMMTrace *trace, VMMTraceInfo *info) {
         .damaged_bytes = trace->damaged_bytes,
         .fingerprint = fingerprint_value(&trace->fingerprint),
         .events = trace->events.count,
-        .mappings_complete = trace->events.mappings_complete,
+        .page_size = trace->events.traits.page_size,
+        .reduction = trace->events.traits.reduction,
+        .mappings_complete = trace->events.traits.mappings_complete,
     };
     if (trace->vmt != NULL) {
         vmt_reader_info(trace->vmt, &full);

@@ -14,12 +14,18 @@ typedef struct TraceEvents {
     void *user;
     bool muted; /* events are passed over in silence */
     bool wait;  /* the next line tells one */
-    bool mappings_complete;
+    TraceTraits traits;
     uint64_t count;
     VmtFiles files;
 } TraceEvents;
 
-/* The line tells what line() of the format said is an event. VMM_OK, VMM_E_NO_MEMORY. */
+/* Of one of the first lines. */
+void trace_events_add_traits(TraceEvents *events, const TraceTraits *traits);
+
+/*
+ * The line tells what line() of the format said is an event. VMM_OK, VMM_E_NO_MEMORY;
+ * VMM_E_BAD_RECORD: a trait that comes too late.
+ */
 int trace_events_take(TraceEvents *events, const TraceFormat *format, const TraceLine *line,
                       Error *error);
 

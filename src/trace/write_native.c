@@ -3,6 +3,8 @@
  * Writes the native text format: "pid[/tid] op 0xaddress size", one reference a line, and
  * "@ type pid field=value ..." for each event. native.c says what a line may hold.
  */
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "digits.h"
@@ -18,10 +20,23 @@ typedef struct NativeState {
     VmtFiles files;
 } NativeState;
 
+/* What is to be known of the whole trace. */
 static int native_open(VMMTraceWriter *writer) {
-    static const char complete[] = "@ mappings complete\n";
-    return writer->options.mappings_complete ? writer_put(writer, complete, strlen(complete))
-                                             : VMM_OK;
+    const VMMTraceWriterOptions *options = &writer->options;
+    char lines[128] = "";
+    size_t used = 0;
+    if (options->mappings_complete) {
+        used += (size_t)snprintf(lines, sizeof lines, "@ mappings complete\n");
+    }
+    if (options->known_page_size != 0) {
+        used += (size_t)snprintf(lines + used, sizeof lines - used, "@ page-size %" PRIu64 "\n",
+                                 options->known_page_size);
+    }
+    if (options->reduction != 0) {
+        used += (size_t)snprintf(lines + used, sizeof lines - used, "@ reduced %" PRIu64 "\n",
+                                 options->reduction);
+    }
+    return writer_put(writer, lines, used);
 }
 
 static int native_refs(VMMTraceWriter *writer, const VMMRef *refs, size_t count) {

@@ -331,6 +331,13 @@ static const BadCase bad_cases[] = {
     {"native", "@ map 1 path=\"/a\"b", 0},
     {"native", "@ mappings", 0},
     {"native", "@ mappings completely", 0},
+    {"native", "@ page-size", 0},
+    {"native", "@ page-size 0", 0},
+    {"native", "@ page-size 3000", 0},
+    {"native", "@ page-size 4096 8", 0},
+    {"native", "@ page-size 18446744073709551616", 0},
+    {"native", "@ reduced 0", 0},
+    {"native", "@ reduced many", 0},
     {"native",
      "\x7f"
      "ELF\x02\x01\x01",

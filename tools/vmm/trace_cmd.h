@@ -163,6 +163,8 @@ typedef struct TraceOutput {
     VMMTraceWriter *writer;
     const char *format;
     uint64_t time_ns;
+    uint64_t known_page_size; /* of the input, as VMMTraceInfo says; and so the next */
+    uint64_t reduction;
     bool loses_addresses; /* page runs of exact references */
     bool is_view;         /* for people: needs no references, and loses nothing of note */
     bool finished;

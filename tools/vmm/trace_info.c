@@ -134,9 +134,12 @@ static void info_print_header(const InfoRun *run) {
         info_line("Index:", "none: the trace was cut off");
     }
     if (run->info.reduction != 0) {
-        printf("  %-14s exact for LRU memories of at least %" PRIu64 " frames; %" PRIu64
-               " references before\n",
-               "Reduced:", run->info.reduction, header->original_references);
+        printf("  %-14s exact for LRU memories of at least %" PRIu64 " frames",
+               "Reduced:", run->info.reduction);
+        if (header->original_references != 0) {
+            printf("; %" PRIu64 " references before", header->original_references);
+        }
+        putchar('\n');
     }
     free(when);
     free(uuid);

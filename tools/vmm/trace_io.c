@@ -310,7 +310,8 @@ VMMTraceWriterOptions tracecmd_options(const TraceReading *input) {
     VMMTraceWriterOptions options = {.struct_size = sizeof options,
                                      .mappings_complete = info.mappings_complete,
                                      .page_size = tracecmd_page_size(input),
-                                     .reduction = info.reduction};
+                                     .reduction = info.reduction,
+                                     .known_page_size = info.page_size};
     if (input->header != NULL) {
         options.command = input->header->command;
         options.host = input->header->host;
@@ -378,6 +379,8 @@ int tracecmd_open_output(const CliCommand *verb, TraceOutput *output, const Trac
     char error[VMM_ERROR_TEXT_BYTES] = "";
     *output = (TraceOutput){.path = target->path, .stream = {.fd = -1}};
     output->format = options->format = traceio_format(verb, target);
+    output->known_page_size = options->known_page_size;
+    output->reduction = options->reduction;
     if (output->format == NULL) {
         return CLI_FAILURE;
     }
@@ -470,6 +473,31 @@ void tracecmd_warn_losses(VMMTraceWriter *writer, const char *path, const char *
     }
 }
 
+static bool traceio_is(const TraceOutput *output, const char *format) {
+    return strcmp(output->format, format) == 0;
+}
+
+/* Where the output cannot say for what the trace is exact, nothing will refuse another use of it.
+ */
+static void traceio_warn_of_traits(const TraceOutput *output) {
+    if (traceio_is(output, "vmt") || traceio_is(output, "native")) {
+        return;
+    }
+    if (output->known_page_size != 0 &&
+        (traceio_is(output, "din") || traceio_is(output, "champsim"))) {
+        cli_warning("%s: addresses are known by pages of %" PRIu64
+                    " bytes, which the format %s does "
+                    "not say: a simulation with smaller pages would be wrong",
+                    output->path, output->known_page_size, output->format);
+    }
+    if (output->reduction != 0) {
+        cli_warning(
+            "%s: the trace is reduced, exact for LRU memories of at least %" PRIu64
+            " frames, which the format %s does not say: any other simulation would be wrong",
+            output->path, output->reduction, output->format);
+    }
+}
+
 /* What the output does not hold of what it was given. */
 static void traceio_warn(const TraceOutput *output) {
     if (output->loses_addresses) {
@@ -477,6 +505,7 @@ static void traceio_warn(const TraceOutput *output) {
             "%s: addresses are kept by the page, and sizes are not; --codec full keeps both",
             output->path);
     }
+    traceio_warn_of_traits(output);
     tracecmd_warn_losses(output->writer, output->path, output->format);
 }
 
