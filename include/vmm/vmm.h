@@ -19,7 +19,8 @@
  * Reading order: types.h (the words), config.h (options by name), sim.h (the machine; threads
  * and determinism), trace.h, runs.h and generate.h (where references come from), trace_write.h
  * (where they can go), reduce.h (how they become fewer), event.h (control and observation),
- * curve.h (every memory size at once), stats.h and report.h (results), error.h.
+ * curve.h (every memory size at once), working_set.h (windows of time), stats.h and report.h
+ * (results), error.h.
  *
  * Conventions: sizes are bytes, simulated times picoseconds unless a name says otherwise. Every
  * struct that may grow opens with struct_size. Functions return VMM_OK or a negative VMMError,

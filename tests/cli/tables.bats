@@ -103,7 +103,7 @@ assert rows and all(row["name"] and list(row.values())[-1] for row in rows), row
 }
 @test "the manual page is well formed and names every flag" {
     local page=$root/docs/man/vmm.1 name
-    for name in $(vmm help sim | sed -n 's/^ *\(-[a-zA-Z], \)\?--\([a-z-]*\).*/\2/p'); do
+    for name in $({ vmm help sim && vmm help sweep && vmm help advise; } | sed -n 's/^ *\(-[a-zA-Z], \)\?--\([a-z-]*\).*/\2/p'); do
         grep -q -F -- "\\-\\-${name//-/\\-}" "$page"
     done
     command -v groff >/dev/null || skip "groff is not installed"

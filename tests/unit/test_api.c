@@ -1691,6 +1691,38 @@ static void runs_without_memory_are_told(void **state) {
     }
 }
 
+/* The working set, window by window: one failed allocation for every k. */
+static void windows_without_memory_are_told(void **state) {
+    (void)state;
+    enum { COUNT = 1500 };
+    VMMRef *refs = random_refs(COUNT, 9);
+    put_refs(fopen(path, "w"), refs, COUNT);
+    free(refs);
+    const VMMConfig config = test_configure("frames=1");
+    const VMMWorkingSetOptions options = {.struct_size = sizeof options, .window = 7};
+    bool reached = true;
+    for (size_t k = 1; reached; k++) {
+        Scarce scarce = {.fail_at = k};
+        const VMMAllocator allocator = {scarce_zalloc, scarce_resize, scarce_release, &scarce};
+        VMMWorkingSet *set;
+        char error[VMM_ERROR_TEXT_BYTES] = "";
+        int status = vmm_working_set_create(&config, &options, &allocator, &set, error);
+        if (status == VMM_OK) {
+            VMMTrace *trace = open_trace(path);
+            status = vmm_working_set_run(set, trace, NULL, NULL);
+            snprintf(error, sizeof error, "%s", vmm_working_set_error_text(set));
+            vmm_trace_close(trace);
+        }
+        assert_int_equal(status, scarce.failed ? VMM_E_NO_MEMORY : VMM_OK);
+        assert_int_equal(error[0] != '\0', scarce.failed);
+        assert_true(scarce.failed || vmm_working_set_count(set) > COUNT / 7);
+        vmm_working_set_destroy(set);
+        assert_int_equal(scarce.blocks, 0);
+        reached = scarce.failed;
+        assert_true(k < 1000);
+    }
+}
+
 static int change_the_file(void *text, const VMMProgress *progress) {
     if (progress->pass == 1) {
         put_text(text);
@@ -1761,6 +1793,7 @@ int main(void) {
         cmocka_unit_test(threads_do_not_disturb_each_other),
         cmocka_unit_test(one_failed_allocation_is_told),
         cmocka_unit_test(lasting_lack_of_memory_is_told),
+        cmocka_unit_test_setup_teardown(windows_without_memory_are_told, make_path, drop_path),
         cmocka_unit_test(runs_without_memory_are_told),
     };
     return cmocka_run_group_tests_name("api", tests, make_path, drop_path);
