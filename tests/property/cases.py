@@ -26,7 +26,8 @@ LONG = 0.01  # share of long traces
 PIDS = (0, 1, 2, 7, 4242, 65536, 2**31, 2**32 - 1)
 BASES = (0, 0x400000, 0x10000000, 0x100001000, 0x7FFF00000000, 2**47, 2**48 - 2**20)
 # Policies that care which frame a page is in: events free frames in an order of their own.
-FRAME_ORDER_POLICIES = {"clock", "wsclock", "twohand", "approxlru", "random", "esc", "sampled"}
+FRAME_ORDER_POLICIES = {"clock", "wsclock", "twohand", "approxlru", "random", "esc", "sampled",
+                        "hyperbolic"}
 PAGE_SIZES = (512, 1024, 4096, 4096, 4096, 8192, 65536, 2**21, 2**30)
 
 

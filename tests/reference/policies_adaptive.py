@@ -738,10 +738,36 @@ class LeCaR(Policy):
             history.pop(page, None)
 
 
+class Hyperbolic(Policy):
+    """Blankstein, Sen and Freedman, USENIX ATC 2017."""
+
+    uses_clock = True
+    defaults = {"sample": 64}
+
+    def start(self) -> None:
+        self.uses: dict[Page, int] = {}
+        self.since: dict[Page, int] = {}
+
+    def victim(self) -> Page:
+        sample = [self.frames[self.random.below(len(self.frames))]
+                  for _ in range(self.parameters["sample"])]
+        return min(sample, key=lambda page: self.uses[page] / (self.clock - self.since[page]))
+
+    def loaded(self, page: Page, is_write: bool) -> None:
+        self.uses[page], self.since[page] = 1, self.clock
+
+    def referenced(self, page: Page, accessed: bool, is_write: bool) -> None:
+        self.uses[page] += 1
+
+    def evicted(self, page: Page) -> None:
+        del self.uses[page], self.since[page]
+
+
 ADAPTIVE: dict[str, type[Policy]] = {
     "arc": Arc,
     "car": Car,
     "lirs": Lirs,
+    "hyperbolic": Hyperbolic,
     "lecar": LeCaR,
     "wtinylfu": WTinyLfu,
     "cart": Cart,
