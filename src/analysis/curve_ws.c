@@ -218,7 +218,10 @@ static int wscurve_sum_up(WsCurve *ws, Error *error) {
 static void wscurve_step(WsSeries *series, uint64_t window, uint64_t hits, uint64_t ends) {
     WsStep *step = series->step_count == 0 ? NULL : &series->steps[series->step_count - 1];
     if (step == NULL || step->window != window) {
-        WsStep next = step == NULL ? (WsStep){0} : *step;
+        WsStep next = {0};
+        if (step != NULL) {
+            next = *step;
+        }
         next.window = window;
         step = &series->steps[series->step_count++];
         *step = next;
@@ -303,7 +306,10 @@ static uint64_t wscurve_find(const WsSeries *series, uint64_t size) {
 static void wscurve_at(const VMMCurve *curve, size_t number, uint64_t size, VMMCurvePoint *point) {
     const WsSeries *series = ((const WsCurve *)curve)->series[number];
     uint64_t found = wscurve_find(series, size);
-    WsStep step = found == 0 ? (WsStep){0} : series->steps[found - 1];
+    WsStep step = {0};
+    if (found > 0) {
+        step = series->steps[found - 1];
+    }
     uint64_t valid = series->references - series->invalid; /* and as many intervals */
     uint64_t held = step.hit_time;
     if (curve->type == &curve_ws) {

@@ -25,14 +25,9 @@ static TraceLineKind addrid_line(TraceLine *line) {
         return kind;
     }
     uint64_t addr;
-    scan_blanks(&scan);
-    (void)scan_hex_prefix(&scan);
-    const char *problem = scan_hex(&scan, &addr);
+    const char *problem = scan_hex_address(&scan, &addr);
     if (problem != NULL) {
         return scan_bad(line, problem);
-    }
-    if (!scan_at_gap(&scan)) {
-        return scan_bad(line, "the address is not hexadecimal");
     }
     scan_blanks(&scan);
     uint8_t op = scan.at < scan.end ? addrid_kinds[(unsigned char)*scan.at++] : 0;
@@ -48,18 +43,7 @@ static TraceLineKind addrid_line(TraceLine *line) {
 VMM_ALWAYS_INLINE bool addrid_fast(const char *at, const char *newline, VMMRef **ref,
                                    uint64_t page_size) {
     (void)page_size;
-    uint64_t addr;
-    if (at[0] == '0' && at[1] == 'x') {
-        at += 2;
-    }
-    unsigned digits = fast_hex(at, &addr);
-    at += digits;
-    unsigned op = addrid_kinds[(unsigned char)at[1]];
-    if (VMM_UNLIKELY(digits == 0 || at[0] != ' ' || op == 0 || !fast_at_end(at + 2, newline))) {
-        return false;
-    }
-    fast_store(ref, addr, 0, 1, op - 1);
-    return true;
+    return fast_address_letter(at, newline, ref, addrid_kinds);
 }
 
 static TraceStatus addrid_parse(TraceParse *parse) {

@@ -102,25 +102,16 @@ static long bzip2_read(TraceSource *source, char *buffer, size_t size) {
     return at > buffer ? at - buffer : code;
 }
 
+static const SourceCodec bzip2_codec = {"bzip2", bzip2_matches, bzip2_start, bzip2_read,
+                                        bzip2_stop};
+
 #else
 
 static int bzip2_start(TraceSource *source) {
-    return error_set(&source->error, VMM_E_UNSUPPORTED,
-                     "%s is compressed with bzip2, which this build cannot unpack (built without "
-                     "libbz2); use: bzip2 -dc FILE | vmm -t -",
-                     source->name);
+    return source_cannot_unpack(source, "compressed with bzip2", "libbz2", "bzip2 -dc FILE");
 }
 
-static long bzip2_read(TraceSource *source, char *buffer, size_t size) {
-    (void)source, (void)buffer, (void)size;
-    return VMM_E_UNSUPPORTED;
-}
-
-static void bzip2_stop(TraceSource *source) {
-    (void)source;
-}
+static const SourceCodec bzip2_codec = {"bzip2", bzip2_matches, bzip2_start, source_read_none,
+                                        source_stop_none};
 
 #endif
-
-static const SourceCodec bzip2_codec = {"bzip2", bzip2_matches, bzip2_start, bzip2_read,
-                                        bzip2_stop};

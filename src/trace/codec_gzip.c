@@ -104,24 +104,15 @@ static long gzip_read(TraceSource *source, char *buffer, size_t size) {
     return unpacked > 0 ? unpacked : code;
 }
 
+static const SourceCodec gzip_codec = {"gzip", gzip_matches, gzip_start, gzip_read, gzip_stop};
+
 #else
 
 static int gzip_start(TraceSource *source) {
-    return error_set(&source->error, VMM_E_UNSUPPORTED,
-                     "%s is compressed with gzip, which this build cannot unpack (built without "
-                     "zlib); use: gzip -dc FILE | vmm -t -",
-                     source->name);
+    return source_cannot_unpack(source, "compressed with gzip", "zlib", "gzip -dc FILE");
 }
 
-static long gzip_read(TraceSource *source, char *buffer, size_t size) {
-    (void)source, (void)buffer, (void)size;
-    return VMM_E_UNSUPPORTED;
-}
-
-static void gzip_stop(TraceSource *source) {
-    (void)source;
-}
+static const SourceCodec gzip_codec = {"gzip", gzip_matches, gzip_start, source_read_none,
+                                       source_stop_none};
 
 #endif
-
-static const SourceCodec gzip_codec = {"gzip", gzip_matches, gzip_start, gzip_read, gzip_stop};

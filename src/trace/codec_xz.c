@@ -80,24 +80,15 @@ static long xz_read(TraceSource *source, char *buffer, size_t size) {
     return unpacked > 0 ? unpacked : code == 1 ? 0 : code;
 }
 
+static const SourceCodec xz_codec = {"xz", xz_matches, xz_start, xz_read, xz_stop};
+
 #else
 
 static int xz_start(TraceSource *source) {
-    return error_set(&source->error, VMM_E_UNSUPPORTED,
-                     "%s is compressed with xz, which this build cannot unpack (built without "
-                     "liblzma); use: xz -dc FILE | vmm -t -",
-                     source->name);
+    return source_cannot_unpack(source, "compressed with xz", "liblzma", "xz -dc FILE");
 }
 
-static long xz_read(TraceSource *source, char *buffer, size_t size) {
-    (void)source, (void)buffer, (void)size;
-    return VMM_E_UNSUPPORTED;
-}
-
-static void xz_stop(TraceSource *source) {
-    (void)source;
-}
+static const SourceCodec xz_codec = {"xz", xz_matches, xz_start, source_read_none,
+                                     source_stop_none};
 
 #endif
-
-static const SourceCodec xz_codec = {"xz", xz_matches, xz_start, xz_read, xz_stop};

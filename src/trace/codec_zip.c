@@ -293,24 +293,15 @@ static long zip_read(TraceSource *source, char *buffer, size_t size) {
     return unpacked > 0 ? unpacked : code;
 }
 
+static const SourceCodec zip_codec = {"zip", zip_matches, zip_start, zip_read, zip_stop};
+
 #else
 
 static int zip_start(TraceSource *source) {
-    return error_set(&source->error, VMM_E_UNSUPPORTED,
-                     "%s is a zip archive, which this build cannot unpack (built without zlib); "
-                     "use: unzip -p FILE | vmm -t -",
-                     source->name);
+    return source_cannot_unpack(source, "a zip archive", "zlib", "unzip -p FILE");
 }
 
-static long zip_read(TraceSource *source, char *buffer, size_t size) {
-    (void)source, (void)buffer, (void)size;
-    return VMM_E_UNSUPPORTED;
-}
-
-static void zip_stop(TraceSource *source) {
-    (void)source;
-}
+static const SourceCodec zip_codec = {"zip", zip_matches, zip_start, source_read_none,
+                                      source_stop_none};
 
 #endif
-
-static const SourceCodec zip_codec = {"zip", zip_matches, zip_start, zip_read, zip_stop};

@@ -91,24 +91,15 @@ static long zstd_read(TraceSource *source, char *buffer, size_t size) {
     return (long)out.pos;
 }
 
+static const SourceCodec zstd_codec = {"zstd", zstd_matches, zstd_start, zstd_read, zstd_stop};
+
 #else
 
 static int zstd_start(TraceSource *source) {
-    return error_set(&source->error, VMM_E_UNSUPPORTED,
-                     "%s is compressed with zstd, which this build cannot unpack (built without "
-                     "libzstd); use: zstd -dc FILE | vmm -t -",
-                     source->name);
+    return source_cannot_unpack(source, "compressed with zstd", "libzstd", "zstd -dc FILE");
 }
 
-static long zstd_read(TraceSource *source, char *buffer, size_t size) {
-    (void)source, (void)buffer, (void)size;
-    return VMM_E_UNSUPPORTED;
-}
-
-static void zstd_stop(TraceSource *source) {
-    (void)source;
-}
+static const SourceCodec zstd_codec = {"zstd", zstd_matches, zstd_start, source_read_none,
+                                       source_stop_none};
 
 #endif
-
-static const SourceCodec zstd_codec = {"zstd", zstd_matches, zstd_start, zstd_read, zstd_stop};

@@ -30,14 +30,9 @@ static TraceLineKind din_line(TraceLine *line) {
         return scan_bad(line, "the label is not a number from 0 to 5");
     }
     uint64_t addr;
-    scan_blanks(&scan);
-    (void)scan_hex_prefix(&scan);
-    const char *problem = scan_hex(&scan, &addr);
+    const char *problem = scan_hex_address(&scan, &addr);
     if (problem != NULL) {
         return scan_bad(line, problem);
-    }
-    if (!scan_at_gap(&scan)) {
-        return scan_bad(line, "the address is not hexadecimal");
     }
     if (label > 2) {
         return TRACE_LINE_IGNORED;

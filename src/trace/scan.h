@@ -110,6 +110,14 @@ static inline const char *scan_hex(Scan *scan, uint64_t *value) {
     return NULL;
 }
 
+/* A field that is an address in hexadecimal, with or without a prefix; blanks before it. */
+static inline const char *scan_hex_address(Scan *scan, uint64_t *addr) {
+    scan_blanks(scan);
+    (void)scan_hex_prefix(scan);
+    const char *problem = scan_hex(scan, addr);
+    return problem != NULL || scan_at_gap(scan) ? problem : "the address is not hexadecimal";
+}
+
 /*
  * The beginning of every line(): rejects what is bad in any format, takes the '\r' of CRLF off,
  * and recognises blank lines and '#' comments. *scan is the rest, blanks at its start included.
@@ -430,6 +438,26 @@ VMM_ALWAYS_INLINE bool fast_at_end(const char *at, const char *newline) {
  * behind them and returns true; false, and nothing stored, if the line is of any other form.
  */
 typedef bool TraceFast(const char *at, const char *newline, VMMRef **ref, uint64_t page_size);
+
+/*
+ * "ADDRESS LETTER": hexadecimal, with 0x or without, and one of the letters that have a VMMOp + 1
+ * in `letters`. For a TraceFast.
+ */
+VMM_ALWAYS_INLINE bool fast_address_letter(const char *at, const char *newline, VMMRef **ref,
+                                           const uint8_t letters[256]) {
+    uint64_t addr;
+    if (at[0] == '0' && (at[1] | 0x20) == 'x') {
+        at += 2;
+    }
+    unsigned digits = fast_hex(at, &addr);
+    at += digits;
+    unsigned op = letters[(unsigned char)at[1]];
+    if (VMM_UNLIKELY(digits == 0 || at[0] != ' ' || op == 0 || !fast_at_end(at + 2, newline))) {
+        return false;
+    }
+    fast_store(ref, addr, 0, 1, op - 1);
+    return true;
+}
 
 /* For formats that are not worth a fast function. */
 VMM_ALWAYS_INLINE bool fast_none(const char *at, const char *newline, VMMRef **ref,

@@ -145,6 +145,23 @@ int source_damaged(TraceSource *source, const char *reason) {
                      reason);
 }
 
+int source_cannot_unpack(TraceSource *source, const char *what, const char *library,
+                         const char *command) {
+    return error_set(&source->error, VMM_E_UNSUPPORTED,
+                     "%s is %s, which this build cannot unpack (built without %s); use: %s | "
+                     "vmm -t -",
+                     source->name, what, library, command);
+}
+
+long source_read_none(TraceSource *source, char *buffer, size_t size) {
+    (void)source, (void)buffer, (void)size;
+    return VMM_E_UNSUPPORTED;
+}
+
+void source_stop_none(TraceSource *source) {
+    (void)source;
+}
+
 /* ---- Opening -------------------------------------------------------------------------------- */
 
 static int source_open_file(TraceSource *source, const char *path) {

@@ -121,4 +121,13 @@ int source_refill(TraceSource *source);
 /* Sets source->error to VMM_E_DAMAGED with the place and the reason; returns the code. */
 int source_damaged(TraceSource *source, const char *reason);
 
+/*
+ * Without its library a codec recognises its files, start() says with the first function why they
+ * cannot be read (VMM_E_UNSUPPORTED), and the other two never have anything to do.
+ */
+int source_cannot_unpack(TraceSource *source, const char *what, const char *library,
+                         const char *command);
+long source_read_none(TraceSource *source, char *buffer, size_t size);
+void source_stop_none(TraceSource *source);
+
 #endif

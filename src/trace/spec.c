@@ -33,12 +33,7 @@ static TraceLineKind spec_line(TraceLine *line) {
     if ((op != '0' && op != '1') || !scan_at_gap(&scan)) {
         return scan_bad(line, "the kind is not 0 or 1");
     }
-    scan_blanks(&scan);
-    (void)scan_hex_prefix(&scan);
-    const char *problem = scan_hex(&scan, &addr);
-    if (problem == NULL && !scan_at_gap(&scan)) {
-        problem = "the address is not hexadecimal";
-    }
+    const char *problem = scan_hex_address(&scan, &addr);
     scan_blanks(&scan);
     if (problem == NULL) {
         problem = scan_decimal(&scan, UINT64_MAX, &instructions);

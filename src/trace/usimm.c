@@ -32,12 +32,7 @@ static TraceLineKind usimm_line(TraceLine *line) {
     if ((op != 'R' && op != 'W') || !scan_at_gap(&scan)) {
         return scan_bad(line, "the op is not R or W");
     }
-    scan_blanks(&scan);
-    (void)scan_hex_prefix(&scan);
-    problem = scan_hex(&scan, &addr);
-    if (problem == NULL && !scan_at_gap(&scan)) {
-        problem = "the address is not hexadecimal";
-    }
+    problem = scan_hex_address(&scan, &addr);
     if (problem != NULL) {
         return scan_bad(line, problem);
     }

@@ -916,6 +916,9 @@ def size_limit():
 
 def progress():
     """On a terminal, and by --progress: the line is drawn, and erased."""
+    if subprocess.run(["script", "-qec", "true", "/dev/null"], stdin=subprocess.DEVNULL,
+                      capture_output=True, check=False).returncode != 0:
+        return  # no terminal can be made here
     for flags, expected in (([], False), (["--progress", "always"], True),
                             (["--progress", "always", "-q"], False)):
         words = " ".join([VMM, "record", *flags, "-o", "p.vmt", "--", ACTIONS, "print"])

@@ -33,6 +33,13 @@ typedef struct TraceCopy {
     TraceOutput output;
 } TraceCopy;
 
+/* The input, once it is sure that the output is another file. */
+static int copy_open(const CliCommand *verb, TraceCopy *copy, const TraceCommon *common,
+                     const char *input, const char *output) {
+    int status = tracecmd_check_names(&input, 1, output);
+    return status == CLI_OK ? tracecmd_open_input(verb, &copy->input, common, input) : status;
+}
+
 static int convert_refs(void *user, const VMMRef *refs, size_t count) {
     TraceCopy *copy = user;
     int status = tracecmd_write_time(&copy->output, copy->input.time_ns);
@@ -62,10 +69,7 @@ static int convert_run(const CliCommand *verb, int argc, char **argv) {
         tracecmd_start(verb, argc, argv, &flags, &flags.common, &arguments, 2, 2, "IN OUT");
     if (status == CLI_GO_ON) {
         flags.target.path = arguments.words[1];
-        status = tracecmd_check_names((const char *const *)arguments.words, 1, flags.target.path);
-        if (status == CLI_OK) {
-            status = tracecmd_open_input(verb, &copy.input, &flags.common, arguments.words[0]);
-        }
+        status = copy_open(verb, &copy, &flags.common, arguments.words[0], flags.target.path);
         if (status == CLI_OK) {
             status = convert_copy(verb, &copy, &flags.target);
         }
@@ -343,10 +347,7 @@ static int cut_run(const CliCommand *verb, int argc, char **argv) {
         status = cut_parse(verb, &flags, &run);
         if (status == CLI_OK) {
             status =
-                tracecmd_check_names((const char *const *)arguments.words, 1, flags.target.path);
-        }
-        if (status == CLI_OK) {
-            status = tracecmd_open_input(verb, &run.copy.input, &flags.common, arguments.words[0]);
+                copy_open(verb, &run.copy, &flags.common, arguments.words[0], flags.target.path);
         }
         if (status == CLI_OK) {
             status = cut_copy(verb, &run, &flags.target);
@@ -549,10 +550,7 @@ static int reduce_run(const CliCommand *verb, int argc, char **argv) {
         status = reduce_parse(verb, &flags, &run);
         if (status == CLI_OK) {
             status =
-                tracecmd_check_names((const char *const *)arguments.words, 1, flags.target.path);
-        }
-        if (status == CLI_OK) {
-            status = tracecmd_open_input(verb, &run.copy.input, &flags.common, arguments.words[0]);
+                copy_open(verb, &run.copy, &flags.common, arguments.words[0], flags.target.path);
         }
         if (status == CLI_OK) {
             status = reduce_copy(verb, &run, &flags);
