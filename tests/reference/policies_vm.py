@@ -44,14 +44,31 @@ class Vmin(Policy):
     variable_space = True
     defaults = {"window": 10000}
 
+    def start(self) -> None:
+        self.unneeded: Page | None = None  # the page of the last reference, if it is to leave
+        self.leaving: Page | None = None
+
+    def tell_time(self, pid: int) -> None:
+        super().tell_time(pid)
+        self.leaving, self.unneeded = self.unneeded, None
+
     def loaded(self, page: Page, is_write: bool) -> None:
         use = self.future.next_use(page, self.now)
         times = self.future.times
         if use is None or times[use] - times[self.now] > self.parameters["window"]:
-            self.parting.append(page)
+            self.unneeded = page
 
     def referenced(self, page: Page, accessed: bool, is_write: bool) -> None:
         self.loaded(page, is_write)
+
+    def evicted(self, page: Page) -> None:
+        if page == self.unneeded:
+            self.unneeded = None
+
+    def completed(self) -> None:
+        if self.leaving:
+            self.parting.append(self.leaving)
+            self.leaving = None
 
 
 class Pff(Policy):

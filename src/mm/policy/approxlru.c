@@ -185,6 +185,7 @@ static void approxlru_why(const Policy *policy, uint32_t victim, char *text, siz
 
 static const PolicyType approxlru_policy = {
     .info.name = "approxlru",
+    .info.alias = "aging",
     .info.label = "Approx-LRU",
     .info.summary = "LRU approximated by aging: periodic shifts of accessed bits",
     .info.source = "Tanenbaum, Modern Operating Systems (aging)",
