@@ -17,6 +17,7 @@ from tap import Tap, equal
 
 NEEDS_FUTURE = 3
 VARIANTS = ("clock:bits=3,enter=0", "approxlru:period=10", "nru:period=10")
+DRAWING = ("random", "sampled")
 TABLE = libvmm.policy_table()
 OFFLINE = tuple(name for name, info in TABLE.items()
                 if info.needs == NEEDS_FUTURE and not info.variable_space)
@@ -372,7 +373,9 @@ class Laws:
         for policy in ONLINE:
             with libvmm.Machine({"policy": policy, "frames": "4"}) as machine:
                 machine.feed(writes)
-                equal(machine.counters()["swap_slots_used"], 4, "slots after 8 writes")
+                written = machine.counters()  # of those in memory some may be written ahead
+                equal(written["swap_slots_used"], written["swap_outs"], f"{policy}: slots")
+                assert written["swap_outs"] >= 4, f"{policy}: 8 writes, 4 frames"
                 equal(machine.unmap(1, 0, 8 * PAGE_SIZE), 0, "vmm_apply")
                 found = machine.counters()
                 equal((found["frames_used"], found["swap_slots_used"]), (0, 0), "frames, slots")
@@ -393,11 +396,11 @@ class Laws:
             equal(machine.json(), before, "the report after refused events")
 
     def seeds_matter_only_to_random(self) -> None:
-        """Another seed changes RANDOM and nothing else."""
+        """Another seed changes the policies that draw and no others."""
         trace = reads([i * i % 37 for i in range(400)])
         for policy in ONLINE:
             seen = {self.misses(trace, policy, 7, seed=str(seed)) for seed in range(6)}
-            equal(len(seen) > 1, policy == "random", f"{policy} depends on the seed")
+            equal(len(seen) > 1, policy in DRAWING, f"{policy} depends on the seed")
 
 
 def main() -> int:
