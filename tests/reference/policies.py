@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from policies_adaptive import ADAPTIVE
-from policies_queues import (EnhancedSecondChance, Fbr, Lfuda, LruK, Mq, Qdlp, S3Fifo, Sampled,
-                             SegFifo, Sieve, Slru, TwoQ)
+from policies_queues import (Dip, EnhancedSecondChance, Fbr, Lfuda, LruK, Mq, Qdlp, S3Fifo,
+                             Sampled, SegFifo, Sieve, Slru, TwoQ)
 from policies_textbook import (ApproxLru, Clock, Fifo, Lfu, Lru, Mru, Nru, Opt, Random, Unopt)
 from policies_vm import (Cflru, FreeBsd, MgLru, Pff, TwoHand, TwoList, Vmin, Ws, WsClock)
 from policy import Policy
@@ -43,4 +43,5 @@ POLICIES: dict[str, type[Policy]] = {
     "mq": Mq,
     "fbr": Fbr,
     "sampled": Sampled,
+    "dip": Dip,
 }

@@ -8,7 +8,7 @@ Queues are Python lists, oldest page first. What a page's departure means is dec
 from __future__ import annotations
 
 from policy import Page, Policy
-from splitmix import SplitMix64
+from splitmix import SplitMix64, mix
 
 
 def share(frames: int, percent: int | str) -> int:
@@ -582,3 +582,81 @@ class Sampled(Policy):
 
     def evicted(self, page: Page) -> None:
         self.order.remove(page)
+
+
+class Directory:
+    """Which pages a memory would hold, LRU or BIP; oldest first."""
+
+    def __init__(self, size: int, epsilon: int) -> None:
+        self.pages: list[Page] = []
+        self.size, self.epsilon = size, epsilon
+        self.entered = 0
+
+    def refer(self, page: Page) -> int:
+        """A reference: 1 for a miss."""
+        if page in self.pages:
+            self.pages.remove(page)
+            self.pages.append(page)
+            return 0
+        if len(self.pages) == self.size:
+            self.pages.pop(0)
+        self.enter(page)
+        return 1
+
+    def enter(self, page: Page) -> None:
+        """Of `epsilon` pages the last enters at the young end."""
+        self.entered += 1
+        at_young_end = self.entered % self.epsilon == 0
+        self.pages.insert(len(self.pages) if at_young_end else 0, page)
+
+
+class Dip(Policy):
+    """An LRU stack; where new pages enter is found out with a sample of the pages."""
+
+    defaults = {"insertion": "dip", "epsilon": 32, "sample": 32}
+
+    def start(self) -> None:
+        epsilon, sample = int(self.parameters["epsilon"]), int(self.parameters["sample"])
+        size = max(1, len(self.frames) // sample)
+        self.memory = Directory(len(self.frames), epsilon)
+        self.by_lru, self.by_bip = Directory(size, 1), Directory(size, epsilon)
+        self.number: dict[Page, int] = {}  # of a page: in the order of first misses, from 1
+        self.numbered = 0
+        self.counter = 511  # 10 bits
+
+    def observe(self, page: Page) -> None:
+        """A reference of any page; those of the sample move the counter."""
+        is_sampled = mix(self.number[page]) % int(self.parameters["sample"]) == 0
+        if is_sampled and self.parameters["insertion"] == "dip":
+            step = self.by_lru.refer(page) - self.by_bip.refer(page)
+            self.counter = min(max(self.counter + step, 0), 1023)
+
+    def missed(self, page: Page) -> None:
+        if page not in self.number:
+            self.numbered += 1
+            self.number[page] = self.numbered
+        self.observe(page)
+
+    def loaded(self, page: Page, is_write: bool) -> None:
+        insertion = self.parameters["insertion"]
+        if insertion == "lip":
+            self.memory.pages.insert(0, page)
+        elif insertion == "dip" and self.counter < 512:
+            self.memory.pages.append(page)
+        else:
+            self.memory.enter(page)
+
+    def referenced(self, page: Page, accessed: bool, is_write: bool) -> None:
+        self.memory.refer(page)
+        self.observe(page)
+
+    def victim(self) -> Page:
+        return self.memory.pages[0]
+
+    def evicted(self, page: Page) -> None:
+        self.memory.pages.remove(page)
+
+    def forgotten(self, page: Page) -> None:
+        self.number.pop(page, None)
+        recall(self.by_lru.pages, page)
+        recall(self.by_bip.pages, page)

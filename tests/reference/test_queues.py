@@ -130,10 +130,19 @@ def macintosh() -> None:
     equal(resident("W1 2 3 4 3 5", "esc", 3), [3, 4, 5])
 
 
+def insertion() -> None:
+    """DIP: LIP keeps a part of a loop, BIP with epsilon = 1 is LRU."""
+    loop = "1 2 3 4 " * 5
+    equal(misses(loop, "lru", 3), 20)
+    equal(misses(loop, "dip:insertion=bip,epsilon=1", 3), 20)
+    equal(misses(loop, "dip:insertion=lip", 3), 12)  # 1 and 2 stay, 3 and 4 take turns
+
+
 def main() -> int:
     """The command."""
     tap = Tap()
-    for test in (sieve, s3fifo, two_queues, slru, lru_k, lfuda, mq, fbr, vms, macintosh):
+    for test in (sieve, s3fifo, two_queues, slru, lru_k, lfuda, mq, fbr, vms, macintosh,
+                 insertion):
         tap.run("model: " + (test.__doc__ or test.__name__).split("\n")[0], test)
     return tap.finish()
 
