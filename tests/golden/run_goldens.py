@@ -8,6 +8,7 @@
 
 The directory holds
     policies.<trace>.tsv              misses of policies at sizes, with the source of each count
+    bands.<trace>.tsv                 of policies that draw: misses with three seeds of their own
     tlb.<trace>.tsv                   hits, misses, replacements and write-backs of TLBs
     steps.<trace>.<policy>-f<n>.tsv   hit or miss and the replaced page, reference by reference
     regression/<trace>.<configuration>.json   the program's whole report
@@ -129,6 +130,22 @@ def check_policies(tap: Tap, judge: object, extra: list[dict[str, str]]) -> None
                     equal(judge(trace, options)["misses"], int(row["misses"]),
                           f"misses ({row['source']})")
                 tap.run(label(trace, options), test)
+
+
+def check_bands(tap: Tap) -> None:
+    """Policies that draw: the mean of three seeds lies near the mean of other people's three."""
+    for path in sorted(HERE.glob("bands.*.tsv")):
+        trace = path.name.split(".")[1]
+        for row in rows(path):
+            options = {"policy": row["policy"], "frames": row["frames"]}
+
+            def test() -> None:
+                theirs = sum(map(int, row["misses"].split())) / 3
+                ours = sum(run_program(trace, {**options, "seed": str(seed)})["misses"]
+                           for seed in (1, 2, 3)) / 3
+                near = abs(ours - theirs) <= theirs * float(row["per_cent"]) / 100
+                assert near, f"{row['source']} has {theirs:.0f} misses, we have {ours:.0f}"
+            tap.run(label(trace, options), test)
 
 
 def check_tlbs(tap: Tap, judge: object, extra: list[dict[str, str]]) -> None:
@@ -282,6 +299,7 @@ def main() -> int:
     check_policies(tap, judge, extra)
     check_tlbs(tap, judge, extra)
     if not arguments.model:
+        check_bands(tap)
         check_regressions(tap)
     return tap.finish()
 

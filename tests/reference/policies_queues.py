@@ -342,7 +342,7 @@ class Lfuda(Policy):
 
     def loaded(self, page: Page, is_write: bool) -> None:
         self.frequency[page] = 1
-        self.key[page] = 1 + self.age
+        self.key[page] = min(1 + self.age, 2**64 - 1)
         self.order.append(page)
 
     def referenced(self, page: Page, accessed: bool, is_write: bool) -> None:
