@@ -40,6 +40,8 @@ def random_case(seed: int) -> Case:
                if name not in IRRELEVANT}
     options["page-size"] = str(rng.choice((512, 4096, 4096, 65536)))
     page_size = int(options["page-size"])
+    if "vspace" in options and int(options["vspace"].removesuffix("K")) * 1024 < page_size:
+        del options["vspace"]  # it was chosen for another page size
     trace = random_trace(rng, page_size, address_limit(options))[:3000]
     mode = rng.choice(("run", "runs", "runs", "full"))
     if mode != "run":
