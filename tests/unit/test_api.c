@@ -964,7 +964,7 @@ static void observers_see_what_is_counted(void **state) {
         assert_int_equal(seen.sum.page_faults, a.page_faults);
         assert_memory_equal(seen.sum.faults, a.faults, sizeof a.faults);
         assert_int_equal(seen.sum.replacements, a.replacements);
-        assert_int_equal(seen.sum.swap_outs, a.swap_outs);
+        assert_int_equal(seen.sum.swap_outs, a.swap_outs - a.cleanings); /* not by evictions */
         assert_int_equal(seen.last_used, a.frames_used);
         vmm_destroy(plain);
         vmm_destroy(watched);
