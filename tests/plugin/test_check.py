@@ -5,7 +5,6 @@
 import concurrent.futures
 import os
 import re
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -13,10 +12,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/property"))
 
+from plugins import is_release, run as vmm  # noqa: E402
 from tap import Tap  # noqa: E402
-
-BIN = Path(os.environ.get("VMM_BIN_DIR", ROOT / "bin")).resolve()
-VMM = BIN / "vmm"
 
 TOUCH = "    state->chances[frame] = state->most;\n"
 COUNT = "    state->chances[frame] += state->chances[frame] < 200;\n"
@@ -110,15 +107,6 @@ BROKEN = (
 )
 
 
-def environment():
-    return {**os.environ, "LD_PRELOAD": "", "XDG_CACHE_HOME": os.path.abspath("cache")}
-
-
-def vmm(*words):
-    return subprocess.run([VMM, *map(str, words)], capture_output=True, text=True, check=False,
-                          env=environment())
-
-
 def check(policy, status, pattern):
     done = vmm("policy", "check", policy)
     assert done.returncode == status, (policy, done.returncode, done.stdout, done.stderr)
@@ -152,6 +140,7 @@ def leaves_nothing_behind():
 
 def main():
     tap = Tap()
+    chosen = BROKEN if is_release() else BROKEN[::5]
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         os.environ["TMPDIR"] = folder
@@ -160,7 +149,7 @@ def main():
         base = Path("base.c").read_text(encoding="utf-8")
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             futures = {name: pool.submit(broken, base, name, changes, pattern)
-                       for name, changes, pattern in BROKEN}
+                       for name, changes, pattern in chosen}
         tap.run("a policy that keeps the contract passes, from source and compiled",
                 keeps_the_contract)
         for name, future in futures.items():
