@@ -168,7 +168,8 @@ static RigStep policycheck_step(CheckKind kind, uint32_t i, uint32_t capacity,
         break;
     case CHECK_MIXED:
         step.count = policycheck_below(random, 4) == 0 ? 1 + policycheck_below(random, 40) : 1;
-        step.space = (uint8_t)(i / 50 % RIG_SPACES);
+        step.space = (uint8_t)(i / 50 % RIG_SPACES); /* a page is of one process */
+        step.page = (step.page - 1) / RIG_SPACES * RIG_SPACES + step.space + 1;
         step.discard = policycheck_below(random, 25) == 0;
         break;
     default:
@@ -601,7 +602,7 @@ typedef struct CheckItem {
     const char *title;
     void (*body)(Check *check);
     bool is_metered; /* needs the meter */
-    bool is_whole;   /* needs the policy as it is compiled for use */
+    bool is_whole;   /* whole machines: for policies in which nothing else is wrong */
 } CheckItem;
 
 static const CheckItem policycheck_items[] = {
@@ -820,7 +821,7 @@ static int policycheck_all(Check *check) {
     for (size_t i = 0; i < sizeof policycheck_items / sizeof policycheck_items[0]; i++) {
         const CheckItem *item = &policycheck_items[i];
         if ((!item->is_metered || check->source != NULL) &&
-            (!item->is_whole || check->whole != NULL)) {
+            (!item->is_whole || (check->whole != NULL && check->failed == 0))) {
             policycheck_do(check, item);
         }
     }

@@ -205,8 +205,10 @@ static bool rig_part(Rig *rig) {
     VMMPolicyList *parting = &rig->policy->parting;
     if (rig->policy->failed) {
         rig->stopped = true;
-        return rig->guard.fail_at != 0 ||
-               rig_fail(rig, "the policy has failed, and there is memory");
+        if (rig->guard.fail_at == 0) {
+            rig_fail(rig, "the policy has failed, and there is memory");
+        }
+        return false;
     }
     for (uint32_t i = 0; i < parting->count; i++) {
         uint32_t frame = parting->frames[i];
