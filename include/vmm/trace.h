@@ -62,6 +62,8 @@ typedef struct VMMTraceInfo {
                          when its block began; 0: not known */
     uint64_t lost_references; /* at least so many are missing, by the trace's own account: its
                                  "lost" events, and blocks that were damaged */
+    uint64_t pauses; /* events so far that say that recording paused: what followed up to the next
+                        "resume" is missing */
 } VMMTraceInfo;
 
 /*

@@ -762,6 +762,8 @@ void vmm_trace_info(const VMMTrace *trace, VMMTraceInfo *info) {
         .damaged_bytes = trace->damaged_bytes,
         .fingerprint = fingerprint_value(&trace->fingerprint),
         .events = trace->events.count,
+        .lost_references = trace->events.lost,
+        .pauses = trace->events.pauses,
         .page_size = trace->events.traits.page_size,
         .reduction = trace->events.traits.reduction,
         .mappings_complete = trace->events.traits.mappings_complete,

@@ -2,6 +2,8 @@
 /* The events of a trace of lines. */
 #include "trace_events.h"
 
+#include "vmt_format.h"
+
 void trace_events_add_traits(TraceEvents *events, const TraceTraits *traits) {
     TraceTraits *known = &events->traits;
     known->mappings_complete |= traits->mappings_complete;
@@ -35,6 +37,10 @@ int trace_events_take(TraceEvents *events, const TraceFormat *format, const Trac
         }
     }
     events->count++;
+    events->pauses += told.event.type == VMM_EVENT_PAUSE;
+    if (told.event.type == VMM_EVENT_LOST) {
+        events->lost = vmt_add_saturated(events->lost, told.event.value);
+    }
     if (events->handler != NULL && !events->muted) {
         events->handler(events->user, &told.event);
     }
@@ -43,7 +49,7 @@ int trace_events_take(TraceEvents *events, const TraceFormat *format, const Trac
 
 void trace_events_rewind(TraceEvents *events) {
     events->wait = false;
-    events->count = 0;
+    events->count = events->pauses = events->lost = 0;
 }
 
 void trace_events_free(TraceEvents *events) {

@@ -15,7 +15,8 @@ typedef struct TraceEvents {
     bool muted; /* events are passed over in silence */
     bool wait;  /* the next line tells one */
     TraceTraits traits;
-    uint64_t count;
+    uint64_t count, pauses;
+    uint64_t lost; /* references */
     VmtFiles files;
 } TraceEvents;
 

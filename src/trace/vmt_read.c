@@ -55,6 +55,7 @@ struct VmtReader {
     uint64_t kernel_references;
     uint64_t events;
     uint64_t lost_references;
+    uint64_t pauses;
     uint64_t time_ns;
     uint64_t ignored_records;
     uint64_t fingerprint;
@@ -82,6 +83,7 @@ static void reader_fill_ring(VmtReader *reader) {
 
 static void reader_tell(VmtReader *reader, const VMMEvent *event) {
     reader->events++;
+    reader->pauses += event->type == VMM_EVENT_PAUSE;
     if (event->type == VMM_EVENT_LOST) {
         reader->lost_references = vmt_add_saturated(reader->lost_references, event->value);
     }
@@ -364,7 +366,7 @@ static void reader_start_pass(VmtReader *reader) {
     reader->next_ref = 0;
     reader->ended = VMM_OK;
     reader->references = reader->kernel_references = reader->events = reader->time_ns = 0;
-    reader->ignored_records = reader->lost_references = reader->fingerprint = 0;
+    reader->ignored_records = reader->lost_references = reader->pauses = reader->fingerprint = 0;
 }
 
 int vmt_reader_rewind(VmtReader *reader) {
@@ -574,6 +576,7 @@ void vmt_reader_info(const VmtReader *reader, VMMTraceInfo *info) {
     info->kernel_references = reader->kernel_references;
     info->events = reader->events;
     info->lost_references = reader->lost_references;
+    info->pauses = reader->pauses;
     info->time_ns = reader->time_ns;
     info->bad_records = reader->framer.bad_records;
     info->ignored_records = reader->ignored_records;

@@ -81,7 +81,8 @@ class WriterOptions(Structure):
                 ("codec", c_char_p), ("page_size", c_uint64), ("level", c_int32),
                 ("reserved", c_uint32), ("command", c_char_p), ("host", c_char_p),
                 ("recorder", c_char_p), ("note", c_char_p), ("start_time_ns", c_uint64),
-                ("reduction", c_uint64), ("original_references", c_uint64)]
+                ("reduction", c_uint64), ("original_references", c_uint64),
+                ("known_page_size", c_uint64)]
 
 
 class ReportContext(Structure):

@@ -447,6 +447,17 @@ def pause_of_a_child():
           [("pause", int(re.search(r"\d+", child)[0])), ("resume", parent)], "who asked")
 
 
+def pauses_are_told():
+    """A simulation of a recording with holes says so."""
+    run = Run(["-q"], [ACTIONS, "pause"], to="vmt")
+    text = FOLDER / "pause.trace"
+    subprocess.run([VMM, "trace", "convert", "-q", run.file, text], check=True, timeout=60)
+    for trace in (run.file, text):
+        done = subprocess.run([VMM, "-t", trace, "--frames", "100"], capture_output=True, text=True,
+                              timeout=60, check=True)
+        assert "recording paused 2 times" in done.stderr, f"{trace}: {done.stderr}"
+
+
 def references_of(run):
     """Told at the end: references and touches that were taken, and references left out."""
     taken = re.search(r": (\d+) references? and (\d+) touch", run.err)
@@ -1019,7 +1030,7 @@ TESTS = [pages, straight_lines, events_of_a_mapping, page_runs_count_alike, fetc
          kernel, kernel_partly, messages, atomics, masked, code_that_crosses, passed_over,
          long_command_line, stack, every_address_is_mapped, heap, remap, shared_file, sysv,
          threads, fork, turns, killed_child, executes, spawned, executes_itself, deaths, pauses,
-         pause_of_a_child, begins_paused, losses_are_told, limits, name_is_kept, descriptors, interrupted, passed_on, left_behind,
+         pause_of_a_child, pauses_are_told, begins_paused, losses_are_told, limits, name_is_kept, descriptors, interrupted, passed_on, left_behind,
          toggled, full_disk, size_limit, no_place, destroys_nothing, two_at_once, all_passed_on,
          killed_itself, natively_compared, progress, closed_streams, names_and_formats, no_program,
          foreign, elsewhere, pid_namespace, no_temporary_folder, process_name, fallback]

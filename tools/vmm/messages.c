@@ -131,6 +131,11 @@ void cli_warn_losses(const VMMTrace *trace, const VMMTraceInfo *info) {
                     info->path, info->lost_references,
                     info->lost_references == 1 ? " is" : "s are");
     }
+    if (info->pauses > 0) {
+        cli_warning("%s: recording paused %" PRIu64 " time%s: what the program did meanwhile is "
+                    "missing",
+                    info->path, info->pauses, info->pauses == 1 ? "" : "s");
+    }
     if (info->damaged_bytes > 0) {
         cli_warning("%s: damage made at least %" PRIu64 " byte%s unreadable", info->path,
                     info->damaged_bytes, info->damaged_bytes == 1 ? "" : "s");
