@@ -836,6 +836,9 @@ static void bad_parameters_are_refused(void **state) {
         {"approxlru:bits=64", VMM_E_RANGE, "8 to 32"},
         {"approxlru:period=0", VMM_E_RANGE, "1 to"},
         {"nru:period=4294967296", VMM_E_RANGE, "4294967295"},
+        {"fbr:new=60,old=60", VMM_E_RANGE, "100 together"},
+        {"slru:variant=peer", VMM_E_USAGE, "paper|libcachesim"},
+        {"sieve:variant=paper", VMM_E_USAGE, "none"},
     };
     for (size_t i = 0; i < VMM_COUNT_OF(cases); i++) {
         PolicySpec spec;
