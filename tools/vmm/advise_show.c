@@ -301,38 +301,52 @@ static int adviseshow_plot_windows(Advise *advise) {
     return status;
 }
 
-/* The LRU curve with circles where the answers are. */
-static int adviseshow_plot_curve(Advise *advise) {
-    double x[SHOW_CURVE_PLACES], y[SHOW_CURVE_PLACES], mark_x[ADVISE_HALF], mark_y[ADVISE_HALF];
+/* Places of the curve that a picture needs; returns how many. */
+static size_t adviseshow_curve_places(const Advise *advise, AdvisePlace *places) {
     uint64_t last = advise->places[ADVISE_ALL].frames;
     size_t count = 0;
     for (uint64_t frames = 1; count < SHOW_CURVE_PLACES;) {
-        x[count] = (double)frames;
-        y[count++] = 100.0 * advise_place(advise, frames).miss_ratio;
+        places[count++] = advise_place(advise, frames);
         if (frames == last) {
             break;
         }
         uint64_t next = frames + frames / 16 + 1; /* 6 % more: fine on a logarithmic axis */
         frames = next < last ? next : last;
     }
+    return count;
+}
+
+/* Misses and waiting by memory size, with circles where the answers are. */
+static int adviseshow_plot_curve(Advise *advise) {
+    AdvisePlace places[SHOW_CURVE_PLACES];
+    double x[SHOW_CURVE_PLACES], misses[SHOW_CURVE_PLACES], waiting[SHOW_CURVE_PLACES];
+    double mark_x[ADVISE_HALF], mark_y[ADVISE_HALF];
+    size_t count = adviseshow_curve_places(advise, places);
+    for (size_t i = 0; i < count; i++) {
+        x[i] = (double)places[i].frames;
+        misses[i] = 100.0 * places[i].miss_ratio;
+        waiting[i] = 100.0 * places[i].waiting;
+    }
     for (size_t i = 0; i < ADVISE_HALF; i++) {
         mark_x[i] = (double)advise->places[i].frames;
-        mark_y[i] = 100.0 * advise->places[i].miss_ratio;
+        mark_y[i] = 100.0 * advise->places[i].waiting;
     }
-    CliPlotLine line = {.name = "lru",
-                        .x = x,
-                        .y = y,
-                        .count = count,
-                        .mark_x = mark_x,
-                        .mark_y = mark_y,
-                        .mark_count = ADVISE_HALF};
+    const CliPlotLine lines[] = {
+        {.name = "waiting",
+         .x = x,
+         .y = waiting,
+         .count = count,
+         .mark_x = mark_x,
+         .mark_y = mark_y,
+         .mark_count = ADVISE_HALF},
+        {.name = "misses", .x = x, .y = misses, .count = count},
+    };
     char *title = cli_format("%s: how much memory it needs", adviseshow_base(advise));
-    CliCurvePlot plot = {
-        .title = title,
-        .x_title = "memory (pages); circles: no thrashing, within 10 %, within 1 %, no page twice",
-        .y_title = "misses (share of page references)",
-        .lines = &line,
-        .line_count = 1};
+    CliCurvePlot plot = {.title = title,
+                         .x_title = "memory (pages); circles: the answers",
+                         .y_title = "share of time waiting, misses for each page reference",
+                         .lines = lines,
+                         .line_count = sizeof lines / sizeof lines[0]};
     int status = cli_plot_curves(&plot, &advise->plot_curve);
     free(title);
     return status;
