@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "../../include/vmm/policy_build.h"
 #include "../../src/base/rng.h"
 #include "../../src/engine/policies.h"
 #include "../../src/mm/directory.h"
@@ -906,6 +907,63 @@ static void any_number_of_pages_may_part(void **state) {
                     sizeof *policy.parting.frames);
 }
 
+/* ---- Policies in files ---------------------------------------------------------------------- */
+
+/* Where the name ends and the parameters begin, and whether it is a file's. */
+static void names_of_files_are_told_apart(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t length;
+        bool is_file;
+    } cases[] = {
+        {"clock", 5, false},
+        {"clock:bits=2", 5, false},
+        {"", 0, false},
+        {"c", 1, false},
+        {".c", 2, false},
+        {"x.c", 3, true},
+        {"./x.c:window=3", 5, true},
+        {"./x", 3, true},
+        {"./x:window=3", 3, true},
+        {"a:b/x.so:y=1", 8, true},
+        {"d.c:e/x.c:y=1", 9, true},
+        {"./a:b.c:y=1", 7, true},
+        {"./a b.c", 7, true},
+        {"x.so", 4, true},
+        {"x.sox:y=1", 5, false},
+        {"/:y=1", 1, true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_int_equal(vmm_policy_name_length(cases[i].text), cases[i].length);
+        assert_int_equal(vmm_policy_is_file(cases[i].text), cases[i].is_file);
+    }
+}
+
+static void policies_are_looked_at(void **state) {
+    (void)state;
+    char error[VMM_ERROR_TEXT_BYTES] = "";
+    VMMPolicyHandle *policy;
+    assert_int_equal(vmm_policy_open("clock:bits=3", &policy, NULL), VMM_OK);
+    assert_string_equal(vmm_policy_info(policy)->name, "clock");
+    assert_ptr_equal(&vmm_policy_type(policy)->info, vmm_policy_info(policy));
+    assert_int_equal(vmm_policy_values(policy)[0], 3);
+    assert_null(vmm_policy_meter(policy));
+    vmm_policy_close(policy);
+    vmm_policy_close(NULL);
+    assert_int_equal(vmm_policy_open(NULL, &policy, error), VMM_E_USAGE);
+    assert_int_equal(vmm_policy_open("clock", NULL, error), VMM_E_USAGE);
+    assert_int_equal(vmm_policy_open("./none.c", &policy, error), VMM_E_OPEN);
+    assert_null(policy);
+    assert_non_null(strstr(error, "./none.c: cannot open the policy"));
+    assert_int_equal(vmm_policy_open("./none.txt", &policy, error), VMM_E_USAGE);
+    assert_int_equal(vmm_policy_compile(NULL, error), VMM_E_USAGE);
+    VMMPolicyBuild build = {.struct_size = sizeof build, .source = "none.c", .output = "none.so"};
+    assert_int_equal(vmm_policy_compile(&build, error), VMM_E_OPEN);
+    build.struct_size--;
+    assert_int_equal(vmm_policy_compile(&build, NULL), VMM_E_USAGE);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_number_of_pages_may_part),
@@ -932,6 +990,8 @@ int main(void) {
         cmocka_unit_test(bad_parameters_are_refused),
         cmocka_unit_test(endless_names_are_refused),
         cmocka_unit_test(good_parameters_are_read),
+        cmocka_unit_test(names_of_files_are_told_apart),
+        cmocka_unit_test(policies_are_looked_at),
     };
     return cmocka_run_group_tests_name("policy", tests, NULL, NULL);
 }
