@@ -217,6 +217,11 @@ END
     works sweep 'a, "b".trace' -a lru,fifo --csv out.csv
     [ "$output" = "2 configurations in out.csv: 0 run, 2 kept" ]
 }
+@test "a build without SQLite says so" {
+    [[ $(vmm --version) != *sqlite* ]] || skip "this build has SQLite"
+    fails 1 'this build is without SQLite' vmm sweep -t belady.trace --sqlite out.db
+    [ ! -e out.db ] && [ ! -e out.db.partial ]
+}
 @test "a database that is something else is not touched" {
     [[ $(vmm --version) == *sqlite* ]] || skip "this build is without SQLite"
     echo 'text' >text.db

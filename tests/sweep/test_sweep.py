@@ -189,8 +189,6 @@ def longer_lists_run_what_is_missing():
 
 
 def sqlite_holds_what_the_csv_holds():
-    if "sqlite" not in vmm("--version").stdout:
-        return
     words = ["sweep", *TRACES, *flags_of(AXES), "-q"]
     vmm(*words, "--csv", "all.csv", "--restart")
     vmm(*words, "--sqlite", "all.sqlite", "-j", 1)
@@ -218,8 +216,6 @@ def sqlite_holds_what_the_csv_holds():
 
 
 def sqlite_is_gone_on_with():
-    if "sqlite" not in vmm("--version").stdout:
-        return
     few = ["sweep", "loop.trace", "-q", "-a", "lru,opt", "--frames", "10,20", "-s", "8K,1M"]
     more = ["sweep", "loop.trace", "-q", "-a", "lru,fifo,opt", "--frames", "10,20", "-s", "8K,1M"]
     vmm(*few, "--sqlite", "grown.sqlite")
@@ -256,7 +252,11 @@ def main():
                      every_cut_is_repaired, kept_rows_are_not_run_again,
                      longer_lists_run_what_is_missing, sqlite_holds_what_the_csv_holds,
                      sqlite_is_gone_on_with, interrupted):
-            tap.run("sweep: " + test.__name__.replace("_", " "), test)
+            name = "sweep: " + test.__name__.replace("_", " ")
+            if "sqlite" in test.__name__ and "sqlite" not in vmm("--version").stdout:
+                tap.skip(name, "this build is without SQLite")
+            else:
+                tap.run(name, test)
         os.chdir(ROOT)
     return tap.finish()
 
