@@ -887,6 +887,20 @@ def losses_are_told():
     equal(helped.stdout.count("What is recorded:"), 1, "headings")
 
 
+def inside_one_another():
+    """Valgrind, and a recording within a recording, run unrecorded, and well."""
+    run = record("-o", "outer.vmt", "--", VMM, "record", "-q", "-o", "inner.vmt", "--", ACTIONS,
+                 "print")
+    equal((run.returncode, run.stdout), (0, ACTIONS + "\n"), f"a recording in one; {run.stderr}")
+    assert "1 program ran unrecorded" in run.stderr, run.stderr
+    for trace in ("outer.vmt", "inner.vmt"):
+        subprocess.run([VMM, "trace", "verify", "-q", FOLDER / trace], check=True, timeout=60,
+                       capture_output=True)
+    run = record("-o", "v.vmt", "--", "valgrind", "-q", ACTIONS, "exit", "4")
+    equal(run.returncode, 4, f"Valgrind; {run.stderr}")
+    assert "nothing was recorded" in run.stderr, run.stderr
+
+
 def no_program():
     plain = FOLDER / "plain.txt"
     plain.write_text("text")
@@ -1030,7 +1044,7 @@ TESTS = [pages, straight_lines, events_of_a_mapping, page_runs_count_alike, fetc
          kernel, kernel_partly, messages, atomics, masked, code_that_crosses, passed_over,
          long_command_line, stack, every_address_is_mapped, heap, remap, shared_file, sysv,
          threads, fork, turns, killed_child, executes, spawned, executes_itself, deaths, pauses,
-         pause_of_a_child, pauses_are_told, begins_paused, losses_are_told, limits, name_is_kept, descriptors, interrupted, passed_on, left_behind,
+         pause_of_a_child, pauses_are_told, begins_paused, losses_are_told, inside_one_another, limits, name_is_kept, descriptors, interrupted, passed_on, left_behind,
          toggled, full_disk, size_limit, no_place, destroys_nothing, two_at_once, all_passed_on,
          killed_itself, natively_compared, progress, closed_streams, names_and_formats, no_program,
          foreign, elsewhere, pid_namespace, no_temporary_folder, process_name, fallback]

@@ -78,6 +78,19 @@ static int launch_is_foreign(const char *name) {
            (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_machine != EM_X86_64);
 }
 
+/* Valgrind, and the recorder of a recording within this one, cannot run under Valgrind. */
+static int launch_is_valgrind(const char *path) {
+    static const char *const names[] = {"valgrind", "valgrind.bin", "vmmrec"};
+    const char *slash = strrchr(path, '/');
+    const char *name = slash != NULL ? slash + 1 : path;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(name, names[i]) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 /* Of the channel, this program only reads. */
 static void channel_futex_wait(uint32_t *word, uint32_t value) {
     (void)word;
@@ -158,7 +171,7 @@ int main(int argc, char **argv) {
     if (meant != NULL) {
         *program = meant;
     }
-    if ((asked && channel == NULL) || launch_is_foreign(*program)) {
+    if ((asked && channel == NULL) || launch_is_foreign(*program) || launch_is_valgrind(*program)) {
         return launch_natively(program);
     }
     snprintf(tool, sizeof tool, "%.*s/%s", (int)(strrchr(self, '/') - self), self, launch_tool);

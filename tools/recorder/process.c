@@ -310,12 +310,25 @@ static Bool process_has_own_rights(const HChar *name) {
                 0);
 }
 
+/* Valgrind, and the recorder of a recording within this one, cannot run under Valgrind. */
+static Bool process_is_valgrind(const HChar *path) {
+    static const HChar *const names[] = {"valgrind", "valgrind.bin", "vmmrec"};
+    const HChar *slash = VG_(strrchr)(path, '/');
+    const HChar *name = slash != NULL ? slash + 1 : path;
+    for (UInt i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (VG_(strcmp)(name, names[i]) == 0) {
+            return True;
+        }
+    }
+    return False;
+}
+
 Bool __wrap_vgPlain_should_we_trace_this_child(const HChar *name, const HChar **argv) {
     enum { EXECUTABLE = 1 };
     const HChar *launcher = vgPlain_name_of_launcher;
     if (name != NULL && ((launcher != NULL && recorder_syscall(__NR_access, (ULong)launcher,
                                                                EXECUTABLE, 0, 0, 0) != 0) ||
-                         process_has_own_rights(name))) {
+                         process_has_own_rights(name) || process_is_valgrind(name))) {
         return False;
     }
     return __real_vgPlain_should_we_trace_this_child(name, argv);

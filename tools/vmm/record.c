@@ -581,7 +581,8 @@ static void record_say_why_it_ended(const Record *record) {
         record->unrecorded + __atomic_load_n(&record->queue.channel->unrecorded, __ATOMIC_SEQ_CST);
     if (unrecorded > 0) {
         cli_warning("%" PRIu64 " program%s ran unrecorded: of another architecture, user or pid "
-                    "namespace, set-user-id, in a jail, or beyond %d processes at once",
+                    "namespace, set-user-id, in a jail, Valgrind itself, or beyond %d processes at "
+                    "once",
                     unrecorded, unrecorded == 1 ? "" : "s", (int)CHANNEL_SLOTS);
     }
     if (record->gave_up) {
@@ -589,11 +590,13 @@ static void record_say_why_it_ended(const Record *record) {
                     record->left_behind != 0 ? "" : "interrupted: ");
     }
     if (record->stream.process_count == 0 && record->stream.end == RECORD_GOES_ON) {
-        cli_warning("nothing was recorded: the recorder never spoke; %s",
-                    record->recorder == RECORD_FAST
-                        ? "the program was not compiled by vmm cc, or its recorder could not start"
-                        : "the program may be of another architecture, or may not be traced, or "
-                          "ended before its first instruction");
+        cli_warning(
+            "nothing was recorded: the recorder never spoke; %s",
+            record->recorder == RECORD_FAST
+                ? "the program was not compiled by vmm cc, or its recorder could not start"
+                : "the program may be of another architecture, or Valgrind itself, or may not "
+                  "be traced, or "
+                  "ended before its first instruction");
     }
 }
 

@@ -25,20 +25,26 @@ static void record_lackey_event(Record *record, uint32_t type, uint64_t value) {
     vmm_trace_write_event(record->stream.writer, &event);
 }
 
-/* References without the fetches that are not wanted; how many are left. */
+/*
+ * References without the fetches that are not wanted; how many are left. By page as our own tool
+ * counts: the first instruction after a jump, and every one that is, or reaches, on another page
+ * than the one before. `next` is where the last one would go on.
+ */
 static size_t record_lackey_select(const Record *record, VMMRef *refs, size_t count,
-                                   uint64_t *page) {
+                                   uint64_t *next) {
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
         refs[i].pid = (uint32_t)record->pid;
         refs[i].tid = (uint32_t)record->pid;
         if (refs[i].op == VMM_OP_FETCH) {
-            uint64_t its = refs[i].addr / CHANNEL_PAGE;
+            uint64_t last = refs[i].addr + refs[i].size - 1;
+            bool goes_on =
+                refs[i].addr == *next && (*next - 1) / CHANNEL_PAGE == last / CHANNEL_PAGE;
+            *next = last + 1;
             if (record->fetches == CHANNEL_FETCHES_NONE ||
-                (record->fetches == CHANNEL_FETCHES_PAGE && its == *page)) {
+                (record->fetches == CHANNEL_FETCHES_PAGE && goes_on)) {
                 continue;
             }
-            *page = its;
         }
         refs[kept++] = refs[i];
     }
@@ -73,7 +79,7 @@ static int record_lackey_convert(Record *record, int fd) {
     VMMTraceOptions options = {
         .struct_size = (uint32_t)sizeof options, .format = "lackey", .skip_bad_records = 1};
     VMMTrace *trace;
-    uint64_t page = UINT64_MAX;
+    uint64_t next = UINT64_MAX;
     long got;
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     int code = vmm_trace_open(path, &options, &trace, error);
@@ -83,7 +89,7 @@ static int record_lackey_convert(Record *record, int fd) {
     }
     VMMRef *refs = cli_alloc(RECORD_LACKEY_REFS, sizeof *refs);
     while ((got = vmm_trace_read(trace, refs, RECORD_LACKEY_REFS)) > 0) {
-        size_t kept = record_lackey_select(record, refs, (size_t)got, &page);
+        size_t kept = record_lackey_select(record, refs, (size_t)got, &next);
         record_lackey_write(&record->stream, refs, kept);
     }
     if (got < 0) {
