@@ -312,6 +312,11 @@ static int plugin_failed(const PluginTask *task, Error *error) {
     int length;
     const char *line = plugin_first_error(task->said, &length);
     char constant[96];
+    if (length == 0) {
+        return error_set(error, VMM_E_POLICY,
+                         "%.150s does not compile: %.200s fails and says nothing",
+                         task->build->source, task->compiler);
+    }
     snprintf(constant, sizeof constant, "%s_policy", task->stem);
     if (memmem(line, (size_t)length, constant, strlen(constant)) != NULL &&
         memmem(line, (size_t)length, "undeclared", 10) != NULL) {
@@ -321,7 +326,7 @@ static int plugin_failed(const PluginTask *task, Error *error) {
                          task->build->source, constant);
     }
     return error_set(error, VMM_E_POLICY, "%.150s does not compile: %.*s", task->build->source,
-                     length < 300 ? length : 300, length > 0 ? line : "the compiler says nothing");
+                     length < 300 ? length : 300, line);
 }
 
 static int plugin_prepare(PluginTask *task, Error *error) {

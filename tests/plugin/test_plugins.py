@@ -265,6 +265,9 @@ def broken_sources():
     write("no/linked.c", text.replace("mine", "linked").replace(
         "state->chances[frame] = state->most", "extern int far(void); (void)far()"))
     refused(2, "undefined reference to `far'", "policy", "show", "no/linked.c")
+    write("silent", "#!/bin/sh\nexit 1\n")
+    os.chmod("silent", 0o755)
+    refused(2, "silent fails and says nothing", "policy", "show", "mine.c", VMM_CC="./silent")
     write("no/1st.c", text)
     refused(2, "the file of a policy is named as the policy", "policy", "show", "no/1st.c")
 

@@ -24,7 +24,7 @@
 
 #include "policy_cmd.h"
 
-enum { CHECK_SECONDS = 60, CHECK_STEPS = 3000, CHECK_MESSAGES = 65536 };
+enum { CHECK_SECONDS = 30, CHECK_STEPS = 3000, CHECK_MESSAGES = 65536 };
 
 typedef struct CheckFlags {
     const char *compiler;
@@ -620,6 +620,7 @@ static const CheckItem policycheck_items[] = {
 static void policycheck_child(Check *check, const CheckItem *item) {
     char error[VMM_ERROR_TEXT_BYTES] = "";
     policycheck_report = check->report;
+    cli_release_interrupt();
     dup2(check->errors, STDERR_FILENO);
     policycheck_catch();
     if (!item->is_whole && vmm_policy_open(check->rigged, &check->handle, error) != VMM_OK) {
@@ -664,6 +665,9 @@ static void policycheck_do(Check *check, const CheckItem *item) {
         policycheck_child(check, item);
     }
     while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {}
+    if (cli_interrupted() != 0) {
+        return;
+    }
     if (!report->done && !report->failed) {
         policycheck_read_errors(check);
     }
@@ -691,10 +695,10 @@ static int policycheck_build(Check *check, const char *output, uint32_t flags, c
                             .messages = messages,
                             .messages_size = CHECK_MESSAGES};
     int code = vmm_policy_compile(&build, error);
-    if (code != VMM_OK) {
+    if (code != VMM_OK && cli_interrupted() == 0) {
         cli_error("%s", error);
     }
-    return cli_status(code);
+    return cli_interrupted() == 0 ? cli_status(code) : CLI_SIGNALLED + cli_interrupted();
 }
 
 /* The compiler's words are shown: its errors, and its warnings. */
@@ -818,12 +822,16 @@ static int policycheck_prepare(Check *check, const char *text) {
 }
 
 static int policycheck_all(Check *check) {
-    for (size_t i = 0; i < sizeof policycheck_items / sizeof policycheck_items[0]; i++) {
+    size_t count = sizeof policycheck_items / sizeof policycheck_items[0];
+    for (size_t i = 0; i < count && cli_interrupted() == 0; i++) {
         const CheckItem *item = &policycheck_items[i];
         if ((!item->is_metered || check->source != NULL) &&
             (!item->is_whole || (check->whole != NULL && check->failed == 0))) {
             policycheck_do(check, item);
         }
+    }
+    if (cli_interrupted() != 0) {
+        return CLI_SIGNALLED + cli_interrupted();
     }
     if (check->failed == 0) {
         printf("%s keeps the contract\n", check->text);
@@ -844,6 +852,7 @@ static int policycheck_main(const CliCommand *command, int argc, char **argv) {
         status =
             cli_usage_error(command->name, "say which policy: its file, ./mine.c or ./mine.so");
     } else if (status == CLI_OK) {
+        cli_catch_interrupt(); /* what is compiled goes in any case */
         status = policycheck_prepare(&check, arguments.words[0]);
         status = status == CLI_OK ? policycheck_all(&check) : status;
     }
