@@ -273,8 +273,9 @@ static void sweepcmd_tell_result(const Sweep *sweep) {
     const char *file = sweep->flags.sqlite != NULL ? sweep->flags.sqlite : sweep->store.file;
     if (file != NULL && sweep->store.file != NULL) {
         char *visible = cli_visible(file);
-        printf("%zu configurations in %s: %zu run, %zu kept\n", sweep->plan.count, visible,
-               sweep->plan.count - sweep->store.kept, sweep->store.kept);
+        printf("%zu configuration%s in %s: %zu run, %zu kept\n", sweep->plan.count,
+               sweep->plan.count == 1 ? "" : "s", visible, sweep->plan.count - sweep->store.kept,
+               sweep->store.kept);
         free(visible);
     }
 }

@@ -103,9 +103,9 @@ char *sweep_row_failed(const SweepPlan *plan, size_t row, const char *reason);
  * One record of CSV text, from `at` on. Fields may be quoted, and then hold anything.
  */
 typedef struct SweepRecord {
-    size_t length;      /* its newline included; 0: it is cut off */
-    size_t field_count; /* at most SWEEP_MOST_FIELDS are told of */
-    size_t *field;      /* where each begins, from the record's beginning; */
+    size_t length; /* its newline included; 0: it is cut off */
+    size_t field_count;
+    size_t *field; /* where each begins, from the record's beginning; free() it */
     size_t capacity;
 } SweepRecord;
 void sweep_scan(const char *text, size_t length, SweepRecord *record);

@@ -202,9 +202,14 @@ static char *sweepplan_stream_key(const SweepPlan *plan, size_t row, const VMMCo
     return key;
 }
 
-/* The number of a key, a new one if it was not seen before. There are few. */
+/*
+ * The number of a key, a new one if it is none of the latest: rows of one stream stand together,
+ * but for page tables of one width between those of another.
+ */
 static uint32_t sweepplan_stream(CliWords *keys, char *key) {
-    for (size_t i = keys->count; i-- > 0;) { /* most often the last one */
+    enum { LATEST = 256 };
+    size_t last = keys->count > LATEST ? keys->count - LATEST : 0;
+    for (size_t i = keys->count; i-- > last;) {
         if (strcmp(keys->items[i], key) == 0) {
             free(key);
             return (uint32_t)i;

@@ -89,24 +89,38 @@ static int sweeprun_compare(const void *a, const void *b) {
     return x->rows[0] < y->rows[0] ? -1 : x->rows[0] > y->rows[0];
 }
 
-static void sweeprun_make_blocks(SweepRun *run) {
+/* The rows to run, those of one stream together; where each stream ends is in `ends`. */
+static size_t *sweeprun_by_stream(SweepRun *run, size_t *ends) {
     const SweepPlan *plan = run->plan;
     size_t *rows = cli_alloc(plan->count, sizeof *rows);
     for (size_t i = 0; i < plan->count; i++) {
-        run->rows_to_run += plan->rows[i].text == NULL;
+        ends[plan->rows[i].stream] += plan->rows[i].text == NULL;
     }
-    for (uint32_t stream = 0; stream < plan->stream_count; stream++) {
-        size_t count = 0;
-        for (size_t i = 0; i < plan->count; i++) {
-            if (plan->rows[i].text == NULL && plan->rows[i].stream == stream) {
-                rows[count++] = i;
-            }
+    for (uint32_t stream = 0; stream < plan->stream_count; stream++) { /* now where it begins */
+        size_t count = ends[stream];
+        ends[stream] = run->rows_to_run;
+        run->rows_to_run += count;
+    }
+    for (size_t i = 0; i < plan->count; i++) {
+        if (plan->rows[i].text == NULL) {
+            rows[ends[plan->rows[i].stream]++] = i;
         }
-        if (count > 0) {
-            sweeprun_cut(run, rows, count);
+    }
+    return rows;
+}
+
+static void sweeprun_make_blocks(SweepRun *run) {
+    const SweepPlan *plan = run->plan;
+    size_t *ends = cli_alloc(plan->stream_count, sizeof *ends);
+    size_t *rows = sweeprun_by_stream(run, ends);
+    for (uint32_t stream = 0; stream < plan->stream_count; stream++) {
+        size_t from = stream > 0 ? ends[stream - 1] : 0;
+        if (ends[stream] > from) {
+            sweeprun_cut(run, rows + from, ends[stream] - from);
         }
     }
     free(rows);
+    free(ends);
     if (run->block_count > 0) {
         qsort(run->blocks, run->block_count, sizeof *run->blocks, sweeprun_compare);
     }
