@@ -7,6 +7,8 @@
 #include "opt_stack.h"
 #include "stack_curve.h"
 
+enum { OPT_FETCH_AHEAD = 8 };
+
 typedef struct OptCurve {
     StackCurve of;
     OptStack *stacks;
@@ -46,11 +48,17 @@ static inline int64_t optcurve_key(const Batch *batch, size_t i) {
     return batch->next[i] == 0 ? OPT_NEVER - now : now + batch->next[i];
 }
 
-VMM_ALWAYS_INLINE void optcurve_loop(OptStack *stack, StackPage *pages, Depths *depths,
-                                     const CurvePart *part) {
+static void optcurve_take(VMMCurve *curve, const CurvePart *part) {
+    OptCurve *opt = (OptCurve *)curve;
     const Batch *batch = part->batch;
+    Depths *depths = stackcurve_count(&opt->of, part);
+    OptStack *stack = &opt->stacks[stackcurve_stack(&opt->of, part->space)];
+    StackPage *pages = opt->of.pages;
     for (size_t i = part->from; i < part->to; i++) {
         uint32_t page = batch->page[i];
+        if (i + OPT_FETCH_AHEAD < part->to) {
+            VMM_PREFETCH(&pages[batch->page[i + OPT_FETCH_AHEAD]]);
+        }
         bool write = (batch->op[i] & OP_WRITE_BIT) != 0;
         if (VMM_UNLIKELY(page == DIRECTORY_NO_PAGE)) {
             depths->invalid++;
@@ -65,35 +73,13 @@ VMM_ALWAYS_INLINE void optcurve_loop(OptStack *stack, StackPage *pages, Depths *
     }
 }
 
-static void optcurve_loop_plain(OptStack *stack, StackPage *pages, Depths *depths,
-                                const CurvePart *part) {
-    optcurve_loop(stack, pages, depths, part);
-}
-
-VMM_WIDE VMM_VECTORISED static void optcurve_loop_wide(OptStack *stack, StackPage *pages,
-                                                       Depths *depths, const CurvePart *part) {
-    optcurve_loop(stack, pages, depths, part);
-}
-
-static void optcurve_take(VMMCurve *curve, const CurvePart *part) {
-    OptCurve *opt = (OptCurve *)curve;
-    Depths *depths = stackcurve_count(&opt->of, part);
-    OptStack *stack = &opt->stacks[stackcurve_stack(&opt->of, part->space)];
-    if (opt->of.wide) {
-        optcurve_loop_wide(stack, opt->of.pages, depths, part);
-    } else {
-        optcurve_loop_plain(stack, opt->of.pages, depths, part);
-    }
-}
-
 static int optcurve_discard(VMMCurve *curve, uint32_t page, Error *error) {
     OptCurve *opt = (OptCurve *)curve;
-    uint32_t place = opt->of.pages[page].place;
     (void)error;
-    if (place != STACK_NOWHERE) {
+    if (opt->of.pages[page].place != STACK_NOWHERE) {
         uint32_t space = stackcurve_space(&opt->of, page);
-        stackcurve_discard(&opt->of, page, place + 1);
-        opt_stack_make_hole(&opt->stacks[stackcurve_stack(&opt->of, space)], place);
+        OptStack *stack = &opt->stacks[stackcurve_stack(&opt->of, space)];
+        stackcurve_discard(&opt->of, page, opt_stack_make_hole(stack, opt->of.pages, page));
     }
     return VMM_OK;
 }
@@ -101,12 +87,7 @@ static int optcurve_discard(VMMCurve *curve, uint32_t page, Error *error) {
 static int optcurve_finish(VMMCurve *curve, Error *error) {
     OptCurve *opt = (OptCurve *)curve;
     for (uint32_t i = 0; i < opt->of.count; i++) {
-        const OptStack *stack = &opt->stacks[i];
-        for (uint32_t place = 0; place < stack->count; place++) {
-            if (stack->pages[place] != 0) {
-                stackcurve_end(opt, stack->pages[place], place + 1);
-            }
-        }
+        opt_stack_each(&opt->stacks[i], stackcurve_end, opt);
     }
     return stackcurve_finish(curve, error);
 }

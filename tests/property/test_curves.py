@@ -131,7 +131,9 @@ def curve_problem(case: Case, kind: str) -> str | None:
         counters, _ = run_at(case, kind, 1)
         sizes = counters["distinct_pages"] + 1
         lines = rows_problems(plain, sizes)
-        for frames in range(1, sizes + 1):
+        for frames in (*range(1, min(sizes, 40) + 1), *range(41, sizes - 1, 29), sizes - 1, sizes):
+            if frames == 0:
+                continue
             counters, processes = run_at(case, kind, frames)
             for curve in curves.values():
                 lines += point_problems(curve.at(frames), counters, f"{frames} frames")
