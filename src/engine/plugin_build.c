@@ -152,13 +152,12 @@ static bool plugin_find_cache(char *folder, size_t size) {
 /* ---- Running the compiler ------------------------------------------------------------------- */
 
 /* The compiler speaks English, so that its errors can be found in what it says. */
-static char **plugin_environment(size_t *count) {
+static const char **plugin_environment(size_t *count) {
     size_t size = 0;
     while (environ[size] != NULL) {
         size++;
     }
-    static char locale[] = "LC_ALL=C";
-    char **copy = memory_zalloc(&memory_default, size + 2, sizeof *copy);
+    const char **copy = memory_zalloc(&memory_default, size + 2, sizeof *copy);
     size_t kept = 0;
     for (size_t i = 0; copy != NULL && i < size; i++) {
         if (strncmp(environ[i], "LC_ALL=", 7) != 0 && strncmp(environ[i], "LANGUAGE=", 9) != 0) {
@@ -166,7 +165,7 @@ static char **plugin_environment(size_t *count) {
         }
     }
     if (copy != NULL) {
-        copy[kept] = locale;
+        copy[kept] = "LC_ALL=C";
     }
     *count = size + 2;
     return copy;
@@ -196,7 +195,7 @@ static int plugin_spawn(const char *const *words, pid_t *child) {
     int ends[2];
     posix_spawn_file_actions_t actions;
     size_t count;
-    char **environment = plugin_environment(&count);
+    const char **environment = plugin_environment(&count);
     if (environment == NULL || pipe2(ends, O_CLOEXEC) != 0) {
         memory_free(&memory_default, environment, count, sizeof *environment);
         return -1;
@@ -205,9 +204,10 @@ static int plugin_spawn(const char *const *words, pid_t *child) {
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
     posix_spawn_file_actions_adddup2(&actions, ends[1], STDERR_FILENO);
-    /* NOLINTNEXTLINE(performance-no-int-to-ptr): posix_spawn changes none of the words */
-    char *const *arguments = (char *const *)(uintptr_t)words;
-    errno = posix_spawn(child, words[0], &actions, NULL, arguments, environment);
+    /* posix_spawn changes none of the words. NOLINTBEGIN(performance-no-int-to-ptr) */
+    errno = posix_spawn(child, words[0], &actions, NULL, (char *const *)(uintptr_t)words,
+                        (char *const *)(uintptr_t)environment);
+    /* NOLINTEND(performance-no-int-to-ptr) */
     posix_spawn_file_actions_destroy(&actions);
     memory_free(&memory_default, environment, count, sizeof *environment);
     close(ends[1]);
