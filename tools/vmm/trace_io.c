@@ -200,6 +200,7 @@ int tracecmd_visit(TraceReading *input, const TraceVisit *visit) {
     cli_progress_end(&input->progress);
     VMMTraceInfo info = tracecmd_info_of(input);
     if (!input->repeated) {
+        info.pauses = 0; /* the events say it; of a simulation nothing else would */
         cli_warn_losses(input->trace, &info);
     }
     return status;

@@ -322,6 +322,7 @@ static int merge_copy(const CliCommand *verb, MergeRun *run, const MergeFlags *f
     }
     for (size_t i = 0; i < run->count; i++) {
         VMMTraceInfo info = tracecmd_info_of(&run->inputs[i].input);
+        info.pauses = 0;
         cli_warn_losses(run->inputs[i].input.trace, &info);
     }
     return tracecmd_close_output(&run->output, status);
