@@ -39,7 +39,7 @@ int plugin_stem(const char *path, char *stem, size_t size, Error *error) {
     size_t length = dot != NULL ? (size_t)(dot - name) : strlen(name);
     bool fits = length > 0 && length < size && plugin_is_letter(name[0]);
     for (size_t i = 0; fits && i < length; i++) {
-        stem[i] = name[i] == '-' ? '_' : name[i];
+        stem[i] = (char)(name[i] == '-' ? '_' : name[i]);
         fits = plugin_is_letter(stem[i]) || plugin_is_digit(stem[i]);
     }
     if (!fits) {

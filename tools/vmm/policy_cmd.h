@@ -99,8 +99,8 @@ typedef struct Rig {
     uint64_t references, place;
     uint64_t steps; /* of the policy, before the hook that runs, */
     uint64_t work;  /* and of all hooks that do the policy's work */
-    bool by_one; /* touches in a row are made one by one, whatever the type says */
-    bool waits;  /* touches wait for the next miss, and only the last of each frame is made */
+    bool by_one;    /* touches in a row are made one by one, whatever the type says */
+    bool waits;     /* touches wait for the next miss, and only the last of each frame is made */
     uint32_t *waiting;
     size_t waiting_count, waiting_capacity;
     bool stopped;
