@@ -20,12 +20,12 @@
  * of page references of the page's own process. A page reference is a hit if its page was
  * referenced at most `size` page references of the process ago, in both. Working Set keeps each
  * page so long (Denning and Slutz, CACM 21(9), 1978); VMIN only those that will be referenced again
- * within the window, the others leave right after the reference (Prieve and Fabry, CACM 19(5),
+ * within the window, the others for the one reference only (Prieve and Fabry, CACM 19(5),
  * 1976), which is the least memory for so few misses. mean_resident is the mean, over all page
- * references, of the pages that the referencing process has in memory right after it: with one
- * process, what a run of the policy counts as space_time, divided by them. In Working Set a page
- * that is never referenced again counts up to the end of its process's references, or to the event
- * that gives it up.
+ * references, of the pages that the referencing process has in memory at it, the referenced one
+ * included: with one process, what a run of the policy counts as space_time, divided by them. In
+ * Working Set a page that is never referenced again counts up to the end of its process's
+ * references, or to the event that gives it up.
  *
  * SHARDS looks at a sample of the pages only (Waldspurger, Park, Garthwaite, Ahmad, FAST 2015, with
  * the correction called SHARDS-adj there): LRU, approximately, for traces of any length.

@@ -6,10 +6,10 @@
  * again at t + d is a hit in every window of d or more, in both. In between it is in memory:
  *
  *     Working Set, window w    min(d, w) references long: t ... t + w - 1, or up to the next one
- *     VMIN, window w           d references if d <= w; else none, it leaves with its reference
+ *     VMIN, window w           d references if d <= w; else 1, the reference itself
  *
  * The last interval of a page ends with its process's references, or where the page is given up: if
- * it is e references long, that is min(e, w) and none. The sum of all that is the memory held, in
+ * it is e references long, that is min(e, w) and 1. The sum of all that is the memory held, in
  * pages times references; divided by the page references it is the mean. With H(d), E(e) the
  * numbers of intervals of each length, all of it is sums over H and E, whatever the window.
  * (Denning and Slutz, CACM 21(9), 1978; Prieve and Fabry, CACM 19(5), 1976.)
@@ -311,7 +311,7 @@ static void wscurve_at(const VMMCurve *curve, size_t number, uint64_t size, VMMC
         step = series->steps[found - 1];
     }
     uint64_t valid = series->references - series->invalid; /* and as many intervals */
-    uint64_t held = step.hit_time;
+    uint64_t held = step.hit_time + (valid - step.hits);
     if (curve->type == &curve_ws) {
         held = step.hit_time + step.end_time + (valid - step.hits - step.ends) * size;
     }

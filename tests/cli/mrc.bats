@@ -42,8 +42,8 @@ window,mean_resident,misses,miss_ratio
 END
     diff - <(vmm mrc -t two.trace -a vmin --csv -) <<'END'
 window,mean_resident,misses,miss_ratio
-1,0.166666666667,5,0.833333333333
-2,0.833333333333,3,0.5
+1,1,5,0.833333333333
+2,1.33333333333,3,0.5
 END
 }
 @test "the table, knees and the small picture" {

@@ -5,8 +5,9 @@
     python3 tests/property/test_curves.py                 the fixed set, as every test run does
     python3 tests/property/test_curves.py --seed 5000 --cases 20000     a long run elsewhere
 
-    curve = run      the LRU and the OPT curve are what vmm_run() counts at every size: random traces
-                     with events, several processes, page runs; and real ones
+    curve = run      the LRU and the OPT curve are what vmm_run() counts at every size (of large
+                     traces at many): random ones with events, several processes, page runs; and
+                     real ones
     curve = model    what the reference model counts at every size
     definition       the curves of Working Set and VMIN, window by window
 """
@@ -25,8 +26,8 @@ from compare import SCRATCH, Config, Model, Reference, run_model, shrink
 from tap import Tap
 
 SEED = 1
-CASES = 400
-MODEL_CASES = 40
+CASES = 80
+MODEL_CASES = 25
 MOST_SHOWN = 3
 STACK_KINDS = ("lru", "opt")
 IRRELEVANT = ("swap", "policy", "frames", "accessed-bit", "young-flush")
@@ -94,8 +95,8 @@ def process_problems(curves: dict[bool, libvmm.Curve], processes: list[dict],
         point = curves[True].at(frames, number)
         expected = (stats["pid"], stats["page_references"], stats["misses"])
         if (series.pid, series.page_references, point.misses) != expected:
-            lines.append(f"{frames} frames, process {stats['pid']}: pid, page references and misses "
-                         f"of the run {expected}, of the curve "
+            lines.append(f"{frames} frames, process {stats['pid']}: pid, page references and "
+                         f"misses of the run {expected}, of the curve "
                          f"{(series.pid, series.page_references, point.misses)}")
     writebacks = sum(curves[True].at(frames, number).writebacks
                      for number in range(1, len(processes) + 1))
@@ -166,7 +167,7 @@ def model_problem(case: Case, kind: str) -> str | None:
 # ---- Windows -------------------------------------------------------------------------------
 
 def page_references(case: Case) -> list[tuple[int, int | None] | Callable]:
-    """(pid, vpn), vpn None beyond the address space, and between them which pages an event takes."""
+    """(pid, vpn), vpn None beyond the address space; between them which pages an event takes."""
     model = Model(Config(case.options), not case.page_list)
     result = []
     for reference in model.simulated([Reference(*one) for one in case.references]):
@@ -195,8 +196,8 @@ def by_definition(stream: list, kind: str, window: int) -> dict[int, list[int]]:
         numbers[0] += 1
         if vpn is not None:
             numbers[1] += one not in resident or resident[one] + 1 < now[pid]
-            keeps = window - 1 if kind == "ws" else ahead[place] - 1 if ahead[place] <= window else -1
-            resident[one] = now[pid] + keeps
+            needed = ahead[place] - 1 if ahead[place] <= window else 0
+            resident[one] = now[pid] + (window - 1 if kind == "ws" else needed)
         numbers[2] += sum(page[0] == pid and until >= now[pid] for page, until in resident.items())
     return result
 

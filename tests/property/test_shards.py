@@ -130,15 +130,15 @@ def numbers(curve: libvmm.Curve) -> list[tuple]:
 def formats(folder: Path, rng: Random) -> None:
     """Text and page runs give the same sample."""
     pages = [page for page in zipf(rng, 20000, 5000, 0.9) for _ in range(rng.randint(1, 3))]
-    references = [(rng.choice((1, 1, 1, 7)), rng.choice("RRW"), page * 4096 + rng.randrange(4000), 4)
-                  for page in pages]
+    references = [(rng.choice((1, 1, 1, 7)), rng.choice("RRW"),
+                   page * 4096 + rng.choice((0, 8, 4094)), 4) for page in pages]
     text, runs = folder / "both.trace", folder / "both.vmt"
     text.write_text("".join(f"{pid} {op} {addr:#x} {size}\n" for pid, op, addr, size in references))
     libvmm.write_vmt(str(runs), references, "runs", 4096)
     for sample in ({"rate": 0.2}, {"pages": 500}, {"pages": 500, "rate": 0.5}):
         with curve_of(str(text), "native", **sample) as one, \
                 curve_of(str(runs), "vmt", **sample) as other:
-            assert one.series()[0].page_references == len(references)
+            assert one.series()[0].page_references > len(references)  # some cross into a page
             assert 0 < one.series()[0].sampled < len(references)
             assert numbers(one) == numbers(other), f"{sample}: text and page runs differ"
 
