@@ -127,7 +127,7 @@ for _ in range(30000): print(int(random.paretovariate(0.4)) % 9000)' >large.page
 }
 @test "events, page runs and text tell the same" {
     make_events e.vmt
-    works mrc -t e.vmt --csv e.csv
+    works mrc -q -t e.vmt --csv e.csv
     vmm -q -t e.vmt -a lru --frames 1 --csv run.csv >/dev/null
     python3 -c '
 import csv
