@@ -6,7 +6,7 @@
  *     feed TRACE [option=value]...               a trace file, decoded into memory
  *     feed generate:PATTERN:N:SIZE [option=...]  N references of a pattern in an address space of
  *                                                SIZE, after one pass over all of its pages
- *     feed policies                              names of the policies, and what each needs
+ *     feed policies                              the policies of fixed space, and what each needs
  *
  * Options are those of vmm (frames=1024, policy=lru). Prints "seconds", "references" and the
  * counters that the runner needs, one a line.
@@ -109,7 +109,9 @@ static References generate(char *description) {
 static int list_policies(void) {
     const VMMPolicyInfo *policy;
     for (size_t i = 0; (policy = vmm_policy_at(i)) != NULL; i++) {
-        printf("%s %s\n", policy->name, vmm_policy_needs_text(policy->needs));
+        if (policy->variable_space == 0) { /* else it has no fixed memory to fill */
+            printf("%s %s\n", policy->name, vmm_policy_needs_text(policy->needs));
+        }
     }
     return 0;
 }
