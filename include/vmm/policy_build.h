@@ -77,6 +77,12 @@ VMM_API const VMMPolicyInfo *vmm_policy_info(const VMMPolicyHandle *policy);
 VMM_API const VMMPolicyType *vmm_policy_type(const VMMPolicyHandle *policy);
 /* The values of its parameters, in the order of info->parameters. */
 VMM_API const uint64_t *vmm_policy_values(const VMMPolicyHandle *policy);
+/*
+ * A number made from the content of the shared library that a policy in a file is, or was compiled
+ * to: two versions under one name differ in it, by their source or by a header they include. 0: a
+ * policy of the simulator.
+ */
+VMM_API uint64_t vmm_policy_fingerprint(const VMMPolicyHandle *policy);
 
 /*
  * The steps (basic blocks) that a metered policy has made. When `steps` reaches `limit`, at_limit

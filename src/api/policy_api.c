@@ -67,6 +67,10 @@ const uint64_t *vmm_policy_values(const VMMPolicyHandle *policy) {
     return policy->spec.params;
 }
 
+uint64_t vmm_policy_fingerprint(const VMMPolicyHandle *policy) {
+    return policy->spec.fingerprint;
+}
+
 VMMPolicyMeter *vmm_policy_meter(const VMMPolicyHandle *policy) {
     return plugin_meter(&policy->spec);
 }

@@ -78,6 +78,9 @@ void plugin_close(PolicySpec *spec);
 /* NULL: the policy is not metered. */
 VMMPolicyMeter *plugin_meter(const PolicySpec *spec);
 
+/* A number made from a file's content, never 0. False: it cannot be read. */
+bool plugin_fingerprint(const char *path, uint64_t *fingerprint);
+
 /* As vmm_policy_compile(). */
 int plugin_build(const VMMPolicyBuild *build, Error *error);
 

@@ -401,6 +401,8 @@ int plugin_build(const VMMPolicyBuild *build, Error *error) {
 
 /* ---- The cache ------------------------------------------------------------------------------ */
 
+#define PLUGIN_HASH_BASIS UINT64_C(0xCBF29CE484222325)
+
 /* FNV-1a with a final mix: tells files apart, protects against nobody. */
 static uint64_t plugin_hash(uint64_t hash, const void *bytes, size_t size) {
     const unsigned char *byte = bytes;
@@ -432,12 +434,19 @@ static bool plugin_hash_file(uint64_t *hash, const char *path, const struct time
     return got == 0;
 }
 
+bool plugin_fingerprint(const char *path, uint64_t *fingerprint) {
+    uint64_t hash = PLUGIN_HASH_BASIS;
+    bool whole = plugin_hash_file(&hash, path, NULL, NULL);
+    *fingerprint = hash != 0 ? hash : 1;
+    return whole;
+}
+
 /* The key of a task: what is known without compiling. */
 static uint64_t plugin_key(const PluginTask *task) {
     static const uint32_t layout[] = PLUGIN_LAYOUT;
     char source[PLUGIN_PATH_BYTES];
     struct stat compiler;
-    uint64_t hash = plugin_hash(UINT64_C(0xCBF29CE484222325), layout, sizeof layout);
+    uint64_t hash = plugin_hash(PLUGIN_HASH_BASIS, layout, sizeof layout);
     hash = plugin_hash(hash, VMM_VERSION_STRING, sizeof VMM_VERSION_STRING);
     hash = plugin_hash(hash, task->root, strlen(task->root));
     hash = plugin_hash(hash, task->compiler, strlen(task->compiler));

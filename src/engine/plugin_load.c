@@ -181,6 +181,10 @@ static int plugin_open_library(const char *path, const char *named, PolicySpec *
         return error_set(error, VMM_E_OPEN, "%.200s: cannot open the policy: %s", named,
                          strerror(errno));
     }
+    if (!plugin_fingerprint(place, &spec->fingerprint)) {
+        return error_set(error, VMM_E_OPEN, "%.200s: cannot read the policy: %s", named,
+                         strerror(errno));
+    }
     spec->library = dlopen(place, RTLD_NOW | RTLD_LOCAL);
     if (spec->library == NULL) {
         const char *reason = dlerror();

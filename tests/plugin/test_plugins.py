@@ -148,6 +148,48 @@ def named_everywhere():
     assert "mine" not in vmm("list", "policies").stdout
 
 
+def in_curves_and_sweeps():
+    """The source and the library in every command that runs many machines, as the model built in."""
+    starting_file()
+    vmm("policy", "build", "mine.c", "-o", "mine.so")
+    for path in ("mine.c", "./mine.so"):
+        curves = [vmm("mrc", "-q", "-t", "small.trace", "-a", policy, "--points", "6", "--csv",
+                      "-").stdout for policy in ("clock", path)]
+        equal(curves[1].replace(path, "clock"), curves[0], f"curve of {path}")
+        write("many.sweep", f"trace = small.trace\npolicy = clock, {path}\nframes = 30, 60\n")
+        rows = [line.split(",") for line in vmm("sweep", "-e", "many.sweep").stdout.splitlines()]
+        values = [row[3:-1] for row in rows[1:]]
+        equal(values[2:], values[:2], f"rows of {path}")
+        table = vmm("compare", "-t", "small.trace", "-a", f"clock,{path}", "--frames",
+                    "30,60").stdout
+        lines = {line.split()[0]: line.split()[1:] for line in table.splitlines() if line.split()}
+        equal(lines[path], lines["clock"], f"line of {path}")
+
+
+def edited_between_sweeps():
+    """Rows of one text of a policy are not kept for another text, nor for another header."""
+    text = '#include "mine.h"\n' + starting_file()
+    edits = {"edited/mine.h": "int mine_more = 1;\n",
+             "edited/mine.c": text.replace('"chances", 1, 0', '"chances", 2, 0')}
+    for path in ("edited/mine.c", "./edited/mine.so"):
+        words = ("sweep", "-t", "small.trace", "-a", f"lru,{path}", "--frames", "30,60", "--csv",
+                 "edited.csv")
+
+        def write_and_build(name, content):
+            write(name, content)
+            vmm("policy", "build", "edited/mine.c", "-o", "edited/mine.so")
+
+        write("edited/mine.h", "")
+        write_and_build("edited/mine.c", text)
+        vmm(*words, "--restart")
+        equal(vmm(*words).stdout, "4 configurations in edited.csv: 0 run, 4 kept\n", path)
+        for name, content in edits.items():
+            write_and_build(name, content)
+            refused(1, "a policy's file", *words)
+            equal(vmm(*words, "--restart").stdout,
+                  "4 configurations in edited.csv: 4 run, 0 kept\n", f"{path}, {name}")
+
+
 def names_of_files():
     """Blanks, colons, hyphens and links in names; parameters behind them."""
     text = starting_file()
@@ -342,6 +384,8 @@ def main():
                        check=True, env=environment(), capture_output=True)
         tap.run("the starting file works, and is not overwritten", starting_file_works)
         tap.run("a policy can be named wherever policies are", named_everywhere)
+        tap.run("curves, sweeps and comparisons take files", in_curves_and_sweeps)
+        tap.run("a sweep does not go on with a policy that was edited", edited_between_sweeps)
         tap.run("a built library gives the same report", library_of_a_build)
         tap.run("names of files may be what they like", names_of_files)
         tap.run("types may be called as the engine's", names_of_types)

@@ -949,6 +949,7 @@ static void policies_are_looked_at(void **state) {
     assert_ptr_equal(&vmm_policy_type(policy)->info, vmm_policy_info(policy));
     assert_int_equal(vmm_policy_values(policy)[0], 3);
     assert_null(vmm_policy_meter(policy));
+    assert_int_equal(vmm_policy_fingerprint(policy), 0);
     vmm_policy_close(policy);
     vmm_policy_close(NULL);
     assert_int_equal(vmm_policy_open(NULL, &policy, error), VMM_E_USAGE);

@@ -80,6 +80,8 @@ void sweep_free_plan(SweepPlan *plan);
 
 /* The configuration of a row. VMM_OK, or an error with its sentence. */
 int sweep_config(const SweepPlan *plan, size_t row, VMMConfig *config, char *error);
+/* The number that the row's values are known by, of its configuration as it is now. */
+uint64_t sweep_experiment(const SweepPlan *plan, size_t row, const VMMConfig *config);
 /* The trace of a row, as a place in plan->traces. */
 size_t sweep_trace(const SweepPlan *plan, size_t row);
 /* The value of an axis' option in a row. */

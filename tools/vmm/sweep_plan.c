@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "../../include/vmm/policy_build.h"
 #include "sweep.h"
 
 /* ---- Rows and places ------------------------------------------------------------------------ */
@@ -142,22 +143,18 @@ static uint64_t sweepplan_hash(uint64_t hash, const char *text) {
     return hash;
 }
 
-/* The content of a policy that is a file of the user's. */
-static uint64_t sweepplan_hash_file(uint64_t hash, const char *policy) {
-    char *path = cli_copy(policy, strcspn(policy, ":"));
-    FILE *file = strchr(path, '/') != NULL ? fopen(path, "r") : NULL;
-    int byte;
-    while (file != NULL && (byte = fgetc(file)) != EOF) {
-        hash = (hash ^ (unsigned char)byte) * UINT64_C(0x100000001b3);
+/* A policy in a file of the user's, whose name says nothing of its content; 0: it is none. */
+static uint64_t sweepplan_fingerprint(const char *text) {
+    VMMPolicyHandle *policy;
+    if (!vmm_policy_is_file(text) || vmm_policy_open(text, &policy, NULL) != VMM_OK) {
+        return 0;
     }
-    if (file != NULL) {
-        fclose(file);
-    }
-    free(path);
-    return hash;
+    uint64_t fingerprint = vmm_policy_fingerprint(policy);
+    vmm_policy_close(policy);
+    return fingerprint;
 }
 
-static uint64_t sweepplan_experiment(const SweepPlan *plan, size_t row, const VMMConfig *config) {
+uint64_t sweep_experiment(const SweepPlan *plan, size_t row, const VMMConfig *config) {
     const VMMOption *option;
     size_t trace = sweep_trace(plan, row);
     uint64_t hash = sweepplan_hash(UINT64_C(0xcbf29ce484222325), vmm_version());
@@ -170,8 +167,11 @@ static uint64_t sweepplan_experiment(const SweepPlan *plan, size_t row, const VM
         char value[CLI_VALUE_BYTES];
         hash = sweepplan_hash(hash, option->name);
         hash = sweepplan_hash(hash, cli_config_text(config, option->name, value));
-        if (option->type == VMM_OPTION_POLICY) {
-            hash = sweepplan_hash_file(hash, value);
+        uint64_t content = option->type == VMM_OPTION_POLICY ? sweepplan_fingerprint(value) : 0;
+        if (content != 0) {
+            char *number = cli_format("%016" PRIx64, content);
+            hash = sweepplan_hash(hash, number);
+            free(number);
         }
     }
     return hash;
@@ -247,7 +247,7 @@ static int sweepplan_make_rows(const CliCommand *command, SweepPlan *plan) {
         VMMConfig config;
         SweepRow *row = &plan->rows[i];
         bool good = sweep_config(plan, i, &config, error) == VMM_OK;
-        row->experiment = sweepplan_experiment(plan, i, &config);
+        row->experiment = sweep_experiment(plan, i, &config);
         row->stream = sweepplan_stream(&keys, sweepplan_stream_key(plan, i, &config));
         plan->contradictions += !good;
     }

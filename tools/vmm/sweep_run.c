@@ -203,20 +203,34 @@ static void sweeprun_close(RunWork *work) {
     work->trace = NULL;
 }
 
-/* Machines for all rows; those whose options contradict each other are done with. */
+static void sweeprun_give_up(RunWork *work, size_t place, const char *why) {
+    sweeprun_fail_row(work, place, why);
+    vmm_destroy(work->vmms[place]);
+    work->vmms[place] = NULL;
+    sweeprun_take_out(work, place);
+}
+
+/*
+ * Machines for all rows. Those whose options contradict each other are done with, and those of a
+ * policy whose file is not any more what the plan was made from.
+ */
 static int sweeprun_create(RunWork *work, char *error) {
     const SweepPlan *plan = work->run->plan;
     for (size_t i = 0; i < work->count;) {
         VMMConfig config;
         int code = sweep_config(plan, work->rows[i], &config, error);
         if (code != VMM_OK) {
-            sweeprun_fail_row(work, i, error);
-            sweeprun_take_out(work, i);
+            sweeprun_give_up(work, i, error);
             continue;
         }
         code = vmm_create_with(&config, NULL, &work->vmms[i], error);
         if (code != VMM_OK) {
             return code;
+        }
+        if (sweep_experiment(plan, work->rows[i], &config) !=
+            plan->rows[work->rows[i]].experiment) {
+            sweeprun_give_up(work, i, "the policy's file has changed since the sweep began");
+            continue;
         }
         i++;
     }

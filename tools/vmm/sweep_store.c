@@ -204,7 +204,8 @@ static int sweepstore_take(SweepStore *store, const StoreKey *keys, const char *
     if (key == NULL) {
         return sweepstore_refuse(store, line,
                                  "is of another experiment: its values, an option that does not "
-                                 "vary, the trace or the version of vmm are not those of now");
+                                 "vary, the trace, a policy's file or the version of vmm are not "
+                                 "those of now");
     }
     SweepRow *row = &store->plan->rows[key->row];
     char *begin = sweep_row_begin(store->plan, key->row);

@@ -43,7 +43,7 @@ static uint32_t ordered_oldest_first(Policy *policy, uint32_t *frames) {
     return recency_list(&((Ordered *)policy)->order, frames);
 }
 
-static uint32_t ordered_youngest_first(Policy *policy, uint32_t *frames) {
+static VMM_UNUSED uint32_t ordered_youngest_first(Policy *policy, uint32_t *frames) {
     uint32_t count = ordered_oldest_first(policy, frames);
     for (uint32_t i = 0; i < count / 2; i++) {
         uint32_t frame = frames[i];

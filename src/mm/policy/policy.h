@@ -46,6 +46,7 @@ typedef struct PolicySpec {
     uint64_t params[POLICY_MAX_PARAMS];
     void *library;    /* the open shared library of a plug-in; NULL: a policy of the simulator */
     PolicyLoop *loop; /* that was compiled with it; NULL: none, or the simulator knows */
+    uint64_t fingerprint; /* of the library's content; 0: there is none */
 } PolicySpec;
 
 /* An instance for a pool of `capacity` frames; base fields that matter are copied from `base`. */
