@@ -294,7 +294,9 @@ def broken_sources():
     refused(2, "vmm policy check FILE", "sim", "-t", "small.trace", "-a", "no/brackets.c")
     refused(2, pattern, "policy", "build", "no/brackets.c")
     refused(2, pattern, "policy", "check", "no/brackets.c")
-    refused(2, pattern, "compare", "-t", "small.trace", "-a", "fifo,no/brackets.c", "--frames", "9")
+    for command in ("compare", "mrc", "sweep"):
+        refused(2, pattern, command, "-t", "small.trace", "-a", "fifo,no/brackets.c", "--frames",
+                "9")
     assert not Path("no/brackets.so").exists()
     write("no/other.c", text)
     refused(2, "does not end with a constant VMMPolicyType other_policy", "sim", "-t",

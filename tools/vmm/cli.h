@@ -174,6 +174,9 @@ void cli_arguments_free(CliArguments *arguments);
 /* The flag of a command by its long name, or NULL. Options so named are hidden behind it. */
 const CliFlag *cli_flag_find(const CliCommand *command, const char *name);
 
+/* Is it a policy, with parameters that it knows? CLI_OK, or an exit status after a message. */
+int cli_check_policy(const CliCommand *command, const VMMConfig *config, const char *policy);
+
 /* Defaults, then the file (NULL: none), then the settings of the command line. */
 int cli_configure(const CliCommand *command, const CliArguments *arguments, const char *file,
                   VMMConfig *config);
@@ -185,6 +188,8 @@ int cli_parse_threads(const CliCommand *command, const char *text, uint32_t *thr
 enum { CLI_VALUE_BYTES = 256 };
 const char *cli_config_text(const VMMConfig *config, const char *name, char value[CLI_VALUE_BYTES]);
 uint64_t cli_config_bytes(const VMMConfig *config, const char *name);
+/* The width of addresses that its page tables translate. */
+unsigned cli_config_address_bits(const VMMConfig *config);
 
 /* ---- Help (help.c) -------------------------------------------------------------------------- */
 
@@ -207,6 +212,14 @@ typedef struct CliFileName {
  * CLI_OK, or CLI_FAILURE after a message.
  */
 int cli_output_check_names(const CliFileName *names, size_t count);
+
+/* The files of a command that runs machines; NULL: not named. */
+typedef struct CliFiles {
+    const char *trace, *config, *json, *csv, *plot;
+} CliFiles;
+
+/* As cli_output_check_names(); and not both JSON and CSV go to standard output. */
+int cli_output_check_files(const CliCommand *command, const CliFiles *files);
 
 /*
  * A file to be written at the end of a run but tried at its start, so that a long run is not lost

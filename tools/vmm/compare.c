@@ -101,18 +101,6 @@ typedef struct Compare {
 
 /* ---- What to compare ------------------------------------------------------------------------ */
 
-/* Is it a policy, with parameters that it knows? One frame is enough to ask. */
-static int comparecmd_check_policy(const Compare *compare, const char *policy) {
-    char error[VMM_ERROR_TEXT_BYTES] = "";
-    VMMConfig config = compare->config;
-    int code = vmm_config_set(&config, "policy", policy, error);
-    if (code == VMM_OK) {
-        vmm_config_set(&config, "frames", "1", NULL);
-        code = vmm_config_check(&config, error);
-    }
-    return code == VMM_OK ? CLI_OK : cli_config_error(compare->command->name, code, error);
-}
-
 static int comparecmd_choose_policies(Compare *compare) {
     const char *text = compare->flags.policies;
     if (text == NULL && vmm_config_is_set(&compare->config, "policy")) {
@@ -128,7 +116,8 @@ static int comparecmd_choose_policies(Compare *compare) {
         return cli_usage_error(compare->command->name, "-a: no policy is named");
     }
     for (size_t i = 0; i < compare->policies.count; i++) {
-        int status = comparecmd_check_policy(compare, compare->policies.items[i]);
+        int status =
+            cli_check_policy(compare->command, &compare->config, compare->policies.items[i]);
         if (status != CLI_OK) {
             return status;
         }
@@ -217,21 +206,9 @@ static int comparecmd_check_flags(const Compare *compare) {
     if (flags->csv_append && flags->csv == NULL) {
         return cli_usage_error(compare->command->name, "--csv-append needs --csv FILE");
     }
-    if (flags->json != NULL && flags->csv != NULL && strcmp(flags->json, "-") == 0 &&
-        strcmp(flags->csv, "-") == 0) {
-        return cli_usage_error(compare->command->name,
-                               "only one of -o and --csv can be standard output");
-    }
-    return cli_plot_check(compare->command, flags->plot);
-}
-
-static int comparecmd_check_names(const CompareFlags *flags) {
-    const CliFileName names[] = {{"-t", flags->trace, false},
-                                 {"--config", flags->config_file, false},
-                                 {"-o", flags->json, true},
-                                 {"--csv", flags->csv, true},
-                                 {"--plot", flags->plot, true}};
-    return cli_output_check_names(names, sizeof names / sizeof names[0]);
+    const CliFiles files = {flags->trace, flags->config_file, flags->json, flags->csv, flags->plot};
+    int status = cli_plot_check(compare->command, flags->plot);
+    return status == CLI_OK ? cli_output_check_files(compare->command, &files) : status;
 }
 
 static int comparecmd_choose(Compare *compare) {
@@ -248,9 +225,6 @@ static int comparecmd_choose(Compare *compare) {
     }
     if (status == CLI_OK) {
         status = comparecmd_check_flags(compare);
-    }
-    if (status == CLI_OK) {
-        status = comparecmd_check_names(&compare->flags);
     }
     if (status == CLI_OK) {
         status = cli_parse_threads(compare->command, compare->flags.threads, &compare->threads);

@@ -142,21 +142,9 @@ void cli_warn_losses(const VMMTrace *trace, const VMMTraceInfo *info) {
     }
 }
 
-static unsigned messages_address_bits(const VMMConfig *config) {
-    char name[CLI_VALUE_BYTES];
-    const VMMPageTableInfo *info;
-    cli_config_text(config, "pt-type", name);
-    for (size_t i = 0; (info = vmm_page_table_at(i)) != NULL; i++) {
-        if (cli_name_matches(info->name, name)) {
-            return info->address_bits;
-        }
-    }
-    return 64;
-}
-
 void cli_warn_invalid(const VMMConfig *config, uint64_t count) {
     char vspace[CLI_VALUE_BYTES];
-    unsigned bits = messages_address_bits(config);
+    unsigned bits = cli_config_address_bits(config);
     uint64_t space = cli_config_bytes(config, "vspace");
     const char *lie = count == 1 ? " lies" : "s lie", *counted = count == 1 ? "is" : "are";
     if (count > 0 && space > 0 && bits < 64 && space < UINT64_C(1) << bits) {

@@ -66,18 +66,6 @@ static const CliFlag mrccmd_flags[] = {
 
 /* ---- What to find out ----------------------------------------------------------------------- */
 
-/* Is it a policy, with parameters that it knows? One frame is enough to ask. */
-static int mrccmd_check_policy(const Mrc *mrc, const char *policy) {
-    char error[VMM_ERROR_TEXT_BYTES] = "";
-    VMMConfig config = mrc->config;
-    int code = vmm_config_set(&config, "policy", policy, error);
-    if (code == VMM_OK) {
-        vmm_config_set(&config, "frames", "1", NULL);
-        code = vmm_config_check(&config, error);
-    }
-    return code == VMM_OK ? CLI_OK : cli_usage_error(mrc->command->name, "%s", error);
-}
-
 /* How a policy's curve is found. The four of one pass need no machine; ws and vmin none at all. */
 static int mrccmd_choose_policy(const Mrc *mrc, MrcPolicy *policy) {
     static const char *const kinds[VMM_CURVE_KIND_COUNT] = {"lru", "opt", "ws", "vmin"};
@@ -98,7 +86,7 @@ static int mrccmd_choose_policy(const Mrc *mrc, MrcPolicy *policy) {
                                "vmin have",
                                policy->name);
     }
-    return mrccmd_check_policy(mrc, policy->name);
+    return cli_check_policy(mrc->command, &mrc->config, policy->name);
 }
 
 static int mrccmd_choose_policies(Mrc *mrc) {
@@ -117,8 +105,9 @@ static int mrccmd_choose_policies(Mrc *mrc) {
                                        mrc->names.items[i]);
             }
         }
-        if (mrccmd_choose_policy(mrc, &mrc->policies[i]) != CLI_OK) {
-            return CLI_FAILURE;
+        int status = mrccmd_choose_policy(mrc, &mrc->policies[i]);
+        if (status != CLI_OK) {
+            return status;
         }
         lru = lru || mrc->policies[i].how == MRC_SAMPLED;
     }
@@ -217,24 +206,13 @@ static int mrccmd_check_flags(const Mrc *mrc) {
     if (flags->trace == NULL) {
         return cli_usage_error(mrc->command->name, "no trace is named; say -t FILE");
     }
-    if (flags->json != NULL && strcmp(flags->json, "-") == 0 && csv_is_stdout) {
-        return cli_usage_error(mrc->command->name,
-                               "only one of -o and --csv can be standard output");
-    }
     if (csv_is_stdout && !single) {
         return cli_usage_error(mrc->command->name,
                                "--csv - has room for one curve only: name a file");
     }
-    return cli_plot_check(mrc->command, flags->plot);
-}
-
-static int mrccmd_check_names(const MrcFlags *flags) {
-    const CliFileName names[] = {{"-t", flags->trace, false},
-                                 {"--config", flags->config_file, false},
-                                 {"-o", flags->json, true},
-                                 {"--csv", flags->csv, true},
-                                 {"--plot", flags->plot, true}};
-    return cli_output_check_names(names, sizeof names / sizeof names[0]);
+    const CliFiles files = {flags->trace, flags->config_file, flags->json, flags->csv, flags->plot};
+    int status = cli_plot_check(mrc->command, flags->plot);
+    return status == CLI_OK ? cli_output_check_files(mrc->command, &files) : status;
 }
 
 static int mrccmd_choose(Mrc *mrc) {
@@ -250,9 +228,6 @@ static int mrccmd_choose(Mrc *mrc) {
     }
     if (status == CLI_OK) {
         status = mrccmd_check_flags(mrc);
-    }
-    if (status == CLI_OK) {
-        status = mrccmd_check_names(&mrc->flags);
     }
     if (status == CLI_OK) {
         status = cli_parse_threads(mrc->command, mrc->flags.threads, &mrc->threads);

@@ -252,6 +252,17 @@ int cli_configure(const CliCommand *command, const CliArguments *arguments, cons
     return CLI_OK;
 }
 
+int cli_check_policy(const CliCommand *command, const VMMConfig *config, const char *policy) {
+    char error[VMM_ERROR_TEXT_BYTES] = "";
+    VMMConfig asked = *config;
+    int code = vmm_config_set(&asked, "policy", policy, error);
+    if (code == VMM_OK) {
+        vmm_config_set(&asked, "frames", "1", NULL); /* one is enough to ask */
+        code = vmm_config_check(&asked, error);
+    }
+    return code == VMM_OK ? CLI_OK : cli_config_error(command->name, code, error);
+}
+
 int cli_parse_threads(const CliCommand *command, const char *text, uint32_t *threads) {
     enum { MOST = 64 };
     const char *digits = text != NULL ? text : "1";
@@ -273,6 +284,18 @@ const char *cli_config_text(const VMMConfig *config, const char *name,
 }
 
 /* vmm_config_get() writes sizes as a number and at most one unit letter, a power of 1024. */
+unsigned cli_config_address_bits(const VMMConfig *config) {
+    char name[CLI_VALUE_BYTES];
+    const VMMPageTableInfo *info;
+    cli_config_text(config, "pt-type", name);
+    for (size_t i = 0; (info = vmm_page_table_at(i)) != NULL; i++) {
+        if (cli_name_matches(info->name, name)) {
+            return info->address_bits;
+        }
+    }
+    return 64;
+}
+
 uint64_t cli_config_bytes(const VMMConfig *config, const char *name) {
     static const char units[] = "KMGTPE";
     char value[CLI_VALUE_BYTES];

@@ -87,10 +87,6 @@ static int simcmd_check_flags(const CliCommand *command, const SimFlags *flags) 
     if (flags->csv_append && flags->csv == NULL) {
         return cli_usage_error(command->name, "--csv-append needs --csv FILE");
     }
-    if (flags->json != NULL && flags->csv != NULL && strcmp(flags->json, "-") == 0 &&
-        strcmp(flags->csv, "-") == 0) {
-        return cli_usage_error(command->name, "only one of -o and --csv can be standard output");
-    }
     return CLI_OK;
 }
 
@@ -144,14 +140,6 @@ static int simcmd_open_outputs(SimRun *run) {
     return status;
 }
 
-static int simcmd_check_names(const SimFlags *flags) {
-    const CliFileName names[] = {{"-t", flags->trace, false},
-                                 {"--config", flags->config_file, false},
-                                 {"-o", flags->json, true},
-                                 {"--csv", flags->csv, true}};
-    return cli_output_check_names(names, sizeof names / sizeof names[0]);
-}
-
 static int simcmd_open(const CliCommand *command, SimRun *run) {
     int status = simcmd_configure(command, run);
     if (status == CLI_OK) {
@@ -161,7 +149,12 @@ static int simcmd_open(const CliCommand *command, SimRun *run) {
         status = cli_parse_threads(command, run->flags.threads, &run->threads);
     }
     if (status == CLI_OK) {
-        status = simcmd_check_names(&run->flags);
+        const SimFlags *flags = &run->flags;
+        const CliFiles files = {.trace = flags->trace,
+                                .config = flags->config_file,
+                                .json = flags->json,
+                                .csv = flags->csv};
+        status = cli_output_check_files(command, &files);
     }
     if (status == CLI_OK) {
         status = simcmd_open_trace(run);

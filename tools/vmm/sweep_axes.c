@@ -114,7 +114,10 @@ static int sweepaxes_add_value(const CliCommand *command, const SweepPlan *plan,
         code = vmm_config_check(&alone, error);
     }
     if (code != VMM_OK) {
-        return cli_usage_error(command->name, "%s: %s", axis->origin, error);
+        char *where = cli_format("%s: %s", axis->origin, error);
+        int status = cli_config_error(command->name, code, where);
+        free(where);
+        return status;
     }
     cli_words_add(&axis->values, cli_format("%s", value));
     return CLI_OK;

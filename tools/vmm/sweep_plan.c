@@ -177,21 +177,9 @@ uint64_t sweep_experiment(const SweepPlan *plan, size_t row, const VMMConfig *co
     return hash;
 }
 
-static unsigned sweepplan_address_bits(const VMMConfig *config) {
-    char name[CLI_VALUE_BYTES];
-    const VMMPageTableInfo *info;
-    cli_config_text(config, "pt-type", name);
-    for (size_t i = 0; (info = vmm_page_table_at(i)) != NULL; i++) {
-        if (cli_name_matches(info->name, name)) {
-            return info->address_bits;
-        }
-    }
-    return 0;
-}
-
 /* All that two rows must agree in to share a decoding, as text. */
 static char *sweepplan_stream_key(const SweepPlan *plan, size_t row, const VMMConfig *config) {
-    char *key = cli_format("%zu %u", sweep_trace(plan, row), sweepplan_address_bits(config));
+    char *key = cli_format("%zu %u", sweep_trace(plan, row), cli_config_address_bits(config));
     for (size_t i = 0; i < sizeof sweepplan_dividing / sizeof sweepplan_dividing[0]; i++) {
         char value[CLI_VALUE_BYTES];
         char *longer =
