@@ -27,6 +27,9 @@ frames,misses,miss_ratio,writebacks
 5,5,0.416666666667,0
 END
 }
+@test "the trace may be a word" {
+    diff <(vmm mrc belady.trace) <(vmm mrc -t belady.trace)
+}
 @test "write-backs stand where pages leave" {
     diff - <(vmm mrc -t two.trace --csv -) <<'END'
 frames,misses,miss_ratio,writebacks
@@ -146,6 +149,7 @@ assert (first["misses"], first["writebacks"]) == (run["misses"], run["swap_outs"
 }
 @test "misuse" {
     fails 1 "no trace is named" vmm mrc
+    fails 1 "more than one trace" vmm mrc good.trace -t belady.trace
     fails 1 "the value is empty" vmm mrc -t good.trace -a ""
     fails 1 "there is no policy" vmm mrc -t good.trace -a lruu
     fails 1 "is named twice" vmm mrc -t good.trace -a lru,LRU

@@ -51,20 +51,6 @@ static const CliFlag advisecmd_flags[] = {
 
 /* ---- Before the passes ---------------------------------------------------------------------- */
 
-static int advisecmd_take_word(Advise *advise) {
-    const CliArguments *arguments = &advise->arguments;
-    size_t named = (advise->flags.trace != NULL) + arguments->word_count;
-    if (named != 1) {
-        return cli_usage_error(advise->command->name, named == 0
-                                                          ? "no trace is named; say vmm advise FILE"
-                                                          : "more than one trace is named");
-    }
-    if (arguments->word_count > 0) {
-        advise->flags.trace = arguments->words[0];
-    }
-    return CLI_OK;
-}
-
 static int advisecmd_read_question(Advise *advise) {
     const char *window = advise->flags.window, *thrash = advise->flags.thrash;
     char *end;
@@ -104,7 +90,7 @@ static int advisecmd_check_settings(const Advise *advise) {
 
 static int advisecmd_check(Advise *advise) {
     AdviseFlags *flags = &advise->flags;
-    int status = advisecmd_take_word(advise);
+    int status = cli_take_trace(advise->command, &advise->arguments, &flags->trace);
     status = status == CLI_OK ? advisecmd_read_question(advise) : status;
     status = status == CLI_OK ? advisecmd_check_settings(advise) : status;
     if (status == CLI_OK) {

@@ -171,6 +171,12 @@ int cli_parse(const CliCommand *command, int argc, char **argv, void *values,
               CliArguments *arguments);
 void cli_arguments_free(CliArguments *arguments);
 
+/*
+ * A command that reads one trace takes its name from -t or from a word; `*trace` is what -t says
+ * or NULL. CLI_OK, or CLI_FAILURE after a message if there is none, or more than one.
+ */
+int cli_take_trace(const CliCommand *command, const CliArguments *arguments, const char **trace);
+
 /* The flag of a command by its long name, or NULL. Options so named are hidden behind it. */
 const CliFlag *cli_flag_find(const CliCommand *command, const char *name);
 

@@ -36,8 +36,8 @@ static const CliFlag mrccmd_flags[] = {
     {"sample-pages", NULL, 0, "N", NULL, "Curves",
      "lru of a sample of at most N pages, from 64; its share shrinks as pages come",
      offsetof(MrcFlags, sample_pages)},
-    {"trace", NULL, 't', "FILE", NULL, "Trace", "the trace; - reads standard input",
-     offsetof(MrcFlags, trace)},
+    {"trace", NULL, 't', "FILE", NULL, "Trace",
+     "the trace, if it is not named as a word; - reads standard input", offsetof(MrcFlags, trace)},
     {"format", NULL, 0, "NAME", "auto", "Trace", "format of the trace, see vmm list formats",
      offsetof(MrcFlags, format)},
     {"skip-bad-records", NULL, 0, NULL, NULL, "Trace",
@@ -203,9 +203,6 @@ static int mrccmd_check_flags(const Mrc *mrc) {
     const MrcFlags *flags = &mrc->flags;
     bool single = mrc->names.count == 1 && !flags->per_process;
     bool csv_is_stdout = flags->csv != NULL && strcmp(flags->csv, "-") == 0;
-    if (flags->trace == NULL) {
-        return cli_usage_error(mrc->command->name, "no trace is named; say -t FILE");
-    }
     if (csv_is_stdout && !single) {
         return cli_usage_error(mrc->command->name,
                                "--csv - has room for one curve only: name a file");
@@ -216,7 +213,10 @@ static int mrccmd_check_flags(const Mrc *mrc) {
 }
 
 static int mrccmd_choose(Mrc *mrc) {
-    int status = cli_configure(mrc->command, &mrc->arguments, mrc->flags.config_file, &mrc->config);
+    int status = cli_take_trace(mrc->command, &mrc->arguments, &mrc->flags.trace);
+    if (status == CLI_OK) {
+        status = cli_configure(mrc->command, &mrc->arguments, mrc->flags.config_file, &mrc->config);
+    }
     if (status == CLI_OK) {
         status = mrccmd_choose_sample(mrc);
     }
@@ -345,17 +345,18 @@ static int mrccmd_run(const CliCommand *command, int argc, char **argv) {
 const CliCommand cli_mrc_command = {
     .name = "mrc",
     .summary = "find the misses for every memory size in one pass: miss-ratio curves",
-    .synopsis = "-t TRACE [-a POLICIES] [options]",
+    .synopsis = "TRACE [-a POLICIES] [options]",
     .story = "Reads the trace once and tells the misses of lru and opt for every number of frames, "
              "and of ws (Working Set) and vmin for every window: exactly what single runs would "
              "count. Other policies are simulated at some sizes. Shows a short table, where the "
              "knees are, and a small picture; --csv, -o and --plot have all of it.",
-    .examples = "vmm mrc -t app.vmt\n"
-                "vmm mrc -t app.vmt -a lru --csv curve.csv\n"
-                "vmm mrc -t app.vmt -a lru,opt,clock,ws --plot curves.svg\n"
-                "vmm mrc -t app.vmt --per-process --csv curve.csv\n"
-                "vmm mrc -t huge.vmt --sample-rate 0.01",
+    .examples = "vmm mrc app.vmt\n"
+                "vmm mrc app.vmt -a lru --csv curve.csv\n"
+                "vmm mrc app.vmt -a lru,opt,clock,ws --plot curves.svg\n"
+                "vmm mrc app.vmt --per-process --csv curve.csv\n"
+                "vmm mrc huge.vmt --sample-rate 0.01",
     .flags = mrccmd_flags,
     .takes_options = true,
+    .takes_words = true,
     .run = mrccmd_run,
 };

@@ -226,6 +226,20 @@ void cli_arguments_free(CliArguments *arguments) {
     *arguments = (CliArguments){0};
 }
 
+int cli_take_trace(const CliCommand *command, const CliArguments *arguments, const char **trace) {
+    size_t named = (*trace != NULL) + arguments->word_count;
+    if (named != 1) {
+        return cli_usage_error(command->name,
+                               named == 0 ? "no trace is named; say vmm %s TRACE"
+                                          : "more than one trace is named to vmm %s",
+                               command->name);
+    }
+    if (arguments->word_count > 0) {
+        *trace = arguments->words[0];
+    }
+    return CLI_OK;
+}
+
 /* ---- Configuration -------------------------------------------------------------------------- */
 
 static int options_set(const CliCommand *command, const CliSetting *setting, VMMConfig *config) {
