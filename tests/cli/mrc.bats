@@ -147,6 +147,15 @@ assert (first["misses"], first["writebacks"]) == (run["misses"], run["swap_outs"
     [ "$(vmm mrc -t - -a opt --csv - <belady.trace | tail -n 1)" = 5,5,0.416666666667,0 ]
     vmm mrc -q -t - -a fifo --csv - <belady.trace | grep -q '^5,5,'
 }
+@test "sizes that nothing needs are told of, and help shows what counts" {
+    run vmm mrc belady.trace --frames 3
+    [[ $status == 0 && $output == *"--frames is left aside"* ]]
+    run vmm help mrc
+    [[ $output != *"--ram"* && $output == *"Machines of simulated policies"*"--tlb-size"* ]]
+    run vmm help advise
+    [[ $output != *"--ram"* && $output != *"--policy"* && $output != *"--tlb"* ]]
+    [[ $output == *"--cost-swap-read"* ]]
+}
 @test "misuse" {
     fails 1 "no trace is named" vmm mrc
     fails 1 "more than one trace" vmm mrc good.trace -t belady.trace

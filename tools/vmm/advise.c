@@ -16,6 +16,11 @@
 enum { ADVISE_WINDOWS = 200 };
 
 static const CliFlag advisecmd_flags[] = {
+    {"window", NULL, 'w', "N", "1/200 of the trace", "Question",
+     "page references in a window of the working set", offsetof(AdviseFlags, window)},
+    {"thrash", NULL, 0, "SHARE", "0.5", "Question",
+     "a program thrashes when it waits for more than this share of its time, above 0, below 1",
+     offsetof(AdviseFlags, thrash)},
     {"trace", NULL, 't', "FILE", NULL, "Trace", "the trace, if it is not named as a word",
      offsetof(AdviseFlags, trace)},
     {"format", NULL, 0, "NAME", "auto", "Trace", "format of the trace, see vmm list formats",
@@ -29,11 +34,6 @@ static const CliFlag advisecmd_flags[] = {
     {"config", NULL, 0, "FILE", NULL, "Configuration",
      "read options from FILE, lines 'name = value'; flags win over the file",
      offsetof(AdviseFlags, config_file)},
-    {"window", NULL, 'w', "N", "1/200 of the trace", "Question",
-     "page references in a window of the working set", offsetof(AdviseFlags, window)},
-    {"thrash", NULL, 0, "SHARE", "0.5", "Question",
-     "a program thrashes when it waits for more than this share of its time, above 0, below 1",
-     offsetof(AdviseFlags, thrash)},
     {"output", NULL, 'o', "FILE", NULL, "Results",
      "write all of it as JSON; - writes it to standard output in place of the text",
      offsetof(AdviseFlags, json)},
@@ -74,11 +74,15 @@ static int advisecmd_read_question(Advise *advise) {
 }
 
 /* The answer is a memory size: none can be asked for. */
+static const char *const advisecmd_refused[] = {"ram", "frames", "policy", NULL};
+
 static int advisecmd_check_settings(const Advise *advise) {
     for (size_t i = 0; i < advise->arguments.setting_count; i++) {
         const char *name = advise->arguments.settings[i].option->name;
-        if (strcmp(name, "frames") == 0 || strcmp(name, "ram") == 0 ||
-            strcmp(name, "policy") == 0) {
+        for (size_t k = 0; advisecmd_refused[k] != NULL; k++) {
+            if (strcmp(name, advisecmd_refused[k]) != 0) {
+                continue;
+            }
             return cli_usage_error(advise->command->name,
                                    "--%s: the advice is for LRU, and memory is what it finds; vmm "
                                    "sim runs one size and policy, vmm mrc shows curves of others",
@@ -259,6 +263,11 @@ static int advisecmd_run(const CliCommand *command, int argc, char **argv) {
     return status;
 }
 
+/* What the answers depend on. */
+static const char *const advisecmd_options[] = {
+    "page-size",  "vspace",         "scope",           "pt-type",     "refs",       "max-accesses",
+    "cost-fault", "cost-swap-read", "cost-swap-write", "cost-memory", "swap-write", NULL};
+
 const CliCommand cli_advise_command = {
     .name = "advise",
     .summary = "how much memory does this program need? In words, with the curve behind them",
@@ -272,6 +281,8 @@ const CliCommand cli_advise_command = {
                 "vmm advise app.vmt --plot sets.svg --plot-curve curve.svg -o advice.json",
     .flags = advisecmd_flags,
     .takes_options = true,
+    .options = advisecmd_options,
+    .refused_options = advisecmd_refused,
     .takes_words = true,
     .run = advisecmd_run,
 };

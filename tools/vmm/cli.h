@@ -122,8 +122,12 @@ typedef struct CliCommand {
     const char *examples; /* command lines */
     const CliFlag *flags; /* ends with a NULL name */
     bool takes_options;   /* takes the options of the machine, too */
-    bool takes_words;     /* takes words that are no flags */
-    bool words_end_flags; /* what follows the first word is words, too */
+    /* of these the ones that help shows in their groups, NULL at the end; NULL: all */
+    const char *const *options;
+    const char *other_options; /* the group of the others in help; NULL: they do nothing here */
+    const char *const *refused_options; /* never shown, NULL at the end; NULL: none */
+    bool takes_words;                   /* takes words that are no flags */
+    bool words_end_flags;               /* what follows the first word is words, too */
     /* the verbs, named "NAME VERB", NULL at the end; NULL: none */
     const struct CliCommand *const *verbs;
     int (*run)(const struct CliCommand *command, int argc, char **argv);

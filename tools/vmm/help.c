@@ -87,17 +87,30 @@ static void help_print_flags(const CliCommand *command) {
     }
 }
 
-static void help_print_options(const CliCommand *command) {
+static bool help_is_listed(const char *const *names, const char *name) {
+    for (; names != NULL && *names != NULL; names++) {
+        if (strcmp(*names, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The options of the machine that the command's own list names, or those that it does not. */
+static void help_print_options(const CliCommand *command, bool others) {
     const VMMOption *option;
     const char *group = "";
     for (size_t i = 0; (option = vmm_option_at(i)) != NULL; i++) {
-        if (cli_flag_find(command, option->name) != NULL) {
+        bool main = command->options == NULL || help_is_listed(command->options, option->name);
+        if (main == others || cli_flag_find(command, option->name) != NULL ||
+            help_is_listed(command->refused_options, option->name)) {
             continue;
         }
-        if (strcmp(option->group, group) != 0) {
-            printf("\n%s:\n", option->group);
+        const char *title = others ? command->other_options : option->group;
+        if (strcmp(title, group) != 0) {
+            printf("\n%s:\n", title);
         }
-        group = option->group;
+        group = title;
         help_print_option(option);
     }
 }
@@ -128,7 +141,10 @@ int cli_print_help(const CliCommand *command) {
     help_print_verbs(command);
     help_print_flags(command);
     if (command->takes_options) {
-        help_print_options(command);
+        help_print_options(command, false);
+    }
+    if (command->takes_options && command->other_options != NULL) {
+        help_print_options(command, true);
     }
     if (command->examples != NULL) {
         help_print_examples(command->examples);

@@ -197,6 +197,20 @@ static int mrccmd_choose_sizes(Mrc *mrc) {
     return status;
 }
 
+/* The curves of one pass have every size, whatever sizes are asked for. */
+static void mrccmd_warn_sizes(const Mrc *mrc) {
+    for (size_t i = 0; i < mrc->names.count; i++) {
+        if (mrc->policies[i].how == MRC_RUNS) {
+            return;
+        }
+    }
+    if (mrc->flags.frames != NULL || mrc->flags.points != NULL) {
+        cli_warning("%s is left aside: it chooses the sizes of simulated policies, and -a names "
+                    "none; lru and opt have every size",
+                    mrc->flags.frames != NULL ? "--frames" : "--points");
+    }
+}
+
 /* ---- Opening -------------------------------------------------------------------------------- */
 
 static int mrccmd_check_flags(const Mrc *mrc) {
@@ -228,6 +242,7 @@ static int mrccmd_choose(Mrc *mrc) {
     }
     if (status == CLI_OK) {
         status = mrccmd_check_flags(mrc);
+        mrccmd_warn_sizes(mrc);
     }
     if (status == CLI_OK) {
         status = cli_parse_threads(mrc->command, mrc->flags.threads, &mrc->threads);
@@ -342,6 +357,11 @@ static int mrccmd_run(const CliCommand *command, int argc, char **argv) {
     return status;
 }
 
+/* What a curve of one pass depends on. */
+static const char *const mrccmd_options[] = {"page-size", "vspace", "scope",        "seed",
+                                             "pt-type",   "refs",   "max-accesses", NULL};
+static const char *const mrccmd_refused[] = {"ram", NULL};
+
 const CliCommand cli_mrc_command = {
     .name = "mrc",
     .summary = "find the misses for every memory size in one pass: miss-ratio curves",
@@ -357,6 +377,9 @@ const CliCommand cli_mrc_command = {
                 "vmm mrc huge.vmt --sample-rate 0.01",
     .flags = mrccmd_flags,
     .takes_options = true,
+    .options = mrccmd_options,
+    .other_options = "Machines of simulated policies; no other curve depends on these",
+    .refused_options = mrccmd_refused,
     .takes_words = true,
     .run = mrccmd_run,
 };
