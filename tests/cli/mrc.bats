@@ -138,6 +138,13 @@ first = next(csv.DictReader(open("e.csv")))
 run, = csv.DictReader(open("run.csv"))
 assert (first["misses"], first["writebacks"]) == (run["misses"], run["swap_outs"]), (first, run)'
 }
+@test "a plot of each process, and the whole alone in the terminal" {
+    command -v gnuplot >/dev/null || skip "gnuplot is not installed"
+    works mrc -t two.trace -a lru,opt --per-process --plot p.svg
+    grep -q '>lru<' p.svg && grep -q '>lru, process 1<' p.pid1.svg
+    grep -q '>opt, process 2<' p.pid2.svg
+    [ "$(grep -c '^ *100.00% |' <<<"$output")" = 1 ]
+}
 @test "options that choose references count" {
     [ "$(vmm mrc -t two.trace -n 2 --csv - | tail -n 1)" = 1,2,1,0 ]
     [ "$(vmm mrc -t two.trace -p 64K --csv - | tail -n 1)" = 2,2,0.333333333333,0 ]

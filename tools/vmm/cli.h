@@ -367,11 +367,12 @@ typedef struct CliPlot {
 int cli_plot_check(const CliCommand *command, const char *path);
 int cli_plot_write(const CliPlot *plot, CliOutput *output);
 
-/* A line of steps through many places, in percent, with marks on it. */
+/* A curve in percent, with marks on it. */
 typedef struct CliPlotLine {
     const char *name;
-    const double *x, *y; /* y below 0: no point */
+    const double *x, *y; /* x ascending; y below 0: no point */
     size_t count;
+    bool pointwise; /* known at these places alone: points, with straight lines; else steps */
     const double *mark_x, *mark_y;
     size_t mark_count;
 } CliPlotLine;

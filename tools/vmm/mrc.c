@@ -57,7 +57,9 @@ static const CliFlag mrccmd_flags[] = {
      "c.csv becomes c.lru.csv, c.opt.csv, c.lru.pid7.csv; - writes to standard output",
      offsetof(MrcFlags, csv)},
     {"plot", NULL, 0, "FILE", NULL, "Results",
-     "draw the curves with gnuplot; FILE ends in .svg, .png or .pdf", offsetof(MrcFlags, plot)},
+     "draw the curves with gnuplot; FILE ends in .svg, .png or .pdf; processes go to files of "
+     "their own: c.pid7.svg",
+     offsetof(MrcFlags, plot)},
     {"quiet", NULL, 'q', NULL, NULL, "Messages", "only errors on standard error",
      offsetof(MrcFlags, quiet)},
     {"help", NULL, 'h', NULL, NULL, "Messages", "show this help", offsetof(MrcFlags, help)},

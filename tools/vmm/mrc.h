@@ -82,6 +82,12 @@ bool mrc_is_window(const MrcPolicy *policy);
 /* "lru", "lru, process 7". */
 char *mrc_title(const MrcRows *rows);
 
+/*
+ * The name of a series' own file, after the name that a flag gives: "c.csv" becomes "c.lru.csv" or
+ * "c.lru.pid7.csv"; policy NULL: "c.pid7.csv". free() it.
+ */
+char *mrc_file_name(const char *path, const char *policy, const MrcRows *rows);
+
 void mrc_print(const Mrc *mrc);
 int mrc_write_plot(Mrc *mrc);
 int mrc_write_csv(Mrc *mrc);

@@ -40,20 +40,18 @@ static void mrc_print_row(FILE *file, const MrcPolicy *policy, const VMMCurvePoi
     }
 }
 
-/* The name of a series' own file; free() it. */
-static char *mrc_file_name(const Mrc *mrc, const MrcRows *rows) {
-    const char *path = mrc->flags.csv;
+char *mrc_file_name(const char *path, const char *policy, const MrcRows *rows) {
     const char *slash = strrchr(path, '/');
     const char *dot = strrchr(slash != NULL ? slash : path, '.');
     size_t stem = dot != NULL && dot != path ? (size_t)(dot - path) : strlen(path);
-    char *policy = cli_format("%s", rows->policy->name);
-    for (char *at = policy; *at != '\0'; at++) {
+    char *of = policy != NULL ? cli_format(".%s", policy) : cli_format("%s", "");
+    for (char *at = of; *at != '\0'; at++) {
         *at = strchr(":,=/ ", *at) != NULL ? '-' : *at;
     }
-    char *name = rows->whole ? cli_format("%.*s.%s%s", (int)stem, path, policy, path + stem)
-                             : cli_format("%.*s.%s.pid%" PRIu32 "%s", (int)stem, path, policy,
+    char *name = rows->whole ? cli_format("%.*s%s%s", (int)stem, path, of, path + stem)
+                             : cli_format("%.*s%s.pid%" PRIu32 "%s", (int)stem, path, of,
                                           rows->about.pid, path + stem);
-    free(policy);
+    free(of);
     return name;
 }
 
@@ -79,7 +77,7 @@ static int mrc_write_rows(CliOutput *output, const MrcRows *rows) {
 /* One series to a file of its own. */
 static int mrc_write_own(const Mrc *mrc, const MrcRows *rows) {
     CliOutput output = {.fd = -1};
-    char *name = mrc_file_name(mrc, rows);
+    char *name = mrc_file_name(mrc->flags.csv, rows->policy->name, rows);
     int status = cli_output_open(&output, name, false);
     if (status == CLI_OK) {
         status = mrc_write_rows(&output, rows);

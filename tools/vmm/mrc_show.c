@@ -204,27 +204,31 @@ static double *show_places(double most, size_t count) {
     return places;
 }
 
-static void show_print_picture(const ShowSeries *show) {
-    char picture[SHOW_LINES][SHOW_COLUMNS + 1];
-    double most = show_most_memory(show);
-    double *places = show_places(most, SHOW_COLUMNS);
-    double top = 0.0;
-    for (size_t i = 0; i < show->count; i++) {
-        double first = show->rows[i].points[0].miss_ratio;
-        top = first > top ? first : top;
-    }
-    top = top > 0.0 ? top : 1.0;
-    memset(picture, ' ', sizeof picture);
-    for (size_t i = show->count; i-- > 0;) {
-        for (size_t column = 0; column < SHOW_COLUMNS; column++) {
-            double ratio = show_ratio(&show->rows[i], places[column]);
-            size_t line = (size_t)((1.0 - ratio / top) * (SHOW_LINES - 1) + 0.5);
-            if (ratio >= 0.0 && line < SHOW_LINES) {
+/* The line of a picture for a share of its height; SHOW_LINES: none. */
+static size_t show_line(double ratio, double top) {
+    size_t line = (size_t)((1.0 - ratio / top) * (SHOW_LINES - 1) + 0.5);
+    return ratio >= 0.0 && line < SHOW_LINES ? line : SHOW_LINES;
+}
+
+/* Curves that meet in a place take turns, from column to column, so that each can be seen. */
+static void show_draw_column(const ShowSeries *show, char picture[][SHOW_COLUMNS + 1],
+                             size_t column, double memory, double top) {
+    for (size_t line = 0; line < SHOW_LINES; line++) {
+        size_t meeting = 0;
+        for (size_t i = 0; i < show->count; i++) {
+            meeting += show_line(show_ratio(&show->rows[i], memory), top) == line;
+        }
+        size_t turn = meeting > 0 ? column % meeting : 0;
+        for (size_t i = 0; meeting > 0 && i < show->count; i++) {
+            if (show_line(show_ratio(&show->rows[i], memory), top) == line && turn-- == 0) {
                 picture[line][column] = show_marks[i % SHOW_MARKS];
+                break;
             }
         }
     }
-    putchar('\n');
+}
+
+static void show_print_lines(char picture[][SHOW_COLUMNS + 1], double top) {
     for (size_t line = 0; line < SHOW_LINES; line++) {
         double share = 100.0 * top * (double)(SHOW_LINES - 1 - line) / (SHOW_LINES - 1);
         int length = SHOW_COLUMNS;
@@ -237,6 +241,24 @@ static void show_print_picture(const ShowSeries *show) {
     for (size_t column = 0; column < SHOW_COLUMNS; column++) {
         putchar('-');
     }
+}
+
+static void show_print_picture(const ShowSeries *show) {
+    char picture[SHOW_LINES][SHOW_COLUMNS + 1];
+    double most = show_most_memory(show);
+    double *places = show_places(most, SHOW_COLUMNS);
+    double top = 0.0;
+    for (size_t i = 0; i < show->count; i++) {
+        double first = show->rows[i].points[0].miss_ratio;
+        top = first > top ? first : top;
+    }
+    top = top > 0.0 ? top : 1.0;
+    memset(picture, ' ', sizeof picture);
+    for (size_t column = 0; column < SHOW_COLUMNS; column++) {
+        show_draw_column(show, picture, column, places[column], top);
+    }
+    putchar('\n');
+    show_print_lines(picture, top);
     printf("\n%11s%*.0f pages\n", "1", SHOW_COLUMNS - 1, most);
     for (size_t i = 0; i < show->count; i++) {
         char *title = mrc_title(&show->rows[i]);
@@ -264,12 +286,18 @@ static void show_print_head(const Mrc *mrc, const VMMCurveSeries *about, bool wh
     free(trace);
 }
 
-void mrc_print(const Mrc *mrc) {
+/* The whole, and as many processes as the policy with most of them has. */
+static size_t show_series_count(const Mrc *mrc) {
     size_t most = 0;
     for (size_t i = 0; i < mrc->names.count; i++) {
         size_t count = mrc_series_count(&mrc->policies[i]);
         most = count > most ? count : most;
     }
+    return most;
+}
+
+void mrc_print(const Mrc *mrc) {
+    size_t most = show_series_count(mrc);
     for (size_t series = 0; series < most; series++) {
         ShowSeries show = show_read(mrc, series);
         if (show.count > 0) {
@@ -277,7 +305,9 @@ void mrc_print(const Mrc *mrc) {
             show_print_table(&show, false);
             show_print_table(&show, true);
             show_print_knees(&show);
-            show_print_picture(&show);
+            if (series == 0) { /* one picture is enough: that of the whole */
+                show_print_picture(&show);
+            }
         }
         show_free(&show);
     }
@@ -286,42 +316,52 @@ void mrc_print(const Mrc *mrc) {
     }
 }
 
-/* The places of a series' knees in memory. */
-static void show_knee_places(const MrcRows *rows, double *x, double *y) {
+/* ---- Plots ---------------------------------------------------------------------------------- */
+
+/* The line of a series: of a simulated policy its sizes, of a curve as many places as can be seen.
+ */
+static CliPlotLine show_plot_line(const MrcRows *rows, const double *places) {
+    bool simulated = rows->policy->how == MRC_RUNS;
+    size_t count = simulated ? rows->count : SHOW_PLACES;
+    double *x = cli_alloc(2 * count + 2 * MRC_MOST_KNEES, sizeof *x);
+    double *y = x + count;
+    double *mark_x = y + count, *mark_y = mark_x + MRC_MOST_KNEES;
+    for (size_t i = 0; i < count; i++) {
+        x[i] = simulated ? (double)rows->points[i].size : places[i];
+        double ratio = show_ratio(rows, x[i]);
+        y[i] = ratio < 0.0 ? ratio : 100.0 * ratio;
+    }
     for (size_t k = 0; k < rows->knee_count; k++) {
         VMMCurvePoint point = mrc_at(rows, rows->knees[k]);
-        x[k] = mrc_is_window(rows->policy) ? point.mean_resident : (double)point.size;
-        y[k] = 100.0 * point.miss_ratio;
+        mark_x[k] = mrc_is_window(rows->policy) ? point.mean_resident : (double)point.size;
+        mark_y[k] = 100.0 * point.miss_ratio;
     }
+    return (CliPlotLine){.name = mrc_title(rows),
+                         .x = x,
+                         .y = y,
+                         .count = count,
+                         .pointwise = simulated,
+                         .mark_x = mark_x,
+                         .mark_y = mark_y,
+                         .mark_count = rows->knee_count};
 }
 
-int mrc_write_plot(Mrc *mrc) {
-    if (mrc->plot.path == NULL) {
-        return CLI_OK;
+static void show_free_lines(CliPlotLine *lines, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        free((char *)lines[i].name);
+        free((double *)lines[i].x); /* all of its numbers */
     }
-    ShowSeries show = show_read(mrc, 0);
-    CliPlotLine *lines = cli_alloc(show.count + 1, sizeof *lines);
-    double *places = show_places(show.count > 0 ? show_most_memory(&show) : 2.0, SHOW_PLACES);
-    double *values = cli_alloc((show.count + 1) * SHOW_PLACES, sizeof *values);
-    double *knees = cli_alloc((show.count + 1) * 2 * MRC_MOST_KNEES, sizeof *knees);
-    for (size_t i = 0; i < show.count; i++) {
-        double *y = values + i * SHOW_PLACES;
-        double *marks = knees + i * 2 * MRC_MOST_KNEES;
-        for (size_t place = 0; place < SHOW_PLACES; place++) {
-            double ratio = show_ratio(&show.rows[i], places[place]);
-            y[place] = ratio < 0.0 ? ratio : 100.0 * ratio;
-        }
-        show_knee_places(&show.rows[i], marks, marks + MRC_MOST_KNEES);
-        lines[i] = (CliPlotLine){.name = mrc_title(&show.rows[i]),
-                                 .x = places,
-                                 .y = y,
-                                 .count = SHOW_PLACES,
-                                 .mark_x = marks,
-                                 .mark_y = marks + MRC_MOST_KNEES,
-                                 .mark_count = show.rows[i].knee_count};
-    }
+    free(lines);
+}
+
+static int show_plot(const Mrc *mrc, const ShowSeries *show, CliOutput *output) {
     char page_size[CLI_VALUE_BYTES];
     const char *slash = strrchr(mrc->flags.trace, '/');
+    double *places = show_places(show->count > 0 ? show_most_memory(show) : 2.0, SHOW_PLACES);
+    CliPlotLine *lines = cli_alloc(show->count, sizeof *lines);
+    for (size_t i = 0; i < show->count; i++) {
+        lines[i] = show_plot_line(&show->rows[i], places);
+    }
     char *title =
         cli_format("%s: miss ratio by memory size%s", slash != NULL ? slash + 1 : mrc->flags.trace,
                    mrc->error == VMM_E_STOPPED ? " (interrupted)" : "");
@@ -331,17 +371,40 @@ int mrc_write_plot(Mrc *mrc) {
                          .x_title = x_title,
                          .y_title = "misses (share of page references)",
                          .lines = lines,
-                         .line_count = show.count};
-    int status = cli_plot_curves(&plot, &mrc->plot);
-    for (size_t i = 0; i < show.count; i++) {
-        free((char *)lines[i].name);
-    }
+                         .line_count = show->count};
+    int status = cli_plot_curves(&plot, output);
+    show_free_lines(lines, show->count);
     free(title);
     free(x_title);
-    free(lines);
     free(places);
-    free(values);
-    free(knees);
-    show_free(&show);
+    return status;
+}
+
+/* A process's own file: "curves.pid7.svg". */
+static int show_plot_process(const Mrc *mrc, const ShowSeries *show) {
+    CliOutput output = {.fd = -1};
+    char *name = mrc_file_name(mrc->flags.plot, NULL, &show->rows[0]);
+    int status = cli_output_open(&output, name, false);
+    if (status == CLI_OK) {
+        status = show_plot(mrc, show, &output);
+    }
+    free(name);
+    return status;
+}
+
+int mrc_write_plot(Mrc *mrc) {
+    int status = CLI_OK;
+    size_t count = mrc->plot.path != NULL ? show_series_count(mrc) : 0;
+    for (size_t series = 0; series < count; series++) {
+        ShowSeries show = show_read(mrc, series);
+        int drawn = CLI_OK;
+        if (series == 0) {
+            drawn = show_plot(mrc, &show, &mrc->plot);
+        } else if (show.count > 0) {
+            drawn = show_plot_process(mrc, &show);
+        }
+        status = status == CLI_OK ? drawn : status;
+        show_free(&show);
+    }
     return status;
 }

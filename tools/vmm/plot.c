@@ -94,7 +94,7 @@ static const char *plot_colour(size_t index) {
     return colours[index % (sizeof colours / sizeof colours[0])];
 }
 
-/* The bound that nothing beats is black and dashed. */
+/* The bound that nothing beats is black, and dashed where it is no steps. */
 static bool plot_is_bound(const char *series) {
     return cli_name_matches(series, "opt");
 }
@@ -243,15 +243,32 @@ static void plot_print_pairs(FILE *script, const char *name, size_t number, cons
     fputs("END\n", script);
 }
 
+/* Steps as one path: its corners only. */
+static void plot_print_steps(FILE *script, size_t number, const CliPlotLine *line) {
+    double before = -1.0;
+    fprintf(script, "$line%zu << END\n", number);
+    for (size_t i = 0; i < line->count; i++) {
+        double y = line->y[i];
+        if (y < 0.0 || (y == before && i + 1 < line->count)) {
+            continue;
+        }
+        if (before >= 0.0 && y != before) {
+            fprintf(script, "%.17g %.17g\n", line->x[i], before);
+        }
+        fprintf(script, "%.17g %.17g\n", line->x[i], y);
+        before = y;
+    }
+    fputs("END\n", script);
+}
+
 static void plot_print_curve_lines(FILE *script, const CliCurvePlot *plot) {
     fputs("plot ", script);
     for (size_t i = 0; i < plot->line_count; i++) {
         const CliPlotLine *line = &plot->lines[i];
-        bool bound = plot_is_bound(line->name);
-        const char *colour = bound ? "#000000" : plot_colour(i);
-        fprintf(script,
-                "%s$line%zu using 1:2 with steps linewidth 2 dashtype %s linecolor '%s' title ",
-                i == 0 ? "" : ", ", i, bound ? "2" : "1", colour);
+        const char *colour = plot_is_bound(line->name) ? "#000000" : plot_colour(i);
+        fprintf(script, "%s$line%zu using 1:2 with %s linewidth 2 linecolor '%s' title ",
+                i == 0 ? "" : ", ", i,
+                line->pointwise ? "linespoints pointtype 7 pointsize 0.5" : "lines", colour);
         plot_print_string(script, line->name);
         if (line->mark_count > 0) {
             fprintf(script,
@@ -276,7 +293,11 @@ static char *plot_curve_script(const CliCurvePlot *plot, const char *path, size_
           script);
     for (size_t i = 0; i < plot->line_count; i++) {
         const CliPlotLine *line = &plot->lines[i];
-        plot_print_pairs(script, "line", i, line->x, line->y, line->count);
+        if (line->pointwise) {
+            plot_print_pairs(script, "line", i, line->x, line->y, line->count);
+        } else {
+            plot_print_steps(script, i, line);
+        }
         if (line->mark_count > 0) {
             plot_print_pairs(script, "mark", i, line->mark_x, line->mark_y, line->mark_count);
         }
