@@ -676,6 +676,9 @@ class WTinyLfu(Policy):
             self.protected.append(page)
             while len(self.protected) > self.protected_limit:
                 self.probation.append(self.protected.pop(0))
+                if self.as_peer:
+                    excess = max(0, len(self.probation) - self.probation_limit)
+                    self.parting += self.probation[:excess]
             self.add(page)
             if self.as_peer:
                 self.age(0)

@@ -247,20 +247,19 @@ class Slru(Policy):
     defaults = {"segments": 2, "protected": 0, "variant": "paper"}
 
     def start(self) -> None:
-        count = int(self.parameters["segments"])
+        frames, count = len(self.frames), int(self.parameters["segments"])
         self.segments: list[list[Page]] = [[] for _ in range(count)]
-        self.size = len(self.frames) // count
+        self.sizes = [frames // count] * count
         if self.parameters["protected"] and count > 1:
-            self.size = share(len(self.frames), self.parameters["protected"]) // (count - 1)
-        self.lowest_size = len(self.frames) - (count - 1) * self.size
+            size = share(frames, self.parameters["protected"]) // (count - 1)
+            self.sizes = [frames - (count - 1) * size] + [size] * (count - 1)
+        self.as_peer = self.parameters["variant"] == "libcachesim"
 
     def loaded(self, page: Page, is_write: bool) -> None:
-        entrance = 0
-        if self.parameters["variant"] == "libcachesim":
-            sizes = [self.lowest_size] + [self.size] * (len(self.segments) - 1)
-            entrance = next((n for n, pages in enumerate(self.segments) if len(pages) < sizes[n]),
-                            0)
-        self.segments[entrance].append(page)
+        room = [n for n, pages in enumerate(self.segments) if len(pages) < self.sizes[n]]
+        self.segments[room[0] if self.as_peer and room else 0].append(page)
+        if self.as_peer and not any(self.sizes):
+            self.parting.append(page)
 
     def segment_of(self, page: Page) -> int:
         """The number of the segment that holds a page."""
@@ -271,9 +270,17 @@ class Slru(Policy):
         new = min(old + 1, len(self.segments) - 1)
         self.segments[old].remove(page)
         self.segments[new].append(page)
-        for n in range(new, 0, -1):
-            while len(self.segments[n]) > self.size:
-                self.segments[n - 1].append(self.segments[n].pop(0))
+        while new > 0 and len(self.segments[new]) > self.sizes[new]:
+            self.cool(new)
+
+    def cool(self, n: int) -> None:
+        """A segment gives its oldest page down; libCacheSim's lowest one, out of memory."""
+        self.segments[n - 1].append(self.segments[n].pop(0))
+        if n > 1:
+            while len(self.segments[n - 1]) > self.sizes[n - 1]:
+                self.cool(n - 1)
+        elif self.as_peer:
+            self.parting += self.segments[0][:max(0, len(self.segments[0]) - self.sizes[0])]
 
     def victim(self) -> Page:
         return next(pages[0] for pages in self.segments if pages)

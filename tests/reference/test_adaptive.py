@@ -52,6 +52,11 @@ def wtinylfu() -> None:
     """W-TinyLFU: a page is admitted if it is used more than the one that would leave."""
     equal(resident("1 2 3", "wtinylfu", 2), [1, 3])    # a draw: 2 is not admitted
     equal(resident("1 2 2 3", "wtinylfu", 2), [2, 3])
+    # libCacheSim, 7 frames: a window of 1, probation of 1 and protected of 4, so 1 too few. 8 moves
+    # all but 7 to the main area, 6 to probation beside 1; the hit of 6 demotes 2, and 1 leaves.
+    peer = "wtinylfu:window=15,variant=libcachesim"
+    equal(resident("1 2 3 4 5 6 7 8", peer, 7), [1, 2, 3, 4, 5, 6, 8])
+    equal(resident("1 2 3 4 5 6 7 8 6", peer, 7), [2, 3, 4, 5, 6, 8])
 
 
 def hyperbolic() -> None:

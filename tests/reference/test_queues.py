@@ -68,6 +68,15 @@ def slru() -> None:
     # 1, 2, 3 are hit; only two can be protected: 1 is back on probation and goes.
     equal(resident("1 2 3 1 2 3 4 5", "slru", 4), [2, 3, 4, 5])
     equal(misses("1 2 3 4 1 2 5 1 2 3 4 5", "slru:segments=1", 3), 10)  # LRU
+    # libCacheSim, two segments of 2 in 5 frames: 5 finds no room and makes the lowest 1 2 5. The
+    # hit of 2 demotes 3: the lowest is 1 5 3 and 1 leaves. 4 is then the next to be demoted.
+    peer = "slru:segments=2,variant=libcachesim"
+    equal(resident("1 2 3 4 5", peer, 5), [1, 2, 3, 4, 5])
+    equal(resident("1 2 3 4 5 2", peer, 5), [2, 3, 4, 5])
+    equal(resident("1 2 3 4 5 2 5", peer, 5), [2, 3, 4, 5])
+    equal(resident("1 2 3 4 5 2 1 5", peer, 5), [1, 2, 4, 5])
+    # Of 2 frames no segment of 3 has one: no page is kept.
+    equal(misses("1 1 2 1", "slru:segments=3,variant=libcachesim", 2), 4)
 
 
 def lru_k() -> None:

@@ -16,7 +16,10 @@
  * share of memory. The lowest one takes what is left.
  *
  * variant=libcachesim: a new page enters the lowest segment that has room, so that at first the
- * upper ones are filled with pages that nobody hit.
+ * upper ones are filled with pages that nobody hit; the lowest one has room for no more pages than
+ * the others, but takes what finds no room anywhere. So it may hold too many, by what the division
+ * leaves over: a hit there that gives pages back to it then evicts its oldest, until it does not.
+ * With fewer frames than segments no segment has room for any page: none is kept.
  *
  * Source: Karedla, Love and Wherry, "Caching strategies to improve disk system performance", IEEE
  * Computer 27(3), 1994.
@@ -28,9 +31,10 @@ enum { SLRU_MOST = 16 };
 typedef struct Slru {
     Queued queued;
     List segments[SLRU_MOST];
-    uint32_t top;   /* the highest segment */
-    uint32_t limit; /* pages of each protected segment */
-    bool fills_up;  /* variant=libcachesim */
+    uint32_t top;    /* the highest segment */
+    uint32_t limit;  /* pages of each protected segment */
+    uint32_t lowest; /* pages of the lowest segment, in libCacheSim's rules */
+    bool as_peer;    /* variant=libcachesim */
 } Slru;
 
 static int slru_create(Policy *policy, const uint64_t *params, char *error) {
@@ -41,25 +45,40 @@ static int slru_create(Policy *policy, const uint64_t *params, char *error) {
         slru->segments[i] = LIST_EMPTY;
     }
     slru->top = (uint32_t)params[0] - 1;
-    slru->limit = params[1] == 0 || slru->top == 0 ? policy->capacity / (slru->top + 1)
-                                                   : queued_share(policy, params[1]) / slru->top;
-    slru->fills_up = params[2] != 0;
+    bool is_even = params[1] == 0 || slru->top == 0;
+    slru->limit =
+        is_even ? policy->capacity / (slru->top + 1) : queued_share(policy, params[1]) / slru->top;
+    slru->lowest = is_even ? slru->limit : policy->capacity - slru->top * slru->limit;
+    slru->as_peer = params[2] != 0;
     return VMM_OK;
+}
+
+/* libCacheSim's, when a page was demoted to the lowest segment: what is too much there leaves. */
+static void slru_evict_on_hit(Slru *slru) {
+    ListLinks links = queued_links(&slru->queued);
+    uint32_t frame = slru->segments[0].oldest;
+    for (uint32_t count = slru->segments[0].count; count > slru->lowest; count--) {
+        vmm_policy_part_with(&slru->queued.base, frame);
+        frame = list_younger(links, frame);
+    }
 }
 
 /* Gives the oldest pages of segments that hold too many down, from segment `from` on. */
 static inline void slru_demote(Slru *slru, uint32_t from) {
     ListLinks links = queued_links(&slru->queued);
-    for (uint32_t i = from; i > 0 && slru->segments[i].count > slru->limit; i--) {
+    uint32_t i = from;
+    for (; i > 0 && slru->segments[i].count > slru->limit; i--) {
         uint32_t frame = list_take_oldest(&slru->segments[i], links);
         queued_append(&slru->queued, &slru->segments[i - 1], i - 1, frame);
+    }
+    if (slru->as_peer && i == 0) {
+        slru_evict_on_hit(slru);
     }
 }
 
 /* Where a new page enters. */
 static inline uint32_t slru_entrance(const Slru *slru) {
-    uint32_t lowest = slru->queued.base.capacity - slru->top * slru->limit;
-    if (!slru->fills_up || slru->segments[0].count < lowest) {
+    if (!slru->as_peer || slru->segments[0].count < slru->lowest) {
         return 0;
     }
     uint32_t i = 1;
@@ -73,6 +92,9 @@ static inline void slru_insert(Policy *policy, uint32_t frame) {
     Slru *slru = (Slru *)policy;
     uint32_t segment = slru_entrance(slru);
     queued_append(&slru->queued, &slru->segments[segment], segment, frame);
+    if (slru->as_peer && slru->limit == 0 && slru->lowest == 0) {
+        vmm_policy_part_with(policy, frame);
+    }
 }
 
 static inline void slru_touch(Policy *policy, uint32_t frame) {
@@ -86,14 +108,6 @@ static inline void slru_touch(Policy *policy, uint32_t frame) {
     list_remove(&slru->segments[segment], links, frame);
     queued_append(&slru->queued, &slru->segments[segment + 1], segment + 1, frame);
     slru_demote(slru, segment + 1);
-}
-
-/* A page that was hit as often as there are segments is the youngest of the highest it can reach.
- */
-static inline void slru_touch_many(Policy *policy, uint32_t frame, uint32_t count) {
-    for (uint32_t i = 0; i < count && i < SLRU_MOST; i++) {
-        slru_touch(policy, frame);
-    }
 }
 
 static inline uint32_t slru_victim(Policy *policy) {
@@ -143,12 +157,14 @@ static const PolicyType slru_policy = {
     .info.summary = "segmented LRU: each hit takes a page one segment up",
     .info.source = "Karedla, Love, Wherry, IEEE Computer 27(3), 1994",
     .info.needs = VMM_NEEDS_EVERY_REFERENCE,
+    .parts_on_touch = true,
     .state_size = sizeof(Slru),
     .info.parameters =
         (const VMMPolicyParameter[]){
             {"segments", 2, 1, SLRU_MOST, "segments, the lowest included", NULL},
             {"protected", 0, 0, 100, "per cent of memory above the lowest; 0: equal parts", NULL},
-            {"variant", 0, 0, 1, "libcachesim: new pages enter the lowest segment with room",
+            {"variant", 0, 0, 1,
+             "libcachesim: new pages enter the lowest segment with room, and hits may evict",
              "paper|libcachesim"},
             {.name = NULL},
         },
@@ -157,7 +173,6 @@ static const PolicyType slru_policy = {
     .reserve = queued_reserve,
     .insert = slru_insert,
     .touch = slru_touch,
-    .touch_many = slru_touch_many,
     .victim = slru_victim,
     .remove = slru_remove,
     .why = slru_why,
