@@ -101,6 +101,15 @@ print(json.load(sys.stdin)["memory"]["does_not_thrash"]["pages"])'
     [ "$(pages --thrash 0.9)" -lt "$(pages --thrash 0.1)" ]
     [ "$(pages --swap-write background)" -le "$(pages)" ]
 }
+@test "five phases are shown and the others counted; a window longer than the trace is told of" {
+    works advise app.trace -w 20
+    local phases shown
+    phases=$(sed -n 's/^\([0-9]*\) phases:.*/\1/p' <<<"$output")
+    shown=$(sed -n '/^ *from/,$p' <<<"$output" | grep -c ' % .* % ')
+    [[ $shown == 5 && $phases -gt 5 && $output == *"and $((phases - 5)) more"* ]]
+    run vmm advise app.trace -w 50000
+    [[ $status == 0 && $output == *"all of it is one window"* ]]
+}
 @test "a pipe, and a trace that never thrashes" {
     [ "$(vmm advise - <app.trace | sed 's/^-:/app.trace:/')" = "$(vmm advise app.trace)" ]
     printf '0 R 0x1000\n0 R 0x1000\n' >calm.trace
@@ -110,7 +119,7 @@ print(json.load(sys.stdin)["memory"]["does_not_thrash"]["pages"])'
 @test "plots" {
     command -v gnuplot >/dev/null || skip "gnuplot is not installed"
     works advise app.trace --plot sets.svg --plot-curve curve.svg
-    grep -q '<svg' sets.svg && grep -q 'working set' sets.svg
+    grep -q '<svg' sets.svg && grep -q 'working set' sets.svg && grep -q 'a phase begins' sets.svg
     grep -q '<svg' curve.svg && grep -q 'how much memory' curve.svg
 }
 @test "mistakes" {

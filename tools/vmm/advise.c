@@ -7,6 +7,7 @@
  * The second pass needs the length of the trace, which the first one finds out: windows are a two
  * hundredth of it unless a length is given.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -179,6 +180,11 @@ static int advisecmd_run_windows(Advise *advise) {
     char error[VMM_ERROR_TEXT_BYTES] = "";
     if (advise->window == 0) {
         advise->window = (advise->about.page_references + ADVISE_WINDOWS - 1) / ADVISE_WINDOWS;
+    }
+    if (advise->window > advise->about.page_references) {
+        cli_warning("--window is %" PRIu64 ", and the trace has %" PRIu64
+                    " page references: all of it is one window, in which no phases are seen",
+                    advise->window, advise->about.page_references);
     }
     VMMWorkingSetOptions options = {.struct_size = sizeof options, .window = advise->window};
     int code = vmm_trace_rewind(advise->trace);

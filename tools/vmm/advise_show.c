@@ -10,7 +10,7 @@
 
 #include "advise.h"
 
-enum { SHOW_BAR = 46, SHOW_SLICES = 20, SHOW_PHASES = 12, SHOW_CURVE_PLACES = 400 };
+enum { SHOW_BAR = 46, SHOW_SLICES = 20, SHOW_PHASES = 5, SHOW_CURVE_PLACES = 16384 };
 
 /* ---- Words ---------------------------------------------------------------------------------- */
 
@@ -80,14 +80,16 @@ static void adviseshow_print_places(const Advise *advise) {
 
 static void adviseshow_print_model(const Advise *advise) {
     char memory[CLI_VALUE_BYTES], fault[CLI_VALUE_BYTES], in[CLI_VALUE_BYTES], out[CLI_VALUE_BYTES];
+    bool stalls = advise->costs.write > 0.0;
     printf("\nLRU, every size exactly. Waiting is the share of time that goes into pages that had "
-           "to come\nback: a page reference takes %s, a fault %s, reading a page from swap %s, "
-           "writing one\n%s%s. Other costs give other answers: see vmm help advise.\n",
+           "to come\nback%s: a page reference takes %s, a fault %s, reading a\npage from swap %s, "
+           "writing one %s%s. Other costs give other answers: see vmm help\nadvise.\n",
+           stalls ? " and pages that were written out" : "",
            cli_config_text(&advise->config, "cost-memory", memory),
            cli_config_text(&advise->config, "cost-fault", fault),
            cli_config_text(&advise->config, "cost-swap-read", in),
            cli_config_text(&advise->config, "cost-swap-write", out),
-           advise->costs.write > 0.0 ? "" : " in the background");
+           stalls ? "" : " in the background");
 }
 
 /* ---- The working set over time -------------------------------------------------------------- */
@@ -136,6 +138,20 @@ static void adviseshow_print_picture(const Advise *advise) {
     puts("\nThe bar is the largest working set of its part of the trace; > a phase begins there.");
 }
 
+/* The longest first, of equal ones the earlier. */
+static int adviseshow_compare_phases(const void *left, const void *right) {
+    const AdvisePhase *a = *(const AdvisePhase *const *)left;
+    const AdvisePhase *b = *(const AdvisePhase *const *)right;
+    return a->count != b->count ? (a->count < b->count ? 1 : -1) : (a->first > b->first ? 1 : -1);
+}
+
+static void adviseshow_print_phase(const Advise *advise, const AdvisePhase *phase) {
+    size_t end = phase->first + phase->count;
+    printf("%7.1f %% %7.1f %% %9zu %12.1f %12" PRIu64 "\n", adviseshow_share(advise, phase->first),
+           end < advise->window_count ? adviseshow_share(advise, end) : 100.0, phase->count,
+           phase->mean, phase->most);
+}
+
 static void adviseshow_print_phases(const Advise *advise) {
     if (advise->phase_count == 1) {
         puts("\nOne phase: it works on much the same pages from one window to the next.");
@@ -145,25 +161,21 @@ static void adviseshow_print_phases(const Advise *advise) {
            advise->phase_count);
     puts(advise->phase_count > SHOW_PHASES ? ";\nthe longest are:\n" : ":\n");
     printf("%9s %9s %9s %12s %12s\n", "from", "to", "windows", "mean pages", "most pages");
-    size_t least = 1;
-    size_t shown = advise->phase_count;
-    while (shown > SHOW_PHASES) { /* phases of so few windows are left out */
-        least++;
-        shown = 0;
-        for (size_t i = 0; i < advise->phase_count; i++) {
-            shown += advise->phases[i].count >= least;
-        }
-    }
+    const AdvisePhase **longest = cli_alloc(advise->phase_count, sizeof(AdvisePhase *));
     for (size_t i = 0; i < advise->phase_count; i++) {
-        const AdvisePhase *phase = &advise->phases[i];
-        size_t end = phase->first + phase->count;
-        if (phase->count >= least) {
-            printf("%7.1f %% %7.1f %% %9zu %12.1f %12" PRIu64 "\n",
-                   adviseshow_share(advise, phase->first),
-                   end < advise->window_count ? adviseshow_share(advise, end) : 100.0, phase->count,
-                   phase->mean, phase->most);
-        }
+        longest[i] = &advise->phases[i];
     }
+    if (advise->phase_count > SHOW_PHASES) {
+        qsort(longest, advise->phase_count, sizeof(AdvisePhase *), adviseshow_compare_phases);
+    }
+    for (size_t i = 0; i < advise->phase_count && i < SHOW_PHASES; i++) {
+        adviseshow_print_phase(advise, longest[i]);
+    }
+    if (advise->phase_count > SHOW_PHASES) {
+        printf("and %zu more; -o FILE has all windows with their phases\n",
+               advise->phase_count - SHOW_PHASES);
+    }
+    free(longest);
 }
 
 void advise_print(const Advise *advise) {
@@ -218,8 +230,35 @@ static void adviseshow_json_windows(const Advise *advise, FILE *out) {
     fputs("  ]\n}\n", out);
 }
 
-int advise_write_json(Advise *advise) {
+/* What was looked at, and what waiting costs. */
+static void adviseshow_json_question(const Advise *advise, FILE *out) {
+    static const char *const costs[] = {"cost-memory", "cost-fault", "cost-swap-read",
+                                        "cost-swap-write", "swap-write"};
     char value[CLI_VALUE_BYTES];
+    fprintf(out, "{\n  \"version\": \"%s\",\n  \"trace\": ", vmm_version());
+    cli_print_json_string(out, advise->flags.trace);
+    fprintf(out,
+            ",\n  \"page_references\": %" PRIu64 ",\n  \"first_references\": %" PRIu64
+            ",\n  \"page_size\": %" PRIu64 ",\n  \"thrash_share\": %g,\n  \"costs\": {",
+            advise->about.page_references, advise->about.cold_misses,
+            cli_config_bytes(&advise->config, "page-size"), advise->thrash);
+    for (size_t i = 0; i < sizeof costs / sizeof costs[0]; i++) {
+        fprintf(out, "%s\"%s\": \"%s\"", i == 0 ? "" : ", ", costs[i],
+                cli_config_text(&advise->config, costs[i], value));
+    }
+    fputs("},\n", out);
+}
+
+static void adviseshow_json_answers(const Advise *advise, FILE *out) {
+    fprintf(out, "  \"needed_pages\": %" PRIu64 ",\n  \"memory\": {\n", advise_needed(advise));
+    for (size_t i = 0; i < ADVISE_PLACES; i++) {
+        fprintf(out, "    \"%s\": ", advise->places[i].name);
+        adviseshow_json_place(&advise->places[i], out);
+        fputs(i + 1 < ADVISE_PLACES ? ",\n" : "\n  },\n", out);
+    }
+}
+
+int advise_write_json(Advise *advise) {
     char *text = NULL;
     size_t length = 0;
     if (advise->json.path == NULL) {
@@ -230,25 +269,8 @@ int advise_write_json(Advise *advise) {
         cli_error("out of memory");
         return CLI_FAILURE;
     }
-    fprintf(out, "{\n  \"version\": \"%s\",\n  \"trace\": ", vmm_version());
-    cli_print_json_string(out, advise->flags.trace);
-    fprintf(out,
-            ",\n  \"page_references\": %" PRIu64 ",\n  \"first_references\": %" PRIu64
-            ",\n  \"page_size\": %" PRIu64 ",\n  \"thrash_share\": %g,\n  \"costs\": {",
-            advise->about.page_references, advise->about.cold_misses,
-            cli_config_bytes(&advise->config, "page-size"), advise->thrash);
-    static const char *const costs[] = {"cost-memory", "cost-fault", "cost-swap-read",
-                                        "cost-swap-write", "swap-write"};
-    for (size_t i = 0; i < sizeof costs / sizeof costs[0]; i++) {
-        fprintf(out, "%s\"%s\": \"%s\"", i == 0 ? "" : ", ", costs[i],
-                cli_config_text(&advise->config, costs[i], value));
-    }
-    fprintf(out, "},\n  \"needed_pages\": %" PRIu64 ",\n  \"memory\": {\n", advise_needed(advise));
-    for (size_t i = 0; i < ADVISE_PLACES; i++) {
-        fprintf(out, "    \"%s\": ", advise->places[i].name);
-        adviseshow_json_place(&advise->places[i], out);
-        fputs(i + 1 < ADVISE_PLACES ? ",\n" : "\n  },\n", out);
-    }
+    adviseshow_json_question(advise, out);
+    adviseshow_json_answers(advise, out);
     adviseshow_json_curve(advise, out);
     fprintf(out, "  \"window\": %" PRIu64 ",\n  \"phases\": %zu,\n", advise->window,
             advise->phase_count);
@@ -274,6 +296,7 @@ static int adviseshow_plot_windows(Advise *advise) {
     double *x = cli_alloc(count, sizeof *x);
     double *y = cli_alloc(2 * count, sizeof *y);
     const char **names = cli_alloc(count, sizeof *names);
+    double *rules = cli_alloc(advise->phase_count, sizeof *rules);
     for (size_t i = 0; i < count; i++) {
         const VMMWindow *window = &advise->windows[i];
         x[i] = (double)(window->first + window->length) / 1e6;
@@ -281,10 +304,13 @@ static int adviseshow_plot_windows(Advise *advise) {
         y[count + i] = (double)window->new_pages;
         names[i] = "";
     }
+    for (size_t i = 1; i < advise->phase_count; i++) { /* the first begins with the trace */
+        rules[i - 1] = (double)advise->windows[advise->phases[i].first].first / 1e6;
+    }
     char *title = cli_format("%s: working set in windows of %" PRIu64 " page references",
                              adviseshow_base(advise), advise->window);
     CliPlot plot = {.title = title,
-                    .x_title = "page references (millions)",
+                    .x_title = "page references (millions); vertical lines: a phase begins",
                     .y_title = "pages",
                     .series = series,
                     .series_count = 2,
@@ -292,16 +318,22 @@ static int adviseshow_plot_windows(Advise *advise) {
                     .x_names = names,
                     .x_count = count,
                     .y = y,
-                    .linear = true};
+                    .linear = true,
+                    .rules = rules,
+                    .rule_count = advise->phase_count - 1};
     int status = cli_plot_write(&plot, &advise->plot);
     free(title);
     free(x);
     free(y);
+    free(rules);
     free(names);
     return status;
 }
 
-/* Places of the curve that a picture needs; returns how many. */
+/*
+ * Places of the curve that a picture needs: all that can be told apart on a logarithmic axis, and
+ * the answers, so that their circles lie on the line. Returns how many.
+ */
 static size_t adviseshow_curve_places(const Advise *advise, AdvisePlace *places) {
     uint64_t last = advise->places[ADVISE_ALL].frames;
     size_t count = 0;
@@ -310,18 +342,20 @@ static size_t adviseshow_curve_places(const Advise *advise, AdvisePlace *places)
         if (frames == last) {
             break;
         }
-        uint64_t next = frames + frames / 16 + 1; /* 6 % more: fine on a logarithmic axis */
+        uint64_t next = frames + frames / 256 + 1;
+        for (size_t i = 0; i < ADVISE_HALF; i++) {
+            uint64_t answer = advise->places[i].frames;
+            next = answer > frames && answer < next ? answer : next;
+        }
         frames = next < last ? next : last;
     }
     return count;
 }
 
-/* Misses and waiting by memory size, with circles where the answers are. */
-static int adviseshow_plot_curve(Advise *advise) {
-    AdvisePlace places[SHOW_CURVE_PLACES];
-    double x[SHOW_CURVE_PLACES], misses[SHOW_CURVE_PLACES], waiting[SHOW_CURVE_PLACES];
+static int adviseshow_plot_places(Advise *advise, const AdvisePlace *places, size_t count,
+                                  double *numbers) {
+    double *x = numbers, *misses = x + count, *waiting = misses + count;
     double mark_x[ADVISE_HALF], mark_y[ADVISE_HALF];
-    size_t count = adviseshow_curve_places(advise, places);
     for (size_t i = 0; i < count; i++) {
         x[i] = (double)places[i].frames;
         misses[i] = 100.0 * places[i].miss_ratio;
@@ -349,6 +383,17 @@ static int adviseshow_plot_curve(Advise *advise) {
                          .line_count = sizeof lines / sizeof lines[0]};
     int status = cli_plot_curves(&plot, &advise->plot_curve);
     free(title);
+    return status;
+}
+
+/* Misses and waiting by memory size, with circles where the answers are. */
+static int adviseshow_plot_curve(Advise *advise) {
+    AdvisePlace *places = cli_alloc(SHOW_CURVE_PLACES, sizeof *places);
+    size_t count = adviseshow_curve_places(advise, places);
+    double *numbers = cli_alloc(3 * count, sizeof *numbers);
+    int status = adviseshow_plot_places(advise, places, count, numbers);
+    free(places);
+    free(numbers);
     return status;
 }
 

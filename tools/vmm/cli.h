@@ -360,7 +360,9 @@ typedef struct CliPlot {
     size_t x_count;
     const double *y; /* y[series * x_count + place]; negative: no point */
     bool percent;
-    bool linear; /* the places are times: evenly spaced, from 0 */
+    bool linear;         /* the places are times: evenly spaced, from 0; lines without points */
+    const double *rules; /* of times: where vertical lines stand */
+    size_t rule_count;
 } CliPlot;
 
 /* Can a plot be made at all: known ending, gnuplot present? CLI_OK or CLI_FAILURE. */

@@ -172,15 +172,24 @@ static void plot_print_x_axis(FILE *script, const CliPlot *plot) {
 
 static void plot_print_lines(FILE *script, const CliPlot *plot) {
     plot_print_x_axis(script, plot);
+    for (size_t i = 0; i < plot->rule_count; i++) {
+        fprintf(script,
+                "set arrow from %.17g, graph 0 to %.17g, graph 1 nohead back linewidth 1 linecolor "
+                "'#999999'\n",
+                plot->rules[i], plot->rules[i]);
+    }
     fputs("set key outside right top vertical Left reverse samplen 2 spacing 1.2\n", script);
     plot_print_data(script, plot);
     fputs("plot ", script);
     for (size_t s = 0; s < plot->series_count; s++) {
         bool bound = plot_is_bound(plot->series[s]);
-        fprintf(script,
-                "%s$series%zu using 1:2 smooth unique with linespoints linewidth 2 "
-                "pointtype %zu pointsize 0.8 dashtype %s linecolor '%s' title ",
-                s == 0 ? "" : ", ", s, 4 + s % 12, bound ? "2" : "1",
+        fprintf(script, "%s$series%zu using 1:2 smooth unique with ", s == 0 ? "" : ", ", s);
+        if (plot->linear) {
+            fputs("lines", script);
+        } else {
+            fprintf(script, "linespoints pointtype %zu pointsize 0.8", 4 + s % 12);
+        }
+        fprintf(script, " linewidth 2 dashtype %s linecolor '%s' title ", bound ? "2" : "1",
                 bound ? "#000000" : plot_colour(s));
         plot_print_string(script, plot->series[s]);
     }
