@@ -11,20 +11,15 @@
 #include "plugin.h"
 
 static const PolicyType *policy_find(const char *name, Error *error) {
-    char known[VMM_ERROR_TEXT_BYTES / 2] = "";
-    size_t length = 0;
     const PolicyType *type;
     for (size_t i = 0; (type = policy_at(i)) != NULL; i++) {
         const char *alias = type->info.alias;
         if (name_matches(name, type->info.name) || (alias != NULL && name_matches(name, alias))) {
             return type;
         }
-        if (length < sizeof known) {
-            length +=
-                (size_t)snprintf(known + length, sizeof known - length, " %s", type->info.name);
-        }
     }
-    error_set(error, VMM_E_USAGE, "there is no policy \"%.60s\"; expected one of:%s", name, known);
+    error_set(error, VMM_E_USAGE, "there is no policy \"%.60s\" (vmm list policies shows them)",
+              name);
     return NULL;
 }
 

@@ -814,10 +814,10 @@ typedef struct ParseCase {
 static void bad_parameters_are_refused(void **state) {
     (void)state;
     static const ParseCase cases[] = {
-        {"", VMM_E_USAGE, "lru"},
+        {"", VMM_E_USAGE, "vmm list policies"},
         {"nosuch", VMM_E_USAGE, "nosuch"},
         {"lru2", VMM_E_USAGE, "lru2"},
-        {":bits=1", VMM_E_USAGE, "expected one of"},
+        {":bits=1", VMM_E_USAGE, "there is no policy"},
         {"clock:", VMM_E_USAGE, "parameter=value"},
         {"clock:bits", VMM_E_USAGE, "bits"},
         {"clock:bits=", VMM_E_USAGE, "whole number"},
