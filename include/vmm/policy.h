@@ -20,10 +20,12 @@
  *             such touches are made one by one. A type whose second touch directly after another
  *             changes nothing says touch_once instead: of touches in a row it gets only the first.
  *   passed    a page reference beyond the address limit was made: time has passed, nothing else.
- * For types whose pages leave after a time. dirtied   dirty[frame] has just become 1 for a resident
- * page, after the touch. cleaned   a write that the policy asked for (below) is done: dirty[frame]
- * has become 0. victim    the pool is full and needs a frame: the policy names one that holds a
- * page. remove    the page is leaving the frame, as victim or because it was discarded; page_of is
+ *             For types whose pages leave after a time.
+ *   dirtied   dirty[frame] has just become 1 for a resident page, after the touch.
+ *   cleaned   a write that the policy asked for (below) is done: dirty[frame] has become 0.
+ *   victim    the pool is full and needs a frame: the policy names one that holds a page. Any other
+ *             ends the run with VMM_E_POLICY.
+ *   remove    the page is leaving the frame, as victim or because it was discarded; page_of is
  *             still valid. The frame may be used again afterwards.
  *   forget    the page is given up for good (unmapped, its process ended), after remove if it was
  *             resident. What comes back under its number is another page: no ghost of it may stay.
@@ -57,6 +59,10 @@
  *
  * Variable space: a type whose info says variable_space is never asked for a victim; it gets as
  * many frames as it wants and gives pages up by vmm_policy_part_with(). It must use the clock.
+ *
+ * Everything that a policy remembers is in its own struct, the arrays that hang from it and
+ * page_state. Variables outside (static or global ones) are forbidden: several instances run in one
+ * program, in turn or at once in several threads, and would change each other's.
  *
  * Hooks must do bounded or amortised constant work and touch only their own state. Hooks that do
  * nothing are NULL. The hot ones (touch, insert) are static functions in the policy's file: the

@@ -3,6 +3,7 @@
  * What happens when a page reference misses the TLB: walk, fault, eviction, load; and how pages and
  * whole processes are given up. The counting rules are those of docs/reference/counting.md.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,6 +11,22 @@
 
 static void machine_stop(Machine *machine, int status, const char *sentence) {
     machine->status = error_set(&machine->error, status, "%s", sentence);
+}
+
+/*
+ * Whether a frame that the policy names holds a page. A policy may be anybody's: one that names
+ * another frame stops the machine, for what it would count from there on is worth nothing.
+ */
+static bool machine_accepts(Machine *machine, const Pool *pool, uint32_t frame, const char *deed) {
+    if (VMM_LIKELY(frame < pool->unused && pool->page[frame] != DIRECTORY_NO_PAGE)) {
+        return true;
+    }
+    machine->status =
+        error_set(&machine->error, VMM_E_POLICY,
+                  "the policy %.40s %s frame %" PRIu32 ", which holds no page (frames 0 to %" PRIu32
+                  " are in use): mend the policy; vmm policy check finds out more",
+                  pool->policy->type->info.name, deed, frame, pool->unused - 1);
+    return false;
 }
 
 /* A process that had ended begins anew. */
@@ -122,7 +139,9 @@ static uint32_t machine_find_frame(Machine *machine, Pool *pool) {
         return MACHINE_NO_FRAME;
     }
     frame = pool->policy->type->victim(pool->policy);
-    VMM_CHECK(frame < pool->unused && pool->page[frame] != DIRECTORY_NO_PAGE);
+    if (!machine_accepts(machine, pool, frame, "names as its victim")) {
+        return MACHINE_NO_FRAME;
+    }
     machine_cancel_write(pool->policy, frame);
     return machine_evict(machine, pool, frame) ? frame : MACHINE_NO_FRAME;
 }
@@ -247,15 +266,22 @@ bool machine_part(Machine *machine, Pool *pool) {
         return false;
     }
     for (uint32_t i = 0; i < policy->parting.count; i++) {
+        uint32_t frame = policy->parting.frames[i];
         machine_settle(pool);
-        if (!machine_evict(machine, pool, policy->parting.frames[i])) {
+        if (!machine_accepts(machine, pool, frame, "parts with") ||
+            !machine_evict(machine, pool, frame)) {
             return false;
         }
-        machine_give_back(machine, pool, policy->parting.frames[i]);
+        machine_give_back(machine, pool, frame);
     }
     policy->parting.count = 0;
     for (uint32_t i = 0; i < policy->writing.count; i++) {
-        machine_clean(machine, pool, policy->writing.frames[i]);
+        uint32_t frame = policy->writing.frames[i];
+        /* A frame whose page has left since is in order, one that never had any is not. */
+        if (frame >= pool->unused && !machine_accepts(machine, pool, frame, "writes back")) {
+            return false;
+        }
+        machine_clean(machine, pool, frame);
     }
     policy->writing.count = 0;
     return true;

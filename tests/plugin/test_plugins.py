@@ -6,6 +6,7 @@ import concurrent.futures
 import json
 import os
 import re
+import signal
 import stat
 import subprocess
 import sys
@@ -124,7 +125,7 @@ def starting_file_works():
                    "-o", "-").stdout
     found = sim("./mine.c", "--frames", "50").replace('"./mine.c"', '"clock"')
     equal(found, expected, "one chance is what Clock does")
-    refused(1, "mine.c: cannot write: File exists", "policy", "new", "mine")
+    refused(1, "mine.c exists and is not overwritten", "policy", "new", "mine")
     refused(1, "is no name for a policy", "policy", "new", "Mine")
     refused(1, "is no name for a policy", "policy", "new", "2nd")
     refused(1, "cannot write: No such file", "policy", "new", "nowhere/mine")
@@ -378,6 +379,55 @@ def declarations():
         refused(2, pattern, "policy", "show", f"declared/d{number}.c")
 
 
+# ---- What stops a run ----------------------------------------------------------------------------
+
+TOUCH = "    state->chances[frame] = state->most;\n"
+
+
+def frames_without_pages():
+    """A policy that names a frame without a page ends the run, in both engines."""
+    text = starting_file()
+    for number, (old, new, deed) in enumerate((
+            ("            return frame;\n", "            return frame + 99;\n", "names as its victim"),
+            ("            return frame;\n", "            return UINT32_MAX;\n",
+             "names as its victim frame 4294967295"),
+            (TOUCH, TOUCH + "    vmm_policy_part_with(policy, frame + 5000);\n", "parts with"),
+            (TOUCH, TOUCH + "    vmm_policy_part_with(policy, frame);\n" * 2, "parts with frame 0"),
+            (TOUCH, TOUCH + "    vmm_policy_write_back(policy, 1u << 30);\n",
+             "writes back frame 1073741824"))):
+        assert old in text, old
+        write(f"stray/s{number}.c", text.replace(old, new).replace("mine", f"s{number}"))
+        for engine in ("fast", "generic"):
+            refused(2, f"the policy s{number} {deed}.*which holds no page", "sim", "-t",
+                    "small.trace", "-a", f"stray/s{number}.c", "--frames", "20", "--engine", engine)
+
+
+def second_signal_ends():
+    """A policy that does not come to an end: the first signal asks, the next one ends the run."""
+    write("endless.c", starting_file().replace("mine", "endless").replace(
+        "        state->chances[frame]--;\n",
+        "        (void)!write(2, \"x\", 1);\n").replace("#include <vmm/policy.h>\n",
+                              "#include <unistd.h>\n#include <vmm/policy.h>\n"))
+    with subprocess.Popen([VMM, "sim", "-t", "small.trace", "-a", "./endless.c", "--frames", "20"],
+                          env=environment(), stderr=subprocess.PIPE,
+                          stdout=subprocess.DEVNULL) as done:
+        equal(done.stderr.read(1), b"x", "it runs")
+        done.send_signal(signal.SIGINT)
+        mask = 1 << (signal.SIGINT - 1)
+        while done.stderr.read(1) and mask & caught(done.pid):
+            pass
+        done.send_signal(signal.SIGTERM)
+        while done.stderr.read(65536):
+            pass
+        equal(done.wait(), -signal.SIGTERM, "status")
+
+
+def caught(pid):
+    """The signals that a process catches: the first one is dealt with when it is no more."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    return int(re.search(r"SigCgt:\s*(\w+)", status)[1], 16)
+
+
 def main():
     tap = Tap()
     with tempfile.TemporaryDirectory() as folder:
@@ -398,6 +448,8 @@ def main():
         tap.run("missing files and compilers are explained", missing_things)
         tap.run("libraries that do not fit are refused", libraries)
         tap.run("declarations that contradict themselves are refused", declarations)
+        tap.run("a frame without a page ends the run", frames_without_pages)
+        tap.run("a second signal ends a run at once", second_signal_ends)
         differential(tap)
         os.chdir(ROOT)
     return tap.finish()

@@ -27,8 +27,20 @@ enum { PROGRESS_SIGNAL_COUNT = sizeof progress_signals / sizeof progress_signals
 
 static volatile sig_atomic_t progress_interrupted;
 
+/* The signals end the program again, if they ever did. */
+static void progress_let_go(void) {
+    for (size_t i = 0; i < PROGRESS_SIGNAL_COUNT; i++) {
+        struct sigaction old;
+        if (sigaction(progress_signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN) {
+            signal(progress_signals[i], SIG_DFL);
+        }
+    }
+}
+
+/* The first one asks for an end; whichever comes next ends the program, whatever it is doing. */
 static void progress_on_interrupt(int signal_number) {
     progress_interrupted = signal_number;
+    progress_let_go();
     alarm(PROGRESS_ALARM_SECONDS);
 }
 
@@ -40,7 +52,7 @@ static void progress_on_alarm(int signal_number) {
 void cli_catch_interrupt(void) {
     /* No SA_RESTART: it ends the wait for a silent pipe. */
     struct sigaction again = {.sa_handler = progress_on_alarm};
-    struct sigaction once = {.sa_handler = progress_on_interrupt, .sa_flags = (int)SA_RESETHAND};
+    struct sigaction once = {.sa_handler = progress_on_interrupt};
     sigemptyset(&again.sa_mask);
     sigemptyset(&once.sa_mask);
     sigaction(SIGALRM, &again, NULL);
@@ -56,12 +68,7 @@ void cli_catch_interrupt(void) {
 void cli_release_interrupt(void) {
     alarm(0);
     signal(SIGALRM, SIG_DFL);
-    for (size_t i = 0; i < PROGRESS_SIGNAL_COUNT; i++) {
-        struct sigaction old;
-        if (sigaction(progress_signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN) {
-            signal(progress_signals[i], SIG_DFL);
-        }
-    }
+    progress_let_go();
 }
 
 int cli_interrupted(void) {
