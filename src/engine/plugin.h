@@ -66,6 +66,9 @@ bool plugin_is_path(const char *text, size_t length);
 /* mine.c, my-lru.so ──► mine, my_lru: the beginning of the constant's name. */
 int plugin_stem(const char *path, char *stem, size_t size, Error *error);
 
+/* VMM_OK, or VMM_E_OPEN: `path` is no file that can be read. Messages call it `named`. */
+int plugin_check_file(const char *path, const char *named, Error *error);
+
 /*
  * Opens a policy in a file: fills type, library and loop of *spec, whose library must be closed by
  * plugin_close(). VMM_OK, VMM_E_OPEN or VMM_E_POLICY.

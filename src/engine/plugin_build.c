@@ -10,7 +10,8 @@
  *     result = key and the content of all files in key.d      ──► result.so
  *
  * Files appear in the cache under their names by renaming, complete; two runs at once make the same
- * file twice. A cache that cannot be written, or that others could write, is not used: the library
+ * file twice. One that cannot be loaded all the same (a full disk, a damaged one) is removed and
+ * made anew. A cache that cannot be written, or that others could write, is not used: the library
  * is then made in $TMPDIR and removed as soon as it is open. Nothing in a cache is ever needed: it
  * may be emptied at any time.
  */
@@ -237,12 +238,14 @@ static bool plugin_run(PluginTask *task, const char *const *words) {
     return ended == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+/* Of every compiling; what is asked for besides comes from the build's flags. */
+static const char *const plugin_flags[] = {
+    "-shared", "-fPIC",         "-O2", "-std=gnu17", "-fvisibility=hidden",      "-fno-plt",
+    "-g",      "-D_GNU_SOURCE", "-x",  "c",          "-fdiagnostics-color=never"};
+
 /* Compiles into `output`; `depends` (NULL: nowhere) gets the files that it depends on. */
 static bool plugin_compile(PluginTask *task, const char *output, const char *depends,
                            bool undefined) {
-    static const char *const flags[] = {
-        "-shared", "-fPIC",         "-O2", "-std=gnu17", "-fvisibility=hidden",      "-fno-plt",
-        "-g",      "-D_GNU_SOURCE", "-x",  "c",          "-fdiagnostics-color=never"};
     char policy[96];
     char include[PLUGIN_PATH_BYTES + 32];
     char quoted[PLUGIN_PATH_BYTES + 32];
@@ -251,8 +254,8 @@ static bool plugin_compile(PluginTask *task, const char *output, const char *dep
     const char *words[PLUGIN_WORDS] = {task->compiler};
     size_t count = 1;
     uint32_t wanted = task->build->flags;
-    for (size_t i = 0; i < VMM_COUNT_OF(flags); i++) {
-        words[count++] = flags[i];
+    for (size_t i = 0; i < VMM_COUNT_OF(plugin_flags); i++) {
+        words[count++] = plugin_flags[i];
     }
     snprintf(policy, sizeof policy, "-DPLUGIN_POLICY=%s_policy", task->stem);
     snprintf(include, sizeof include, "-I%s/include", task->root);
@@ -313,9 +316,10 @@ static int plugin_failed(const PluginTask *task, Error *error) {
     const char *line = plugin_first_error(task->said, &length);
     char constant[96];
     if (length == 0) {
-        return error_set(error, VMM_E_POLICY,
-                         "%.150s does not compile: %.200s fails and says nothing",
-                         task->build->source, task->compiler);
+        return error_set(
+            error, VMM_E_POLICY,
+            "%.150s does not compile: %.200s fails and says nothing: is it a C compiler?",
+            task->build->source, task->compiler);
     }
     snprintf(constant, sizeof constant, "%s_policy", task->stem);
     if (memmem(line, (size_t)length, constant, strlen(constant)) != NULL &&
@@ -330,13 +334,12 @@ static int plugin_failed(const PluginTask *task, Error *error) {
 }
 
 static int plugin_prepare(PluginTask *task, Error *error) {
-    int file = open(task->build->source, O_RDONLY | O_CLOEXEC);
-    if (file < 0) {
-        return error_set(error, VMM_E_OPEN, "%.200s: cannot open the policy: %s",
-                         task->build->source, strerror(errno));
+    const char *source = task->build->source;
+    int status = plugin_check_file(source, source, error);
+    if (status != VMM_OK) {
+        return status;
     }
-    close(file);
-    int status = plugin_stem(task->build->source, task->stem, sizeof task->stem, error);
+    status = plugin_stem(task->build->source, task->stem, sizeof task->stem, error);
     status = status == VMM_OK ? plugin_find_root(task->root, error) : status;
     return status == VMM_OK ? plugin_find_compiler(task->build, task->compiler, error) : status;
 }
@@ -357,9 +360,12 @@ static int plugin_temporary(const char *folder, char *temporary, const char *end
 }
 
 static bool plugin_compile_wanted(PluginTask *task, const char *output, const char *depends) {
+    struct stat status;
     bool metered = (task->build->flags & VMM_POLICY_BUILD_METERED) != 0;
-    return (metered && plugin_compile(task, output, depends, true)) ||
-           plugin_compile(task, output, depends, false);
+    bool compiles = (metered && plugin_compile(task, output, depends, true)) ||
+                    plugin_compile(task, output, depends, false);
+    /* Some programs are content and write nothing. */
+    return compiles && stat(output, &status) == 0 && status.st_size > 0;
 }
 
 static int plugin_build_task(PluginTask *task, Error *error) {
@@ -450,6 +456,10 @@ static uint64_t plugin_key(const PluginTask *task) {
     hash = plugin_hash(hash, VMM_VERSION_STRING, sizeof VMM_VERSION_STRING);
     hash = plugin_hash(hash, task->root, strlen(task->root));
     hash = plugin_hash(hash, task->compiler, strlen(task->compiler));
+    for (size_t i = 0; i < VMM_COUNT_OF(plugin_flags); i++) {
+        hash = plugin_hash(hash, plugin_flags[i], strlen(plugin_flags[i]));
+    }
+    hash = plugin_hash(hash, &task->build->flags, sizeof task->build->flags);
     if (realpath(task->build->source, source) != NULL) {
         hash = plugin_hash(hash, source, strlen(source));
     }
@@ -502,6 +512,16 @@ static bool plugin_hash_all(uint64_t key, const char *depends, const struct time
     return whole;
 }
 
+/* A library whose name is there is whole, even if the machine loses its power. */
+static bool plugin_flush(const char *path) {
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    bool flushed = file >= 0 && fsync(file) == 0;
+    if (file >= 0) {
+        close(file);
+    }
+    return flushed;
+}
+
 /* Moves what was compiled to its place in the cache. False: it stays where it is. */
 static bool plugin_keep(const char *cache, uint64_t key, const char *library, const char *depends,
                         const struct timespec *since, char *path) {
@@ -513,7 +533,7 @@ static bool plugin_keep(const char *cache, uint64_t key, const char *library, co
     }
     snprintf(known, sizeof known, "%s/%016" PRIx64 ".d", cache, key);
     snprintf(path, PLUGIN_PATH_BYTES, "%s/%016" PRIx64 ".so", cache, hash);
-    return rename(library, path) == 0 && rename(depends, known) == 0;
+    return plugin_flush(library) && rename(library, path) == 0 && rename(depends, known) == 0;
 }
 
 /* Compiles into `folder`, and keeps the result there if that is the cache. */
@@ -555,8 +575,8 @@ static int plugin_make_once(PluginTask *task, uint64_t key, char *path, bool *te
              base != NULL && *base != '\0' ? base : "/tmp");
     if (mkdtemp(folder) == NULL) {
         return error_set(error, VMM_E_WRITE,
-                         "%.200s: cannot make a folder for a compiled policy: %s", folder,
-                         strerror(errno));
+                         "%.200s: cannot make a folder for a compiled policy: %s",
+                         base != NULL && *base != '\0' ? base : "/tmp", strerror(errno));
     }
     int status = plugin_make(task, folder, false, key, path, temporary, error);
     if (status != VMM_OK) {

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "plugin.h"
@@ -49,6 +50,20 @@ int plugin_stem(const char *path, char *stem, size_t size, Error *error) {
                          path);
     }
     stem[length] = '\0';
+    return VMM_OK;
+}
+
+int plugin_check_file(const char *path, const char *named, Error *error) {
+    struct stat status;
+    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode)) {
+        return error_set(error, VMM_E_OPEN,
+                         "%.200s: cannot open the policy: it is a %s, expected a regular file",
+                         named, S_ISDIR(status.st_mode) ? "directory" : "pipe, socket or device");
+    }
+    if (access(path, R_OK) != 0) {
+        return error_set(error, VMM_E_OPEN, "%.200s: cannot open the policy: %s", named,
+                         strerror(errno));
+    }
     return VMM_OK;
 }
 
@@ -169,7 +184,8 @@ static int plugin_take_constant(const char *path, void *library, PolicySpec *spe
     return plugin_check_interface(path, type->interface, error);
 }
 
-static int plugin_open_library(const char *path, const char *named, PolicySpec *spec,
+/* *damaged: the loader cannot make anything of it. */
+static int plugin_open_library(const char *path, const char *named, PolicySpec *spec, bool *damaged,
                                Error *error) {
     char place[PLUGIN_PATH_BYTES];
     /* Without a slash the loader would look elsewhere. */
@@ -177,23 +193,24 @@ static int plugin_open_library(const char *path, const char *named, PolicySpec *
     if (snprintf(place, sizeof place, "%s%s", prefix, path) >= (int)sizeof place) {
         return error_set(error, VMM_E_OPEN, "%.200s: the name is too long", named);
     }
-    if (access(place, R_OK) != 0) {
-        return error_set(error, VMM_E_OPEN, "%.200s: cannot open the policy: %s", named,
-                         strerror(errno));
+    int status = plugin_check_file(place, named, error);
+    if (status != VMM_OK) {
+        return status;
     }
     if (!plugin_fingerprint(place, &spec->fingerprint)) {
         return error_set(error, VMM_E_OPEN, "%.200s: cannot read the policy: %s", named,
                          strerror(errno));
     }
     spec->library = dlopen(place, RTLD_NOW | RTLD_LOCAL);
-    if (spec->library == NULL) {
+    *damaged = spec->library == NULL;
+    if (*damaged) {
         const char *reason = dlerror();
         return error_set(error, VMM_E_POLICY, "%.150s: cannot load the policy: %.300s", named,
                          reason != NULL ? reason : "unknown reason");
     }
     const PolicyPlugin *plugin = dlsym(spec->library, PLUGIN_SYMBOL);
-    int status = plugin != NULL ? plugin_take_record(named, plugin, spec, error)
-                                : plugin_take_constant(named, spec->library, spec, error);
+    status = plugin != NULL ? plugin_take_record(named, plugin, spec, error)
+                            : plugin_take_constant(named, spec->library, spec, error);
     const char *fault = status == VMM_OK ? plugin_fault_of_type(spec->type) : NULL;
     if (fault != NULL) {
         status = error_set(error, VMM_E_POLICY, "%.200s: %s", named, fault);
@@ -204,26 +221,39 @@ static int plugin_open_library(const char *path, const char *named, PolicySpec *
     return status;
 }
 
+/* Compiles if need be. A file in the cache that cannot be loaded is made anew, once. */
+static int plugin_open_source(const char *path, PolicySpec *spec, Error *error) {
+    char built[PLUGIN_PATH_BYTES];
+    int status = VMM_OK;
+    bool again = true;
+    for (int attempt = 0; again && attempt < 2; attempt++) {
+        bool temporary = false, damaged = false;
+        status = plugin_find_built(path, built, &temporary, error);
+        if (status != VMM_OK) {
+            return status;
+        }
+        status = plugin_open_library(built, path, spec, &damaged, error);
+        again = damaged && !temporary;
+        if (temporary) {
+            plugin_remove_built(built);
+        } else if (damaged) {
+            unlink(built);
+        }
+    }
+    return status;
+}
+
 int plugin_open(const char *path, PolicySpec *spec, Error *error) {
     size_t length = strlen(path);
+    bool damaged;
     if (plugin_ends_in(path, length, ".so")) {
-        return plugin_open_library(path, path, spec, error);
+        return plugin_open_library(path, path, spec, &damaged, error);
     }
     if (!plugin_ends_in(path, length, ".c")) {
         return error_set(error, VMM_E_USAGE,
                          "\"%.200s\" names a file: a policy's ends in .c or .so", path);
     }
-    char built[PLUGIN_PATH_BYTES];
-    bool temporary = false;
-    int status = plugin_find_built(path, built, &temporary, error);
-    if (status != VMM_OK) {
-        return status;
-    }
-    status = plugin_open_library(built, path, spec, error);
-    if (temporary) {
-        plugin_remove_built(built);
-    }
-    return status;
+    return plugin_open_source(path, spec, error);
 }
 
 void plugin_close(PolicySpec *spec) {

@@ -274,6 +274,23 @@ def no_cache():
             "./mine.c", **more)
 
 
+def damaged_results():
+    """What the loader refuses is made anew, and the good one stays."""
+    counted = counting_compiler()
+    write("hurt.c", starting_file().replace("mine", "hurt"))
+    folder = Path("cache/vmm/policies")
+    known = set(folder.glob("*.so"))
+    expected = report("./hurt.c", "--frames", "50", **counted)
+    (library,) = set(folder.glob("*.so")) - known
+    for damage in (b"", b"this is no library\n" * 9):
+        library.unlink()  # it may be mapped
+        library.write_bytes(damage)
+        before = compiled(counted)
+        for _ in range(2):
+            equal(report("./hurt.c", "--frames", "50", **counted), expected, "report")
+        equal(compiled(counted) - before, 1, "runs of the compiler")
+
+
 def runs_at_once():
     write("once/once.c", starting_file().replace("mine", "once"))
     command = [VMM, "sim", "-t", "small.trace", "-a", "once/once.c", "--no-timing", "-o", "-"]
@@ -313,6 +330,9 @@ def broken_sources():
     write("silent", "#!/bin/sh\nexit 1\n")
     os.chmod("silent", 0o755)
     refused(2, "silent fails and says nothing", "policy", "show", "mine.c", VMM_CC="./silent")
+    refused(2, "true fails and says nothing: is it a C compiler", "policy", "build", "mine.c",
+            "--compiler", "true", "-o", "no/empty.so")
+    assert not Path("no/empty.so").exists()
     write("no/1st.c", text)
     refused(2, "the file of a policy is named as the policy", "policy", "show", "no/1st.c")
 
@@ -323,6 +343,13 @@ def missing_things():
             "none.c")
     refused(1, "none.so: cannot open the policy: No such file", "sim", "-t", "small.trace", "-a",
             "./none.so")
+    os.makedirs("folder.c", exist_ok=True)
+    os.mkfifo("pipe.c")
+    os.mkfifo("pipe.so")
+    refused(1, "folder.c: .*it is a directory, expected a regular file", "policy", "show",
+            "./folder.c")
+    for name in ("pipe.c", "pipe.so"):
+        refused(1, f"{name}: .*it is a pipe, socket or device", "policy", "show", f"./{name}")
     refused(1, "names a file: a policy's ends in .c or .so", "sim", "-t", "small.trace", "-a",
             "./mine")
     refused(1, 'there is no C compiler "nocc" .* VMM_CC', "sim", "-t", "small.trace", "-a",
@@ -442,6 +469,7 @@ def main():
         tap.run("names of files may be what they like", names_of_files)
         tap.run("types may be called as the engine's", names_of_types)
         tap.run("results are kept, and made anew when a file changes", results_are_kept)
+        tap.run("a damaged result is made anew", damaged_results)
         tap.run("it works without a cache", no_cache)
         tap.run("runs at once do not disturb each other", runs_at_once)
         tap.run("sources that do not compile are explained", broken_sources)

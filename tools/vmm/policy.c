@@ -160,6 +160,9 @@ static int policycmd_write_new(const CliCommand *command, const char *word) {
         printf("%s is written: run it with -a %s%s, try it with vmm policy check %s%s\n", path,
                strchr(path, '/') == NULL ? "./" : "", path, strchr(path, '/') == NULL ? "./" : "",
                path);
+    } else if (errno == EEXIST) {
+        cli_error("%s exists and is not overwritten: choose another name, or remove it first",
+                  path);
     } else {
         cli_error("%s: cannot write: %s", path, strerror(errno));
     }
