@@ -46,6 +46,28 @@ LEAST_USED = """    uint32_t least = 0;
         uint32_t frame = state->hand;"""
 BY_PAGE = "    state->chances[frame] = ++((uint8_t *)policy->page_state)[policy->page_of[frame]] % 7;\n"
 
+GLOBAL_VICTIM = """static uint32_t P_next(VMMPolicy *policy) {
+    uint32_t frame = P_hand % policy->capacity;
+    P_hand = frame + 1;
+    return frame;
+}
+
+"""
+FIRST = """static void P_first(VMMPolicy *policy, uint32_t frame) {
+    ((State *)policy)->chances[frame] = 1;
+}
+
+"""
+WHY = """static void P_why(const VMMPolicy *policy, uint32_t victim, char *text, size_t size) {
+    (void)policy;
+    (void)victim;
+    for (size_t i = 0; i <= size; i++) {
+        text[i] = '.';
+    }
+}
+
+"""
+
 # Name, what is changed in the file that vmm policy new writes, and what the check must say. Hooks
 # are called P_...
 BROKEN = (
@@ -102,6 +124,29 @@ BROKEN = (
      r"create: .*shifts\.c:\d+:\d+: runtime error: shift exponent"),
     ("aborts", [(TOUCH, "    (void)state;\n    (void)frame;\n    __builtin_trap();\n")],
      r"insert ends the program|insert: .*runtime error"),
+    ("shared_hand", [("const VMMPolicyType", GLOBAL_VICTIM + "const VMMPolicyType"),
+                     (CREATE, CREATE + "    P_hand = 0;\n"),
+                     ("#include <vmm/policy.h>\n",
+                      "#include <vmm/policy.h>\n\nstatic uint32_t P_hand;\n"),
+                     (".victim = P_victim", ".victim = P_next")],
+     r"FAIL  is not disturbed by another instance\n.*static or global variable"),
+    ("parts_from_touch", [("    .insert = P_touch,\n", "    .insert = P_first,\n"),
+                          ("const VMMPolicyType", FIRST + "const VMMPolicyType"),
+                          (TOUCH, TOUCH + "    vmm_policy_part_with(policy, frame);\n")],
+     r"touch calls vmm_policy_part_with\(\), which is not for it unless the type says"),
+    ("parts_from_victim", [(LOST, "            vmm_policy_part_with(policy, frame);\n" + LOST)],
+     r"victim calls vmm_policy_part_with\(\), which is not for it"),
+    ("fails", [(TOUCH, TOUCH + "    policy->failed = true;\n")],
+     r"insert sets policy->failed, and there is memory"),
+    ("changes_distance", [(TOUCH, TOUCH + "    policy->distance = 1;\n")],
+     r"insert changes policy->distance, which is not its own"),
+    ("explains_too_much", [("const VMMPolicyType", WHY + "const VMMPolicyType"),
+                           (SIZE, SIZE + "    .why = P_why,\n")],
+     r"why touches memory before, behind or after the life of a block"),
+    ("asks_who_runs", [("#include <vmm/policy.h>\n",
+                        "#include <unistd.h>\n#include <vmm/policy.h>\n"),
+                       (TOUCH, "    state->chances[frame] = (uint8_t)(getpid() >> (frame & 1));\n")],
+     r"FAIL  decides the same when it runs again\n.*in another process it decides otherwise"),
     ("no_tick", [(CREATE, CREATE + "    policy->period = 10;\n")],
      r"policy->period is 10, and there is no tick"),
 )
@@ -125,7 +170,7 @@ def broken(base, name, changes, pattern):
 
 def keeps_the_contract():
     found = check("./base.c", 0, r"^\./base\.c keeps the contract$|keeps the contract")
-    assert "FAIL" not in found and found.count("ok  ") == 9, found
+    assert "FAIL" not in found and found.count("ok  ") == 10, found
     check("./base.c:chances=7", 0, "keeps the contract")
     built = vmm("policy", "build", "base.c")
     assert built.returncode == 0, built.stderr

@@ -429,6 +429,24 @@ def frames_without_pages():
                     "small.trace", "-a", f"stray/s{number}.c", "--frames", "20", "--engine", engine)
 
 
+def crashes_are_told():
+    """A policy that ends the program: never without a sentence, never with status 0."""
+    text = starting_file()
+    for name, code, status, pattern in (
+            ("crashes", "*(volatile int *)(uintptr_t)policy->incoming = 1;", -signal.SIGSEGV,
+             "wrong access to memory, most likely in the code of the policy"),
+            ("exits", "exit(0);", 2, r"the code of the policy has called exit\(\)")):
+        write(f"{name}.c", "#include <stdlib.h>\n" + text.replace("mine", name).replace(
+            TOUCH, f"    {code}\n" + TOUCH))
+        refused(status, pattern, "sim", "-t", "small.trace", "-a", f"./{name}.c")
+        refused(status, pattern, "compare", "-t", "small.trace", "-a", f"fifo,./{name}.c",
+                "--frames", "9")
+    write("loads.c", "__attribute__((constructor)) static void hurt(void) {\n"
+          "    *(volatile int *)8 = 1;\n}\n" + text.replace("mine", "loads"))
+    refused(-signal.SIGSEGV, "most likely in the code of the policy", "policy", "show", "./loads.c")
+    refused(2, "loads.c: what runs when it is loaded touches", "policy", "check", "./loads.c")
+
+
 def second_signal_ends():
     """A policy that does not come to an end: the first signal asks, the next one ends the run."""
     write("endless.c", starting_file().replace("mine", "endless").replace(
@@ -477,6 +495,7 @@ def main():
         tap.run("libraries that do not fit are refused", libraries)
         tap.run("declarations that contradict themselves are refused", declarations)
         tap.run("a frame without a page ends the run", frames_without_pages)
+        tap.run("a policy that ends the program is told", crashes_are_told)
         tap.run("a second signal ends a run at once", second_signal_ends)
         differential(tap)
         os.chdir(ROOT)

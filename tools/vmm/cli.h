@@ -332,6 +332,13 @@ void cli_release_interrupt(void);
 /* The signal that came, 0 if none did. */
 int cli_interrupted(void);
 
+/*
+ * If the command line names the file of a policy: from now on a crash, or a call of exit(), is told
+ * with a sentence. Until the end, after which the program may call exit() itself.
+ */
+void cli_watch_policies(int argc, char **argv);
+void cli_watch_end(void);
+
 /* Seconds of a clock that only goes forward. */
 double cli_now(void);
 

@@ -131,11 +131,16 @@ static int main_dispatch(int argc, char **argv) {
         return cli_version_command.run(&cli_version_command, 0, NULL);
     }
     if (word[0] == '-') {
+        cli_watch_policies(argc, argv);
         return cli_sim_command.run(&cli_sim_command, argc - 1, argv + 1);
     }
     const CliCommand *command = cli_command_find(word);
     if (command == NULL) {
         return main_unknown_command(word);
+    }
+    if (command != &cli_record_command && command != &cli_cc_command &&
+        command != &cli_cxx_command) { /* there it is a program that is named */
+        cli_watch_policies(argc - 1, argv + 1);
     }
     return command->run(command, argc - 2, argv + 2);
 }
@@ -158,6 +163,7 @@ int main(int argc, char **argv) {
     setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
     signal(SIGXFSZ, SIG_IGN); /* a file too large for its limit is a write that fails */
     int status = main_dispatch(argc, argv);
+    cli_watch_end();
     int finished = cli_finish_stdout();
     return status != CLI_OK ? status : finished;
 }

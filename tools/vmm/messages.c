@@ -256,6 +256,7 @@ const char *cli_nearest(const char *word, CliNameAt *name_at, const void *user) 
 
 static void messages_no_memory(void) {
     cli_error("out of memory");
+    cli_watch_end();
     exit(CLI_FAILURE);
 }
 

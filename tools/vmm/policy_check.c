@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -43,6 +44,8 @@ typedef struct Check {
     CheckReport *report;     /* shared with the children */
     VMMPolicyHandle *handle; /* in a child */
     int errors;              /* a file with what the child wrote to standard error */
+    uint64_t sum;            /* of the decisions that the first check saw */
+    char last[600];          /* the last fault that was told */
     uint32_t run, failed;
 } Check;
 
@@ -80,6 +83,7 @@ static void policycheck_on_signal(int number, siginfo_t *info, void *context) {
     if (!report->failed) {
         report->failed = true;
         if (number == SIGVTALRM) {
+            report->endless = true;
             snprintf(report->text, sizeof report->text,
                      "%s does not come to an end (%d s of processor time)", hook, CHECK_SECONDS);
         } else if (number == SIGSEGV || number == SIGBUS) {
@@ -114,6 +118,11 @@ static void policycheck_catch(void) {
         sigaction(signals[i], &action, NULL);
     }
     setitimer(ITIMER_VIRTUAL, &limit, NULL);
+}
+
+static void policycheck_fault(Check *check, const char *format, const char *text) {
+    check->report->failed = true;
+    snprintf(check->report->text, sizeof check->report->text, format, text);
 }
 
 /* ---- References ----------------------------------------------------------------------------- */
@@ -187,27 +196,33 @@ static RigStep *policycheck_steps(CheckKind kind, uint32_t capacity, uint32_t co
     return steps;
 }
 
-/* By step: how many references on its page comes again, 0: it does not, or it ends before. */
-static uint32_t *policycheck_outlook(const RigStep *steps, uint32_t count) {
+/* By step: when its page comes again, if it does and does not end before. */
+static RigFuture *policycheck_outlook(const RigStep *steps, uint32_t count) {
     uint32_t pages = 0;
     for (uint32_t i = 0; i < count; i++) {
         pages = steps[i].page > pages ? steps[i].page : pages;
     }
-    uint32_t *next = cli_alloc(count, sizeof *next);
-    uint32_t *known = cli_alloc(pages + 1, sizeof *known); /* places from the end, plus one */
+    RigFuture *futures = cli_alloc(count, sizeof *futures);
+    RigFuture *known = cli_alloc(pages + 1, sizeof *known); /* counted from the end */
     uint32_t place = 0;
+    uint32_t times[RIG_SPACES] = {0};
     for (uint32_t i = count; i-- > 0;) {
-        uint32_t page = steps[i].page;
-        if (steps[i].discard) {
-            known[page] = 0;
+        const RigStep *step = &steps[i];
+        RigFuture *page = &known[step->page];
+        if (step->discard) {
+            *page = (RigFuture){0};
             continue;
         }
         place++;
-        next[i] = known[page] != 0 ? place - known[page] : 0;
-        known[page] = place;
+        if (page->next != 0) {
+            futures[i].next = place - page->next;
+            futures[i].distance = times[step->space] - page->distance + 1;
+        }
+        times[step->space] += step->count;
+        *page = (RigFuture){place, times[step->space]};
     }
     free(known);
-    return next;
+    return futures;
 }
 
 /* ---- Runs of the rig ------------------------------------------------------------------------ */
@@ -223,32 +238,43 @@ typedef struct CheckRun {
     uint64_t calls; /* allocations */
 } CheckRun;
 
-static bool policycheck_run(Check *check, CheckRun *how, const RigStep *steps, uint32_t count) {
+static Rig policycheck_make_rig(const Check *check, const CheckRun *how) {
     Rig rig = {.type = vmm_policy_type(check->handle),
                .params = vmm_policy_values(check->handle),
                .meter = vmm_policy_meter(check->handle),
                .report = check->report,
                .by_one = how->by_one,
                .waits = how->waits};
-    uint32_t *next = policycheck_outlook(steps, count);
-    policycheck_rig = &rig;
-    check->report->digest = 1;
     if (rig.meter != NULL) {
         rig.meter->at_limit = policycheck_at_limit;
         rig.meter->steps = 0;
     }
+    return rig;
+}
+
+static bool policycheck_run(Check *check, CheckRun *how, const RigStep *steps, uint32_t count) {
+    static const RigFuture none = {0};
+    Rig rig = policycheck_make_rig(check, how);
+    RigFuture *futures = policycheck_outlook(steps, count);
+    policycheck_rig = &rig;
+    check->report->digest = 1;
     if (rig_begin(&rig, how->capacity, how->before, how->junk, how->fail_at) == VMM_OK) {
-        for (uint32_t i = 0; i < count && rig_step(&rig, &steps[i], next[i]); i++) {}
+        for (uint32_t i = 0; i < count && rig_step(&rig, &steps[i], &futures[i]); i++) {}
         how->steps = rig.work;
         if (!how->ends && !rig.stopped && rig_empty(&rig)) { /* and it can be filled once more */
-            for (uint32_t i = 0; i < count / 4 && rig_step(&rig, &steps[i], 0); i++) {}
+            for (uint32_t i = 0; i < count / 4 && rig_step(&rig, &steps[i], &none); i++) {}
         }
     }
     how->calls = rig.guard.calls;
     bool right = rig_end(&rig);
     policycheck_rig = NULL;
-    free(next);
+    free(futures);
     return right;
+}
+
+/* Adds what was decided in a run to the sum of a series. */
+static void policycheck_add(CheckReport *report) {
+    report->sum = (report->sum ^ report->digest) * UINT64_C(0x9E3779B97F4A7C15) + 1;
 }
 
 static const uint32_t policycheck_sizes[] = {1, 2, 3, 7, 64};
@@ -275,7 +301,9 @@ static bool policycheck_each(Check *check,
 static bool policycheck_plainly(Check *check, uint32_t capacity, const RigStep *steps,
                                 uint32_t count) {
     CheckRun how = {.capacity = capacity, .junk = 0xA5};
-    return policycheck_run(check, &how, steps, count);
+    bool right = policycheck_run(check, &how, steps, count);
+    policycheck_add(check->report);
+    return right;
 }
 
 static void policycheck_rules(Check *check) {
@@ -299,6 +327,7 @@ static bool policycheck_same(Check *check, CheckRun first, CheckRun second, cons
         return false;
     }
     uint64_t digest = check->report->digest;
+    policycheck_add(check->report);
     if (!policycheck_run(check, &second, steps, count)) {
         return false;
     }
@@ -319,8 +348,75 @@ static bool policycheck_twice(Check *check, uint32_t capacity, const RigStep *st
                             "set, or on state outside of the policy's own struct");
 }
 
+/* Twice in this process, and as in that of the first check. */
 static void policycheck_replay(Check *check) {
-    policycheck_each(check, policycheck_twice);
+    CheckReport *report = check->report;
+    if (policycheck_each(check, policycheck_twice) && check->sum != 0 &&
+        report->sum != check->sum) {
+        *report->where = '\0';
+        policycheck_fault(check, "%s",
+                          "in another process it decides otherwise: it depends on time, the number "
+                          "of the process, or other things outside of the simulation");
+    }
+}
+
+/* ---- Two at once ---------------------------------------------------------------------------- */
+
+/* Two instances of different sizes, a step of each in turn. Their digests, or false: a fault. */
+static bool policycheck_in_turn(Check *check, const CheckRun how[2], const RigStep *steps,
+                                uint32_t count, uint64_t digests[2]) {
+    Rig rigs[2];
+    RigFuture *futures = policycheck_outlook(steps, count);
+    bool going = true;
+    for (int k = 0; k < 2; k++) {
+        rigs[k] = policycheck_make_rig(check, &how[k]);
+        policycheck_rig = &rigs[k];
+        digests[k] = 1;
+        going = rig_begin(&rigs[k], how[k].capacity, false, how[k].junk, 0) == VMM_OK && going;
+    }
+    for (uint32_t i = 0; going && i < count; i++) {
+        for (int k = 0; going && k < 2; k++) {
+            policycheck_rig = &rigs[k];
+            check->report->digest = digests[k];
+            going = rig_step(&rigs[k], &steps[i], &futures[i]);
+            digests[k] = check->report->digest;
+        }
+    }
+    for (int k = 0; k < 2; k++) {
+        policycheck_rig = &rigs[k];
+        going = rig_end(&rigs[k]) && going;
+    }
+    policycheck_rig = NULL;
+    free(futures);
+    return going;
+}
+
+static bool policycheck_side_by_side(Check *check, uint32_t capacity, const RigStep *steps,
+                                     uint32_t count) {
+    CheckRun how[2] = {{.capacity = capacity, .junk = 0xA5, .ends = true},
+                       {.capacity = 2 * capacity + 1, .junk = 0xA5, .ends = true}};
+    uint64_t alone[2], together[2];
+    for (int k = 0; k < 2; k++) {
+        if (!policycheck_run(check, &how[k], steps, count)) {
+            return false;
+        }
+        alone[k] = check->report->digest;
+    }
+    if (!policycheck_in_turn(check, how, steps, count, together)) {
+        return false;
+    }
+    if (alone[0] != together[0] || alone[1] != together[1]) {
+        policycheck_fault(check, "%s",
+                          "beside another instance it decides otherwise than alone: it has state "
+                          "outside of the policy's own struct (a static or global variable), which "
+                          "comparisons and sweeps, with many instances at once, cannot bear");
+        return false;
+    }
+    return true;
+}
+
+static void policycheck_two(Check *check) {
+    policycheck_each(check, policycheck_side_by_side);
 }
 
 static bool policycheck_bulk(Check *check, uint32_t capacity, const RigStep *steps,
@@ -472,11 +568,6 @@ static void policycheck_work(Check *check) {
 
 /* ---- Whole machines ------------------------------------------------------------------------- */
 
-static void policycheck_fault(Check *check, const char *format, const char *text) {
-    check->report->failed = true;
-    snprintf(check->report->text, sizeof check->report->text, format, text);
-}
-
 /* A trace with runs, several processes and pages that end. */
 static bool policycheck_write_trace(Check *check, const char *path) {
     char error[VMM_ERROR_TEXT_BYTES] = "";
@@ -609,6 +700,7 @@ static const CheckItem policycheck_items[] = {
     {"gives up only what is in memory, and loses no frame", policycheck_rules, false, false},
     {"stays within its memory at the lower border too", policycheck_memory, false, false},
     {"decides the same when it runs again", policycheck_replay, false, false},
+    {"is not disturbed by another instance", policycheck_two, false, false},
     {"touches in a row, told at once, change nothing", policycheck_touches, false, false},
     {"forgets pages that ended", policycheck_forget, false, false},
     {"says so when there is no memory, and gives all back", policycheck_scarce, false, false},
@@ -616,20 +708,27 @@ static const CheckItem policycheck_items[] = {
     {"gives the same reports in all engines", policycheck_engines, false, true},
 };
 
-/* The child: never returns. */
+/* The child: never returns. It does not outlive its parent. */
 static void policycheck_child(Check *check, const CheckItem *item) {
     char error[VMM_ERROR_TEXT_BYTES] = "";
-    policycheck_report = check->report;
+    CheckReport *report = check->report;
+    policycheck_report = report;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     cli_release_interrupt();
     dup2(check->errors, STDERR_FILENO);
     policycheck_catch();
-    if (!item->is_whole && vmm_policy_open(check->rigged, &check->handle, error) != VMM_OK) {
+    if (!item->is_whole) {
+        report->hook = "what runs when it is loaded";
+        report->code = vmm_policy_open(check->rigged, &check->handle, error);
+        report->hook = NULL;
+    }
+    if (report->code != VMM_OK) {
         policycheck_fault(check, "%s", error);
     } else {
         item->body(check);
         vmm_policy_close(check->handle);
     }
-    check->report->done = true;
+    report->done = true;
     _exit(CLI_OK);
 }
 
@@ -652,34 +751,56 @@ static void policycheck_read_errors(Check *check) {
     snprintf(check->report->text, sizeof check->report->text, "%s: %.500s", hook, found);
 }
 
-static void policycheck_do(Check *check, const CheckItem *item) {
+/* Runs one check in a child. False: it was interrupted. */
+static bool policycheck_in_child(Check *check, const CheckItem *item) {
     CheckReport *report = check->report;
     int status = 0;
     *report = (CheckReport){.done = false};
     fflush(NULL);
     if (ftruncate(check->errors, 0) != 0 || lseek(check->errors, 0, SEEK_SET) != 0) {
-        return;
+        policycheck_fault(check, "what the check says cannot be read: %s", strerror(errno));
+        return true;
     }
     pid_t child = fork();
     if (child == 0) {
         policycheck_child(check, item);
     }
-    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {}
-    if (cli_interrupted() != 0) {
-        return;
+    if (child < 0) {
+        policycheck_fault(check, "there is no process to check it in: %s", strerror(errno));
+        return true;
     }
-    if (!report->done && !report->failed) {
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+        if (cli_interrupted() != 0) {
+            kill(child, SIGKILL);
+        }
+    }
+    if (cli_interrupted() == 0 && !report->done && !report->failed) {
         policycheck_read_errors(check);
+    }
+    return cli_interrupted() == 0;
+}
+
+static void policycheck_do(Check *check, const CheckItem *item) {
+    CheckReport *report = check->report;
+    if (!policycheck_in_child(check, item)) {
+        return;
     }
     check->run++;
     check->failed += report->failed;
-    if (report->failed) {
-        printf("FAIL  %s\n      %s%s%s%s\n", item->title, report->text,
-               *report->where != '\0' ? " (" : "", report->where,
-               *report->where != '\0' ? ")" : "");
-    } else {
+    if (check->run == 1 && !report->failed) {
+        check->sum = report->sum;
+    }
+    if (!report->failed) {
         printf("ok    %s%s%s%s\n", item->title, *report->text != '\0' ? " (" : "", report->text,
                *report->text != '\0' ? ")" : "");
+        return;
+    }
+    bool again = strcmp(check->last, report->text) == 0;
+    printf("FAIL  %s\n      %s%s%s%s\n", item->title, again ? "the same" : report->text,
+           *report->where != '\0' ? " (" : "", report->where, *report->where != '\0' ? ")" : "");
+    snprintf(check->last, sizeof check->last, "%s", report->text);
+    if (report->endless) {
+        printf("      (the other checks, which would take as long, are left out)\n");
     }
 }
 
@@ -788,10 +909,30 @@ static const CliFlag policycheck_flags[] = {
     POLICYCMD_FLAGS_END,
 };
 
+static void policycheck_nothing(Check *check) {
+    (void)check;
+}
+
+/* Its declaration and its parameters: code of the policy runs as soon as it is loaded. */
+static int policycheck_declaration(Check *check) {
+    static const CheckItem opening = {"can be opened", policycheck_nothing, false, false};
+    const CheckReport *report = check->report;
+    if (!policycheck_in_child(check, &opening)) {
+        return CLI_SIGNALLED + cli_interrupted();
+    }
+    if (!report->failed) {
+        return CLI_OK;
+    }
+    if (report->code != VMM_OK) {
+        cli_error("%s", report->text);
+        return cli_status(report->code);
+    }
+    cli_error("%s: %s", check->text, report->text);
+    return CLI_BAD_INPUT;
+}
+
 static int policycheck_prepare(Check *check, const char *text) {
     size_t length = vmm_policy_name_length(text);
-    char error[VMM_ERROR_TEXT_BYTES] = "";
-    VMMPolicyHandle *handle;
     bool is_source = length > 2 && memcmp(text + length - 2, ".c", 2) == 0;
     check->text = text;
     check->params = text + length;
@@ -809,21 +950,12 @@ static int policycheck_prepare(Check *check, const char *text) {
     } else if (status == CLI_OK) {
         policycheck_take_compiled(check, length);
     }
-    if (status == CLI_OK) { /* its declaration and its parameters */
-        int code = vmm_policy_open(check->rigged, &handle, error);
-        status = code == VMM_OK ? CLI_OK : cli_status(code);
-        if (code == VMM_OK) {
-            vmm_policy_close(handle);
-        } else {
-            cli_error("%s", error);
-        }
-    }
-    return status;
+    return status == CLI_OK ? policycheck_declaration(check) : status;
 }
 
 static int policycheck_all(Check *check) {
     size_t count = sizeof policycheck_items / sizeof policycheck_items[0];
-    for (size_t i = 0; i < count && cli_interrupted() == 0; i++) {
+    for (size_t i = 0; i < count && cli_interrupted() == 0 && !check->report->endless; i++) {
         const CheckItem *item = &policycheck_items[i];
         if ((!item->is_metered || check->source != NULL) &&
             (!item->is_whole || (check->whole != NULL && check->failed == 0))) {

@@ -70,10 +70,12 @@ typedef struct CheckReport {
     const char *volatile hook; /* the one that runs, or NULL */
     bool done;                 /* the child came to its end */
     bool failed;
-    char text[600];    /* what failed, */
-    char where[200];   /* and in which run */
-    uint64_t digest;   /* of the decisions */
-    uint64_t steps[2]; /* of the policy, for a reference on the average: with few and many frames */
+    bool endless;    /* by the limit of processor time */
+    char text[600];  /* what failed, */
+    char where[200]; /* and in which run */
+    uint64_t digest; /* of the decisions of one run, */
+    uint64_t sum;    /* and of a series of runs */
+    int code;        /* VMM_OK, or the error with which the policy could not be opened */
 } CheckReport;
 
 /* One page reference, or with `discard` the end of a page. */
@@ -82,6 +84,12 @@ typedef struct RigStep {
     uint32_t count; /* references in a row */
     uint8_t space, write, discard;
 } RigStep;
+
+/* What is known of a step's page: how many places on, and how many page references of its process
+   after the step's last one, it comes again. 0: it does not. */
+typedef struct RigFuture {
+    uint32_t next, distance;
+} RigFuture;
 
 typedef struct Rig {
     const VMMPolicyType *type;
@@ -92,7 +100,7 @@ typedef struct Rig {
     VMMPolicy *policy;
     VMMPolicy seen; /* what the policy must leave alone, as it was */
     GuardView page_of, dirty, time_of;
-    unsigned char *page_state;
+    char *why; /* room for the reason of an eviction */
     uint32_t capacity, reserved, unused, free_count, pages, page_room;
     uint32_t *free_frames; /* a stack */
     uint32_t *frame_of;    /* by page; VMM_POLICY_NO_FRAME: in none */
@@ -106,15 +114,14 @@ typedef struct Rig {
     bool stopped;
 } Rig;
 
-enum { RIG_SPACES = 4 };
+enum { RIG_SPACES = 4, RIG_WHY_BYTES = 100 };
 
 /* The rig's judgement: the first fault of a report counts. Always false. */
 bool rig_fail(Rig *rig, const char *format, ...) CLI_PRINTF(2, 3);
 
 /* VMM_OK, or what create returned. Ends with rig_end(), in any case. */
 int rig_begin(Rig *rig, uint32_t capacity, bool before, unsigned char junk, uint64_t fail_at);
-/* `next`: how many references on its page comes again; 0: never. */
-bool rig_step(Rig *rig, const RigStep *step, uint32_t next);
+bool rig_step(Rig *rig, const RigStep *step, const RigFuture *future);
 /* Discards all pages. */
 bool rig_empty(Rig *rig);
 /* False if something is wrong that shows at the end. */

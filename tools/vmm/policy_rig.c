@@ -60,12 +60,15 @@ static const char *rig_changed(const VMMPolicy *now, const VMMPolicy *seen) {
         {"seed", now->seed != seen->seed},
         {"now", now->now != seen->now},
         {"next_use", now->next_use != seen->next_use},
+        {"distance", now->distance != seen->distance},
         {"clock", now->clock != seen->clock},
         {"away", now->away != seen->away},
         {"time_of", now->time_of != seen->time_of},
         {"space", now->space != seen->space},
         {"bit_cleared", now->bit_cleared != seen->bit_cleared},
         {"host", now->host != seen->host},
+        {"name_of", now->name_of != seen->name_of},
+        {"names", now->names != seen->names},
     };
     for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
         if (members[i].changed) {
@@ -75,10 +78,35 @@ static const char *rig_changed(const VMMPolicy *now, const VMMPolicy *seen) {
     return NULL;
 }
 
+static bool rig_is_one_of(const char *hook, const char *const *hooks) {
+    while (*hooks != NULL && strcmp(hook, *hooks) != 0) {
+        hooks++;
+    }
+    return *hooks != NULL;
+}
+
+/* What the hook asked for, and may not ask for; NULL: nothing. */
+static const char *rig_unasked(const Rig *rig, const char *hook) {
+    static const char *const parting[] = {"insert", "passed", "tick", NULL};
+    static const char *const writing[] = {"insert", "victim", "tick", NULL};
+    bool from_touch = strncmp(hook, "touch", 5) == 0 && rig->type->parts_on_touch;
+    if (rig->policy->parting.count > rig->seen.parting.count && !from_touch &&
+        !rig_is_one_of(hook, parting)) {
+        return "vmm_policy_part_with()";
+    }
+    if (rig->policy->writing.count > rig->seen.writing.count && !from_touch &&
+        !rig_is_one_of(hook, writing)) {
+        return "vmm_policy_write_back()";
+    }
+    return NULL;
+}
+
 static bool rig_leave(Rig *rig) {
+    static const char *const watching[] = {"order", "is_valid", "why", NULL};
     const char *hook = rig->report->hook;
     const char *changed = rig_changed(rig->policy, &rig->seen);
-    bool watches = strcmp(hook, "order") == 0 || strcmp(hook, "is_valid") == 0;
+    const char *unasked = rig_unasked(rig, hook);
+    bool watches = rig_is_one_of(hook, watching);
     rig->report->hook = NULL;
     if (rig->meter != NULL) {
         rig->meter->limit = UINT64_MAX;
@@ -86,6 +114,14 @@ static bool rig_leave(Rig *rig) {
     }
     if (changed != NULL) {
         return rig_fail(rig, "%s changes policy->%s, which is not its own", hook, changed);
+    }
+    if (rig->policy->failed && !rig->seen.failed && rig->guard.fail_at == 0) {
+        return rig_fail(rig, "%s sets policy->failed, and there is memory", hook);
+    }
+    if (unasked != NULL) {
+        return rig_fail(rig, "%s calls %s, which is not for it%s", hook, unasked,
+                        strncmp(hook, "touch", 5) == 0 ? " unless the type says parts_on_touch"
+                                                       : "");
     }
     if (rig->guard.misuse != NULL) {
         return rig_fail(rig, "%s %s", hook, rig->guard.misuse);
@@ -139,6 +175,22 @@ static bool rig_grow_frames(Rig *rig) {
     return rig_leave(rig);
 }
 
+/* Why the page leaves: asked as for the event of an eviction, with as much room. */
+static bool rig_ask_why(Rig *rig, uint32_t frame) {
+    if (rig->type->why == NULL) {
+        return true;
+    }
+    memset(rig->why, '?', RIG_WHY_BYTES);
+    *rig->why = '\0';
+    rig_enter(rig, "why");
+    rig->type->why(rig->policy, frame, rig->why, RIG_WHY_BYTES);
+    if (!rig_leave(rig)) {
+        return false;
+    }
+    return memchr(rig->why, '\0', RIG_WHY_BYTES) != NULL ||
+           rig_fail(rig, "why does not end its text with a zero byte");
+}
+
 /* The page in `frame` leaves it. */
 static bool rig_remove(Rig *rig, uint32_t frame) {
     uint32_t page = rig_page_of(rig)[frame];
@@ -183,7 +235,7 @@ static uint32_t rig_victim(Rig *rig) {
         }
     }
     writing->count = kept;
-    return rig_remove(rig, frame) ? frame : VMM_POLICY_NO_FRAME;
+    return rig_ask_why(rig, frame) && rig_remove(rig, frame) ? frame : VMM_POLICY_NO_FRAME;
 }
 
 static uint32_t rig_take_frame(Rig *rig) {
@@ -216,7 +268,7 @@ static bool rig_part(Rig *rig) {
             return rig_fail(rig, "the policy parts with frame %u, which holds no page", frame);
         }
         rig_decide(rig, 2, frame);
-        if (!rig_remove(rig, frame)) {
+        if (!rig_ask_why(rig, frame) || !rig_remove(rig, frame)) {
             return false;
         }
         rig_give_back(rig, frame);
@@ -484,7 +536,21 @@ static bool rig_pass(Rig *rig) {
     return going && rig_part(rig) && rig_write_back(rig) && rig_tick(rig, 1);
 }
 
-bool rig_step(Rig *rig, const RigStep *step, uint32_t next) {
+/* What a policy that needs the future is told with the references up to the step's `done`th. */
+static void rig_foresee(Rig *rig, const RigStep *step, const RigFuture *future, uint32_t done) {
+    VMMPolicy *policy = rig->policy;
+    if (rig->type->info.needs != VMM_NEEDS_FUTURE) {
+        return;
+    }
+    policy->now = rig->place;
+    policy->next_use = future->next == 0 ? VMM_POLICY_NEVER : rig->place + future->next;
+    if (rig->type->uses_clock) {
+        uint64_t last = future->distance == 0 ? VMM_POLICY_NEVER : future->distance;
+        policy->distance = done < step->count ? 1 : last;
+    }
+}
+
+bool rig_step(Rig *rig, const RigStep *step, const RigFuture *future) {
     if (rig->stopped) {
         return false;
     }
@@ -497,13 +563,12 @@ bool rig_step(Rig *rig, const RigStep *step, uint32_t next) {
     if (passes && rig->place % 16 == 5 && !rig_pass(rig)) {
         return false;
     }
-    rig->policy->now = rig->place;
-    rig->policy->next_use = next == 0 ? VMM_POLICY_NEVER : rig->place + next;
     bool going = true;
     for (uint32_t done = 0; going && done < step->count;) {
         uint32_t count = rig_bulk(rig, step->page, step->count - done);
-        going = rig_reference(rig, step->page, step->write, count);
         done += count;
+        rig_foresee(rig, step, future, done);
+        going = rig_reference(rig, step->page, step->write, count);
     }
     rig->place++;
     return going && rig_check_state(rig);
@@ -525,6 +590,7 @@ int rig_begin(Rig *rig, uint32_t capacity, bool before, unsigned char junk, uint
     const VMMPolicyType *type = rig->type;
     guard_init(&rig->guard, before, junk);
     rig->policy = rig->guard.memory.zalloc(&rig->guard, type->state_size);
+    rig->why = rig->guard.memory.zalloc(&rig->guard, RIG_WHY_BYTES);
     rig->guard.calls = 0;
     rig->guard.fail_at = fail_at;
     guard_view_grow(&rig->time_of, RIG_SPACES * sizeof(uint64_t), before);
@@ -571,6 +637,7 @@ bool rig_end(Rig *rig) {
     vmm_policy_free(policy, policy->parting.frames, policy->parting.capacity, sizeof(uint32_t));
     vmm_policy_free(policy, policy->writing.frames, policy->writing.capacity, sizeof(uint32_t));
     vmm_policy_free(policy, policy->page_state, rig->page_room, rig->type->page_state_size);
+    memory->release(memory->user, rig->why, RIG_WHY_BYTES);
     memory->release(memory->user, policy, rig->type->state_size);
     size_t leaks = guard_leaks(&rig->guard);
     if (leaks != 0) {

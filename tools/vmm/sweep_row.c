@@ -43,6 +43,7 @@ static void sweeprow_open(RowText *row) {
     row->out = open_memstream(&row->text, &row->length);
     if (row->out == NULL) {
         cli_error("out of memory");
+        cli_watch_end();
         exit(CLI_FAILURE);
     }
 }
@@ -50,6 +51,7 @@ static void sweeprow_open(RowText *row) {
 static char *sweeprow_close(RowText *row) {
     if (fclose(row->out) != 0) {
         cli_error("out of memory");
+        cli_watch_end();
         exit(CLI_FAILURE);
     }
     return row->text;
