@@ -146,4 +146,5 @@
 #include "../tools/vmm/trace_pages.c"
 #include "../tools/vmm/trace_text.c"
 #include "../tools/vmm/trace_verify.c"
+#include "../tools/vmm/watch.c"
 #include "../tools/vmm/words.c"
