@@ -49,7 +49,7 @@ setup() { start; }
 @test "--cost-tlb -1ns" { misuse 'found "-1ns"' --cost-tlb -1ns; }
 
 # ---- Names ---------------------------------------------------------------------------------------
-@test "an unknown policy; the message names those there are" { misuse 'approxlru' -a nosuch; }
+@test "an unknown policy; the message says where they are listed" { misuse "vmm list policies" -a nosuch; }
 @test "a policy parameter out of range" { misuse 'expected 1 to 8' -a clock:bits=99; }
 @test "an unknown policy parameter" { misuse 'no parameter "foo"' -a clock:foo=1; }
 @test "a policy parameter without a value" { misuse 'expected parameter=value' -a clock:bits; }
