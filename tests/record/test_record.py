@@ -889,6 +889,8 @@ def losses_are_told():
 
 def inside_one_another():
     """Valgrind, and a recording within a recording, run unrecorded, and well."""
+    if b"__asan_init" in Path(VMM).read_bytes():
+        return  # a program with AddressSanitizer cannot run within Valgrind
     run = record("-o", "outer.vmt", "--", VMM, "record", "-q", "-o", "inner.vmt", "--", ACTIONS,
                  "print")
     equal((run.returncode, run.stdout), (0, ACTIONS + "\n"), f"a recording in one; {run.stderr}")
