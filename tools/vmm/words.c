@@ -11,7 +11,10 @@
 #include "cli.h"
 
 void cli_words_add(CliWords *words, char *word) {
-    words->items = cli_realloc(words->items, words->count + 1, sizeof *words->items);
+    size_t count = words->count;
+    if ((count & (count - 1)) == 0) { /* full: there is room for a power of two */
+        words->items = cli_realloc(words->items, count == 0 ? 1 : 2 * count, sizeof *words->items);
+    }
     words->items[words->count++] = word;
 }
 
