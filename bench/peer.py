@@ -39,7 +39,7 @@ POLICIES = (
     ("clock:enter=0", "Clock", True, 5),
     ("sieve", "Sieve", True, 5),
     ("arc", "ARC", False, 5),
-    ("twoq:variant=libcachesim", "TwoQ", False, 5),
+    ("twoq", "TwoQ", True, 5),
     ("s3fifo:variant=libcachesim", "S3FIFO", False, 5),
     ("lirs:variant=libcachesim", "LIRS", False, 5),
 )
