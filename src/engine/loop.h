@@ -235,16 +235,53 @@ VMM_ALWAYS_INLINE size_t loop_with_tlb(Machine *machine, Pool *pool, const Batch
     return to;
 }
 
+/*
+ * What nearly all page references are without a TLB: a walk of known length to a page in memory.
+ * *going, as loop_miss() says. False: it is none of these, and nothing is done.
+ */
+VMM_ALWAYS_INLINE bool loop_walk(Machine *machine, Pool *pool, uint32_t page, bool write,
+                                 const PolicyType *type, bool *going) {
+    uint32_t reads = machine->table_type->mapped_reads;
+    uint32_t frame = machine->frame_of[page];
+    if (frame == MACHINE_NO_FRAME || reads == 0) {
+        return false;
+    }
+    uint32_t space = machine->process_count == 1 ? 0 : directory_space_of(machine->directory, page);
+    machine->processes[space].tlb_misses++;
+    machine->walk_reads += reads;
+    machine->fault = VMM_FAULT_NONE;
+    if (type->touch != NULL) {
+        type->touch(pool->policy, frame);
+    }
+    *going = true;
+    if (write && pool->dirty[frame] == 0) {
+        machine_write(machine, pool, page, frame);
+        *going = machine->status == VMM_OK;
+    }
+    if (policy_has_asked(pool->policy)) {
+        *going = *going && machine_part(machine, pool);
+    }
+    return true;
+}
+
 /* The same without a TLB: every page reference walks. */
 VMM_ALWAYS_INLINE size_t loop_without_tlb(Machine *machine, Pool *pool, const Batch *batch,
                                           size_t from, size_t to, const PolicyType *type) {
+    bool far = machine->pages > LOOP_NEAR_PAGES;
     for (size_t i = from; i < to; i++) {
         bool write = (batch->op[i] & OP_WRITE_BIT) != 0;
+        uint32_t page = batch->page[i];
+        bool going;
+        if (VMM_UNLIKELY(far) && i + LOOP_FETCH_AHEAD < to) {
+            machine_fetch(machine, batch->page[i + LOOP_FETCH_AHEAD]);
+        }
         engine_tick_clock(pool->policy, type, 1);
         engine_tell_future(pool->policy, type, batch, i, batch_repeat(batch, i) == 0);
-        if (!loop_miss(machine, pool, batch, batch->page[i], write, type) ||
-            (batch->repeat != NULL &&
-             !loop_each(machine, pool, batch, i, type, TLB_NOTE_NOTHING))) {
+        if (!loop_walk(machine, pool, page, write, type, &going)) {
+            going = loop_miss(machine, pool, batch, page, write, type);
+        }
+        if (!going || (batch->repeat != NULL &&
+                       !loop_each(machine, pool, batch, i, type, TLB_NOTE_NOTHING))) {
             return i;
         }
     }
