@@ -16,6 +16,7 @@
 /* base: numbers, memory, errors */
 #include "base/error.c"
 #include "base/memory.c"
+#include "base/nearest.c"
 #include "base/number.c"
 #include "base/spill.c"
 

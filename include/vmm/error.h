@@ -8,6 +8,8 @@
 #ifndef VMM_ERROR_H
 #define VMM_ERROR_H
 
+#include <stddef.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -34,6 +36,14 @@ VMM_API const char *vmm_error_name(int code);
 
 /* What a code means in general, a static English phrase. Never NULL. */
 VMM_API const char *vmm_error_message(int code);
+
+/*
+ * The name that a word was most likely meant to be, for messages, or NULL if none is near. Names
+ * come from name_at(user, 0), (user, 1), ..., NULL past the last; they are in small letters and
+ * must stay valid until the answer was used.
+ */
+typedef const char *VMMNameAt(const void *user, size_t index);
+VMM_API const char *vmm_nearest_name(const char *word, VMMNameAt *name_at, const void *user);
 
 #ifdef __cplusplus
 }

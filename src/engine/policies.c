@@ -10,6 +10,20 @@
 #include "../base/number.h"
 #include "plugin.h"
 
+/* Names and aliases in turn. */
+static const char *policy_name_at(const void *user, size_t index) {
+    (void)user;
+    const PolicyType *type = policy_at(index / 2);
+    if (type == NULL) {
+        return NULL;
+    }
+    return index % 2 == 1 && type->info.alias != NULL ? type->info.alias : type->info.name;
+}
+
+static const char *policy_param_name_at(const void *user, size_t index) {
+    return ((const PolicyType *)user)->info.parameters[index].name;
+}
+
 static const PolicyType *policy_find(const char *name, Error *error) {
     const PolicyType *type;
     for (size_t i = 0; (type = policy_at(i)) != NULL; i++) {
@@ -18,8 +32,10 @@ static const PolicyType *policy_find(const char *name, Error *error) {
             return type;
         }
     }
-    error_set(error, VMM_E_USAGE, "there is no policy \"%.60s\" (vmm list policies shows them)",
-              name);
+    const char *nearest = vmm_nearest_name(name, policy_name_at, NULL);
+    error_set(error, VMM_E_USAGE, "there is no policy \"%.60s\"%s%s%s", name,
+              nearest != NULL ? "; did you mean " : " (vmm list policies shows them)",
+              nearest != NULL ? nearest : "", nearest != NULL ? "?" : "");
     return NULL;
 }
 
@@ -49,8 +65,11 @@ static int policy_unknown_param(const PolicyType *type, const char *name, Error 
         length += (size_t)snprintf(known + length, sizeof known - length, "%s%s", i > 0 ? ", " : "",
                                    type->info.parameters[i].name);
     }
-    return error_set(error, VMM_E_USAGE, "%s has no parameter \"%.60s\"; it has %s",
-                     type->info.name, name, length > 0 ? known : "none");
+    const char *nearest = length > 0 ? vmm_nearest_name(name, policy_param_name_at, type) : NULL;
+    return error_set(error, VMM_E_USAGE, "%s has no parameter \"%.60s\"; %s%s%sit has %s",
+                     type->info.name, name, nearest != NULL ? "did you mean " : "",
+                     nearest != NULL ? nearest : "", nearest != NULL ? "? " : "",
+                     length > 0 ? known : "none");
 }
 
 /* A parameter whose value is one of some words. */

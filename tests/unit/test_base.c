@@ -433,6 +433,32 @@ static void registries_include_each_file_in_order(void **state) {
     assert_string_equal(each_order[2], "third");
 }
 
+static const char *name_at(const void *names, size_t index) {
+    return ((const char *const *)names)[index];
+}
+
+/* What is near: a letter more, less, another or in the wrong place for each three; a beginning. */
+static void nearest_names(void **state) {
+    (void)state;
+    static const char *const names[] = {"lru", "clock", "frames", "fault-around", NULL};
+    static const char *const words[][2] = {
+        {"lur", "lru"},     {"LRU", "lru"},  {"lr", "lru"},       {"clcok", "clock"},
+        {"klokc", "clock"}, {"kllox", NULL}, {"frame", "frames"}, {"fault", "fault-around"},
+        {"xyz", NULL},      {"", NULL}};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        const char *nearest = vmm_nearest_name(words[i][0], name_at, names);
+        if (words[i][1] == NULL) {
+            assert_null(nearest);
+        } else {
+            assert_string_equal(nearest, words[i][1]);
+        }
+    }
+    char *text = calloc(1, 301); /* longer than any name */
+    memset(text, 'l', 300);
+    assert_null(vmm_nearest_name(text, name_at, names));
+    free(text);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts),
@@ -454,6 +480,7 @@ int main(void) {
         cmocka_unit_test(spill_keeps_what_is_written),
         cmocka_unit_test(spill_needs_a_folder),
         cmocka_unit_test(registries_include_each_file_in_order),
+        cmocka_unit_test(nearest_names),
     };
     return cmocka_run_group_tests_name("base", tests, NULL, NULL);
 }

@@ -71,10 +71,6 @@ int cli_status(int vmm_error);
 /* A configuration that vmm_config_check() refuses: a message, and the exit status. */
 int cli_config_error(const char *command, int code, const char *error);
 
-/* The name that is nearest to `word`, or NULL if none is near. */
-typedef const char *CliNameAt(const void *user, size_t index); /* NULL past the last */
-const char *cli_nearest(const char *word, CliNameAt *name_at, const void *user);
-
 /* Memory, or the end of the program with a message: the program itself needs very little. */
 void *cli_alloc(size_t count, size_t size);
 void *cli_realloc(void *block, size_t count, size_t size);

@@ -190,7 +190,7 @@ static int comparecmd_choose_metric(Compare *compare) {
             return CLI_OK;
         }
     }
-    const char *nearest = cli_nearest(name, comparecmd_metric_at, NULL);
+    const char *nearest = vmm_nearest_name(name, comparecmd_metric_at, NULL);
     return cli_usage_error(compare->command->name, "--metric: there is no counter '%s'%s%s%s", name,
                            nearest != NULL ? "; did you mean '" : "",
                            nearest != NULL ? nearest : "", nearest != NULL ? "'?" : "");

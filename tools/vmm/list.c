@@ -605,7 +605,7 @@ static int listcmd_print_words(const ListFlags *flags, const CliArguments *argum
         if (table != NULL) {
             return listcmd_print_table(flags, table);
         }
-        const char *nearest = cli_nearest(arguments->words[0], listcmd_name_at, NULL);
+        const char *nearest = vmm_nearest_name(arguments->words[0], listcmd_name_at, NULL);
         return cli_usage_error("list", "there is no list '%s'%s%s%s", arguments->words[0],
                                nearest != NULL ? "; did you mean '" : "",
                                nearest != NULL ? nearest : "", nearest != NULL ? "'?" : "");

@@ -66,7 +66,7 @@ static const char *main_verb_name(const void *user, size_t index) {
 }
 
 static int main_unknown_verb(const CliCommand *command, const char *word) {
-    const char *nearest = cli_nearest(word, main_verb_name, command->verbs);
+    const char *nearest = vmm_nearest_name(word, main_verb_name, command->verbs);
     char *found = cli_excerpt(word, strlen(word));
     char *hint = nearest != NULL ? cli_format("; did you mean 'vmm %s %s'?", command->name, nearest)
                                  : cli_format("%s", "");
@@ -104,7 +104,7 @@ static const char *main_command_name(const void *user, size_t index) {
 }
 
 static int main_unknown_command(const char *word) {
-    const char *nearest = cli_nearest(word, main_command_name, NULL);
+    const char *nearest = vmm_nearest_name(word, main_command_name, NULL);
     if (nearest != NULL) {
         return cli_usage_error(NULL, "unknown command '%s'; did you mean '%s'?", word, nearest);
     }

@@ -5,7 +5,6 @@
  */
 #include <ctype.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -206,50 +205,6 @@ bool cli_name_matches(const char *a, const char *b) {
         a++;
         b++;
     }
-}
-
-enum { MESSAGES_NAME_MAX = 63 };
-
-/* Edits (insert, delete, replace) that lead from one word to the other. */
-static unsigned messages_distance(const char *a, const char *b) {
-    unsigned row[MESSAGES_NAME_MAX + 1];
-    size_t rows = strlen(a), columns = strlen(b);
-    if (rows > MESSAGES_NAME_MAX || columns > MESSAGES_NAME_MAX) {
-        return UINT_MAX;
-    }
-    for (size_t j = 0; j <= columns; j++) {
-        row[j] = (unsigned)j;
-    }
-    for (size_t i = 1; i <= rows; i++) {
-        unsigned diagonal = row[0];
-        row[0] = (unsigned)i;
-        for (size_t j = 1; j <= columns; j++) {
-            unsigned best = diagonal + (tolower((unsigned char)a[i - 1]) != b[j - 1]);
-            diagonal = row[j];
-            if (row[j] + 1 < best) {
-                best = row[j] + 1;
-            }
-            if (row[j - 1] + 1 < best) {
-                best = row[j - 1] + 1;
-            }
-            row[j] = best;
-        }
-    }
-    return row[columns];
-}
-
-const char *cli_nearest(const char *word, CliNameAt *name_at, const void *user) {
-    const char *name, *nearest = NULL;
-    unsigned least = ((unsigned)strlen(word) + 1) / 3 + 1; /* one edit for three letters */
-    for (size_t i = 0; (name = name_at(user, i)) != NULL; i++) {
-        bool begins = strlen(word) >= 3 && strncmp(word, name, strlen(word)) == 0;
-        unsigned distance = begins ? 1 : messages_distance(word, name);
-        if (distance < least) {
-            least = distance;
-            nearest = name;
-        }
-    }
-    return nearest;
 }
 
 /* ---- Memory --------------------------------------------------------------------------------- */

@@ -84,7 +84,8 @@ static const char *options_name_at(const void *user, size_t index) {
 
 static int options_unknown(const OptionsParser *parser, const char *name) {
     const CliCommand *command = parser->command;
-    const char *nearest = strlen(name) > 1 ? cli_nearest(name, options_name_at, command) : NULL;
+    const char *nearest =
+        strlen(name) > 1 ? vmm_nearest_name(name, options_name_at, command) : NULL;
     if (nearest != NULL) {
         return cli_usage_error(command->name, "unknown flag --%s; did you mean --%s?", name,
                                nearest);

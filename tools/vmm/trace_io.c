@@ -284,7 +284,7 @@ static const char *traceio_format(const CliCommand *verb, const TraceTarget *tar
         }
     }
     if (target->to != NULL) {
-        const char *nearest = cli_nearest(target->to, traceio_format_name, NULL);
+        const char *nearest = vmm_nearest_name(target->to, traceio_format_name, NULL);
         cli_usage_error(verb->name, "there is no format '%s' to write%s%s%s", target->to,
                         nearest != NULL ? "; did you mean '" : "", nearest != NULL ? nearest : "",
                         nearest != NULL ? "'?" : "");
