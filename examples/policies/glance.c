@@ -49,8 +49,9 @@ const VMMPolicyType glance_policy = {
     .info.label = "Glance",
     .info.summary = "the page used longest ago of a few",
     .info.needs = VMM_NEEDS_EVERY_REFERENCE,
-    .info.parameters = (const VMMPolicyParameter[]){
-        {"looks", 5, 1, 1000, "frames to look at", NULL}, {.name = NULL}},
+    .info.parameters =
+        (const VMMPolicyParameter[]){{"looks", 5, 1, 1000, "frames to look at", NULL},
+                                     {.name = NULL}},
     .state_size = sizeof(State),
     .touch_once = true,
     .touch_last = true,

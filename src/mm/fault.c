@@ -292,7 +292,7 @@ void machine_discard(Machine *machine, uint32_t page) {
     uint32_t frame = machine->frame_of[page];
     bool is_pooled = machine_has_pool(machine, space);
     Pool *pool = is_pooled ? machine_pool(machine, space) : NULL;
-    if (frame != MACHINE_NO_FRAME) {
+    if (pool != NULL && frame != MACHINE_NO_FRAME) {
         pool_settle(pool, pool->policy->clock);
         if (pool->policy->type->remove != NULL) {
             pool->policy->type->remove(pool->policy, frame);

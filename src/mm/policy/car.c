@@ -46,7 +46,11 @@ static int car_create(Policy *policy, const uint64_t *params, char *error) {
 }
 
 static double car_step(const Car *car, uint32_t own, uint32_t other) {
-    return car->as_peer && other > own ? (double)(other / own) : history_step(own, other);
+    if (car->as_peer && other > own) {
+        uint32_t whole = other / own;
+        return whole;
+    }
+    return history_step(own, other);
 }
 
 /* The incoming page is taken out of its history, whose size says how far p moves. */
