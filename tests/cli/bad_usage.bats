@@ -50,6 +50,12 @@ setup() { start; }
 
 # ---- Names ---------------------------------------------------------------------------------------
 @test "an unknown policy; the message says where they are listed" { misuse "vmm list policies" -a nosuch; }
+@test "a misspelt policy" { misuse 'there is no policy "lur"; did you mean lru?' -a lur; }
+@test "a misspelt policy parameter" { misuse 'no parameter "bist"; did you mean bits?' -a clock:bist=2; }
+@test "policy check of a misspelt policy or parameter" {
+    fails 1 'there is no policy "lur"; did you mean lru?' vmm policy check lur
+    fails 1 'no parameter "bist"; did you mean bits?' vmm policy check clock:bist=2
+}
 @test "a policy parameter out of range" { misuse 'expected 1 to 8' -a clock:bits=99; }
 @test "an unknown policy parameter" { misuse 'no parameter "foo"' -a clock:foo=1; }
 @test "a policy parameter without a value" { misuse 'expected parameter=value' -a clock:bits; }

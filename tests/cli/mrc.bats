@@ -168,6 +168,7 @@ assert (first["misses"], first["writebacks"]) == (run["misses"], run["swap_outs"
     fails 1 "more than one trace" vmm mrc good.trace -t belady.trace
     fails 1 "the value is empty" vmm mrc -t good.trace -a ""
     fails 1 "there is no policy \"lruu\"; did you mean lru?" vmm mrc -t good.trace -a lruu
+    fails 1 "no parameter \"bist\"; did you mean bits?" vmm mrc -t good.trace -a clock:bist=2
     fails 1 "is named twice" vmm mrc -t good.trace -a lru,LRU
     fails 1 "not together with --ram" vmm mrc -t good.trace -r 4
     fails 1 "exclude each other" vmm mrc -t good.trace -a fifo --frames 3 --points 4

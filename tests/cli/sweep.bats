@@ -87,6 +87,8 @@ END
 }
 @test "mistakes on the command line" {
     fails 1 'no trace is named' vmm sweep -a lru
+    fails 1 'there is no policy "lur"; did you mean lru?' vmm sweep -t belady.trace -a lur
+    fails 1 'no parameter "bist"; did you mean bits?' vmm sweep -t belady.trace -a clock:bist=2
     fails 1 'unknown flag --polcy' vmm sweep -t belady.trace --polcy lru
     fails 1 'the list is empty' vmm sweep -t belady.trace --frames ''
     fails 1 'a value is missing' vmm sweep -t belady.trace -a lru,,fifo
