@@ -82,6 +82,12 @@ partial() {
     grep -q '^Interrupted:' out
 }
 
+@test "mrc: Ctrl-C says of files that they are not the whole" {
+    run -130 interrupted SIGINT none silent mrc -t pipe --format native --csv part.csv
+    grep -q 'interrupted: what is written covers only' err
+    [ -s part.csv ]
+}
+
 # ---- The progress line ---------------------------------------------------------------------------
 # on_terminal PROGRAM ARGUMENT...: with a terminal of its own, whose output is standard output.
 on_terminal() {

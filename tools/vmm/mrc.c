@@ -305,6 +305,10 @@ static int mrccmd_report(Mrc *mrc) {
         mrc_print(mrc);
     }
     cli_flush_stdout();
+    bool writes = mrc->json.path != NULL || mrc->csv.path != NULL || mrc->plot.path != NULL;
+    if (mrc->error == VMM_E_STOPPED && writes) { /* a file of numbers does not look unfinished */
+        cli_error("interrupted: what is written covers only what was read so far");
+    }
     int json = mrc_write_json(mrc);
     int csv = mrc_write_csv(mrc);
     int plot = mrc_write_plot(mrc);
