@@ -9,6 +9,10 @@
 
 enum { NEAREST_NAME_MAX = 63 };
 
+static char nearest_small(char letter) {
+    return (char)tolower((unsigned char)letter);
+}
+
 static unsigned nearest_least(unsigned a, unsigned b) {
     return a < b ? a : b;
 }
@@ -27,9 +31,10 @@ static unsigned nearest_distance(const char *a, const char *b) {
         unsigned *row = rows[i % 3], *above = rows[(i + 2) % 3], *twice = rows[(i + 1) % 3];
         row[0] = (unsigned)i;
         for (size_t j = 1; j <= width; j++) {
-            unsigned replaced = above[j - 1] + (tolower((unsigned char)a[i - 1]) != b[j - 1]);
+            unsigned replaced = above[j - 1] + (nearest_small(a[i - 1]) != b[j - 1]);
             row[j] = nearest_least(replaced, nearest_least(above[j], row[j - 1]) + 1);
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
+            if (i > 1 && j > 1 && nearest_small(a[i - 1]) == b[j - 2] &&
+                nearest_small(a[i - 2]) == b[j - 1]) {
                 row[j] = nearest_least(row[j], twice[j - 2] + 1);
             }
         }

@@ -442,7 +442,7 @@ static void nearest_names(void **state) {
     (void)state;
     static const char *const names[] = {"lru", "clock", "frames", "fault-around", NULL};
     static const char *const words[][2] = {
-        {"lur", "lru"},     {"LRU", "lru"},  {"lr", "lru"},       {"clcok", "clock"},
+        {"lur", "lru"},     {"LUR", "lru"},  {"lr", "lru"},       {"clcok", "clock"},
         {"klokc", "clock"}, {"kllox", NULL}, {"frame", "frames"}, {"fault", "fault-around"},
         {"xyz", NULL},      {"", NULL}};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
