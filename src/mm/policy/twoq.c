@@ -13,7 +13,9 @@
  * Kin and Kout, the length of A1out, are `kin` and `kout` per cent of memory; the paper recommends
  * 25 and 50.
  *
- * libCacheSim's 2Q gives the same misses.
+ * A page that comes back leaves A1out before its frame is found, as in libCacheSim, whose misses
+ * are the same. The paper's pseudo-code leaves open whether it still counts there meanwhile, when
+ * the page that A1in gives up for it may push another off the end.
  *
  * Source: Johnson and Shasha, "2Q: a low overhead high performance buffer management replacement
  * algorithm", VLDB 1994.
