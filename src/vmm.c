@@ -46,15 +46,18 @@
 #include "trace/writer.c"
 
 /* mm: the simulated machine */
+#include "mm/apply.c"
 #include "mm/cost.c"
 #include "mm/counters.c"
 #include "mm/directory.c"
-#include "mm/discard.c"
 #include "mm/fault.c"
 #include "mm/machine.c"
+#include "mm/mapping.c"
+#include "mm/object.c"
 #include "mm/pagetable/pagetable.c"
 #include "mm/policy/policy.c"
 #include "mm/pool.c"
+#include "mm/resolve.c"
 #include "mm/tlb/tlb.c"
 
 /* engine: the hot loop */
@@ -66,6 +69,7 @@
 #include "engine/run.c"
 #include "engine/specialised.c"
 #include "engine/stream.c"
+#include "engine/stream_resolve.c"
 #include "engine/stream_runs.c"
 #include "engine/stream_sample.c"
 

@@ -9,6 +9,33 @@ static int curve_reserve(VMMCurve *curve) {
     return status;
 }
 
+static uint32_t curve_charged(const Stream *stream, const Batch *batch, size_t i, uint32_t own) {
+    uint32_t object = batch->object[i];
+    return object == OBJECT_NO_PAGE ? own : stream_charged(stream, object);
+}
+
+/* The elements of one process. Where each has memory of its own, a page that another process is
+   charged for is that one's. */
+static void curve_take_run(VMMCurve *curve, const Batch *batch, const Run *run, size_t first) {
+    const Stream *stream = curve->stream;
+    size_t end = first + run->length;
+    if (!stream->by_pool || !stream->resolver.on) {
+        CurvePart part = {batch, first, end, run->space};
+        curve->type->take(curve, &part);
+        return;
+    }
+    while (first < end) {
+        uint32_t space = curve_charged(stream, batch, first, run->memory);
+        size_t to = first + 1;
+        while (to < end && curve_charged(stream, batch, to, run->memory) == space) {
+            to++;
+        }
+        CurvePart part = {batch, first, to, space};
+        curve->type->take(curve, &part);
+        first = to;
+    }
+}
+
 static int curve_batch(void *self, const Batch *batch) {
     VMMCurve *curve = self;
     int status = curve_reserve(curve);
@@ -23,29 +50,20 @@ static int curve_batch(void *self, const Batch *batch) {
     size_t first = 0;
     for (size_t i = 0; i < batch->run_count; i++) {
         const Run *run = &batch->runs[i];
-        CurvePart part = {batch, first, first + run->length, run->space};
-        curve->type->take(curve, &part);
+        curve_take_run(curve, batch, run, first);
         first += run->length;
     }
     return VMM_OK;
 }
 
-static void curve_discard(void *user, uint32_t page) {
-    VMMCurve *curve = user;
-    if (curve->status == VMM_OK) {
-        curve->status = curve->type->discard(curve, page, &curve->error);
-    }
-}
-
-static int curve_event(void *self, const VMMEvent *event, const Discard *discard) {
+static int curve_event(void *self, const VMMEvent *event, const Resolver *resolver) {
     VMMCurve *curve = self;
     (void)event;
-    if (discard == NULL) {
-        return VMM_OK;
-    }
     curve->status = curve_reserve(curve);
-    if (curve->status == VMM_OK) {
-        discard_each(discard, &curve->stream->directory, curve_discard, curve);
+    for (uint32_t i = 0; curve->status == VMM_OK && i < resolver->op_count; i++) {
+        if (resolver->ops[i].type == RESOLVE_DROP) {
+            curve->status = curve->type->discard(curve, resolver->ops[i].object, &curve->error);
+        }
     }
     return curve->status;
 }

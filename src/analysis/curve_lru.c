@@ -46,7 +46,7 @@ static int lrucurve_reserve(VMMCurve *curve, Error *error) {
 /* A page that was referenced last of all is on top: nothing but its number of hits changes. */
 VMM_ALWAYS_INLINE void lrucurve_loop(LruStack *stack, StackPage *pages, Depths *depths,
                                      const CurvePart *part, bool far) {
-    const uint32_t *page = part->batch->page;
+    const uint32_t *page = part->batch->object;
     const uint8_t *op = part->batch->op;
     uint32_t last = DIRECTORY_NO_PAGE;
     uint64_t again = 0;

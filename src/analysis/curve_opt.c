@@ -55,9 +55,9 @@ static void optcurve_take(VMMCurve *curve, const CurvePart *part) {
     OptStack *stack = &opt->stacks[stackcurve_stack(&opt->of, part->space)];
     StackPage *pages = opt->of.pages;
     for (size_t i = part->from; i < part->to; i++) {
-        uint32_t page = batch->page[i];
+        uint32_t page = batch->object[i];
         if (i + OPT_FETCH_AHEAD < part->to) {
-            VMM_PREFETCH(&pages[batch->page[i + OPT_FETCH_AHEAD]]);
+            VMM_PREFETCH(&pages[batch->object[i + OPT_FETCH_AHEAD]]);
         }
         bool write = (batch->op[i] & OP_WRITE_BIT) != 0;
         if (VMM_UNLIKELY(page == DIRECTORY_NO_PAGE)) {

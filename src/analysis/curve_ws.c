@@ -113,9 +113,10 @@ static int wscurve_reserve(VMMCurve *curve, Error *error) {
     const Memory *memory = &curve->memory;
     const Directory *directory = &curve->stream->directory;
     uint64_t series = 1 + (curve->per_process ? (uint64_t)directory->space_count : 0);
-    bool room = wscurve_grow(memory, &ws->last, &ws->page_count, directory->count) &&
-                wscurve_grow(memory, &ws->now, &ws->space_count, directory->space_count) &&
-                reuse_reserve(&ws->table, memory, curve->stream->batch.count);
+    bool room =
+        wscurve_grow(memory, &ws->last, &ws->page_count, stream_object_pages(curve->stream)) &&
+        wscurve_grow(memory, &ws->now, &ws->space_count, directory->space_count) &&
+        reuse_reserve(&ws->table, memory, curve->stream->batch.count);
     while (room && ws->series_count < series) {
         room = wscurve_add_series(ws, memory);
     }
@@ -139,7 +140,7 @@ static void wscurve_take(VMMCurve *curve, const CurvePart *part) {
     uint64_t now = ws->now[part->space];
     uint64_t repeats = 0;
     for (size_t i = part->from; i < part->to; i++) {
-        uint32_t page = batch->page[i];
+        uint32_t page = batch->object[i];
         uint64_t time = now + 1 - last[page];
         uint64_t repeat = batch_repeat(batch, i);
         now += 1 + repeat;
@@ -164,7 +165,7 @@ static void wscurve_take(VMMCurve *curve, const CurvePart *part) {
 
 /* The life of a page ends. */
 static int wscurve_end(WsCurve *ws, uint32_t page, Error *error) {
-    uint32_t space = directory_space_of(&ws->base.stream->directory, page);
+    uint32_t space = stream_charged(ws->base.stream, page);
     if (ws->last[page] == 0) {
         return VMM_OK;
     }
@@ -259,9 +260,9 @@ static int wscurve_make_steps(WsCurve *ws, WsSeries *series, uint64_t from, uint
 
 static int wscurve_finish(VMMCurve *curve, Error *error) {
     WsCurve *ws = (WsCurve *)curve;
-    const Directory *directory = &curve->stream->directory;
+    uint32_t pages = stream_object_pages(curve->stream);
     int status = wscurve_reserve(curve, error);
-    for (uint32_t page = 1; status == VMM_OK && page < directory->count; page++) {
+    for (uint32_t page = 1; status == VMM_OK && page < pages; page++) {
         status = wscurve_end(ws, page, error);
     }
     if (status == VMM_OK) {

@@ -81,12 +81,12 @@ int stackcurve_reserve(VMMCurve *base, void **stacks, size_t size, Error *error)
     StackCurve *curve = (StackCurve *)base;
     const Directory *directory = &base->stream->directory;
     uint32_t spaces = base->by_space ? directory->space_count : 1;
-    int status = stackcurve_reserve_pages(curve, directory->count, error);
+    int status = stackcurve_reserve_pages(curve, stream_object_pages(base->stream), error);
     if (status == VMM_OK) {
         status = stackcurve_reserve_spaces(curve, spaces, stacks, size, error);
     }
-    for (; status == VMM_OK && curve->met < directory->count; curve->met++) {
-        curve->wanted[stackcurve_stack(curve, directory_space_of(directory, curve->met))]++;
+    for (; status == VMM_OK && curve->met < stream_object_pages(base->stream); curve->met++) {
+        curve->wanted[stackcurve_stack(curve, stream_charged(base->stream, curve->met))]++;
     }
     for (uint32_t i = 0; status == VMM_OK && i < spaces; i++) {
         uint32_t deepest = curve->wanted[stackcurve_stack(curve, i)];

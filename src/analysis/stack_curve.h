@@ -35,7 +35,7 @@ static inline Depths *stackcurve_series(StackCurve *curve, uint32_t space) {
 
 /* The space of a page. */
 static inline uint32_t stackcurve_space(const StackCurve *curve, uint32_t page) {
-    return directory_space_of(&curve->base.stream->directory, page);
+    return stream_charged(curve->base.stream, page);
 }
 
 void stackcurve_create(VMMCurve *curve);

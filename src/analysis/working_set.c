@@ -60,7 +60,7 @@ void workingset_finish(VMMWorkingSet *set) {
 
 /* Room for all pages that the directory knows. */
 static int workingset_reserve(VMMWorkingSet *set) {
-    uint32_t count = set->stream->directory.count;
+    uint32_t count = stream_object_pages(set->stream);
     if (count > set->page_count) {
         uint32_t wanted = count < UINT32_MAX / 2 ? count + count / 2 : UINT32_MAX;
         uint32_t *last =
@@ -109,22 +109,19 @@ static int workingset_batch(void *self, const Batch *batch) {
     VMMWorkingSet *set = self;
     int status = workingset_reserve(set);
     for (size_t i = 0; status == VMM_OK && i < batch->count; i++) {
-        status = workingset_take(set, batch->page[i], (uint64_t)batch_repeat(batch, i) + 1);
+        status = workingset_take(set, batch->object[i], (uint64_t)batch_repeat(batch, i) + 1);
     }
     return status;
 }
 
-static void workingset_discard(void *user, uint32_t page) {
-    VMMWorkingSet *set = user;
-    set->last[page] = 0;
-}
-
-static int workingset_event(void *self, const VMMEvent *event, const Discard *discard) {
+static int workingset_event(void *self, const VMMEvent *event, const Resolver *resolver) {
     VMMWorkingSet *set = self;
     (void)event;
     int status = workingset_reserve(set);
-    if (status == VMM_OK && discard != NULL) {
-        discard_each(discard, &set->stream->directory, workingset_discard, set);
+    for (uint32_t i = 0; status == VMM_OK && i < resolver->op_count; i++) {
+        if (resolver->ops[i].type == RESOLVE_DROP) {
+            set->last[resolver->ops[i].object] = 0;
+        }
     }
     return status;
 }

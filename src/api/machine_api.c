@@ -6,7 +6,6 @@
 #include "../config/settings.h"
 #include "../engine/engine.h"
 #include "../engine/policies.h"
-#include "../mm/discard.h"
 #include "handle.h"
 
 /* Page references in a batch of a machine that is fed by hand or runs alone: fits in the L2. */
@@ -258,23 +257,27 @@ static int check_event(VMM *vmm, const VMMEvent *event) {
 
 int vmm_apply(VMM *vmm, const VMMEvent *event) {
     int status = check_event(vmm, event);
+    if (status == VMM_OK && resolver_wants(event)) {
+        status = prepare_feed(vmm);
+    }
     if (status != VMM_OK) {
         return handle_fail(vmm, status);
     }
     Machine *machine = &vmm->machine;
     if (vmm->stream == NULL) {
-        discard_apply(machine, event, NULL);
+        machine->events += resolver_counts(event);
         return VMM_OK;
     }
-    Directory *directory = &vmm->stream->directory;
-    Discard discard;
-    bool takes = discard_of(event, directory, settings_page_shift(&machine->settings), &discard);
-    status = takes ? directory_chain(directory, &vmm->error) : VMM_OK;
-    if (status != VMM_OK) {
+    stream_next_batch(vmm->stream);
+    status = stream_apply(vmm->stream, event, false, &vmm->error);
+    if (status != VMM_OK) { /* half applied: the machine cannot go on */
+        machine->status = status;
+        machine->error = vmm->error;
         return handle_fail(vmm, status);
     }
-    discard_apply(machine, event, takes ? &discard : NULL);
-    return VMM_OK;
+    status = machine_apply(machine, &vmm->stream->resolver, event);
+    vmm->error = status == VMM_OK ? vmm->error : machine->error;
+    return status == VMM_OK ? VMM_OK : handle_fail(vmm, status);
 }
 
 int vmm_last_error(const VMM *vmm) {
@@ -384,7 +387,12 @@ size_t vmm_resident_pages(VMM *vmm, VMMResident *pages, size_t capacity) {
     }
     uint32_t count = list_frames(pool, frames);
     for (uint32_t i = 0; i < count && i < capacity; i++) {
-        uint32_t page = pool->page[frames[i]];
+        uint32_t object = pool->page[frames[i]];
+        uint32_t page = machine->objects == NULL ? object : machine->mapper[object];
+        if (page == 0) { /* no translation leads to it */
+            pages[i] = (VMMResident){.frame = frames[i], .dirty = pool->dirty[frames[i]]};
+            continue;
+        }
         pages[i] = (VMMResident){
             .pid = machine->directory->pids[directory_space_of(machine->directory, page)],
             .frame = frames[i],

@@ -24,6 +24,9 @@ static bool streams_agree(const Machine *a, const Machine *b) {
     return a->settings.page_size == b->settings.page_size &&
            a->settings.vspace == b->settings.vspace && a->settings.refs == b->settings.refs &&
            a->settings.max_accesses == b->settings.max_accesses &&
+           a->settings.mappings == b->settings.mappings &&
+           a->settings.zero_page == b->settings.zero_page &&
+           a->settings.stack_limit == b->settings.stack_limit &&
            a->table_type->info.address_bits == b->table_type->info.address_bits;
 }
 
@@ -40,9 +43,10 @@ static int check_machines(VMM *const *vmms, size_t count) {
             return handle_fail(vmms[i], VMM_E_USAGE);
         }
         if (!streams_agree(&vmms[0]->machine, &vmms[i]->machine)) {
-            error_set(&vmms[i]->error, VMM_E_CONFIG,
-                      "machines of one run must agree in page-size, vspace, refs, max-accesses and "
-                      "the address width of their page tables");
+            error_set(
+                &vmms[i]->error, VMM_E_CONFIG,
+                "machines of one run must agree in page-size, vspace, refs, max-accesses, "
+                "mappings, zero-page, stack-limit and the address width of their page tables");
             return handle_fail(vmms[i], VMM_E_CONFIG);
         }
     }

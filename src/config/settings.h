@@ -39,6 +39,8 @@ typedef struct Settings {
 /* Places of the words of choices, in the order of options.def. */
 enum { SCOPE_GLOBAL, SCOPE_PROCESS };
 enum { INITIAL_AUTO, INITIAL_ZERO, INITIAL_STORE };
+enum { MAPPINGS_AUTO, MAPPINGS_COMPLETE, MAPPINGS_PARTIAL };
+enum { FILE_CACHE_COLD, FILE_CACHE_WARM };
 enum { ACCESSED_EVERY_REFERENCE, ACCESSED_TLB_FILL };
 enum { TLB_LRU, TLB_FIFO, TLB_RANDOM, TLB_LFU };
 enum { TLB_TAGGED, TLB_FLUSH };

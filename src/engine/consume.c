@@ -10,6 +10,98 @@ static EngineLoop *consume_loop(const Machine *machine) {
     return generic ? engine_generic : engine_specialised(&machine->policy);
 }
 
+/* ---- Elements that the resolver marked ------------------------------------------------------ */
+
+/* The page references of an element behind its first one, which was a store. */
+static bool consume_rest(Machine *machine, Pool *pool, const Batch *batch, size_t i,
+                         EngineLoop *loop) {
+    if (batch_repeat(batch, i) == 0) {
+        return true;
+    }
+    uint32_t repeat = batch->repeat[i]--;
+    uint32_t stores = batch->stores[i]--;
+    uint8_t op = batch->op[i];
+    batch->op[i] = (uint8_t)((op & ~(OP_CONTINUED | OP_WRITE_BIT)) | (stores > 1));
+    bool going = loop(machine, pool, batch, i, i + 1) != i;
+    batch->repeat[i] = repeat;
+    batch->stores[i] = stores;
+    batch->op[i] = op;
+    machine->stopped_at += !going;
+    return going;
+}
+
+/* Each reference of a forbidden element is a fault of its own. */
+static bool consume_forbidden(Machine *machine, Pool *pool, const Batch *batch, size_t i,
+                              const Resolved *resolved) {
+    for (uint32_t place = 0; place <= batch_repeat(batch, i); place++) {
+        if (!engine_resolved(machine, pool, batch, i, place, resolved)) {
+            machine->stopped_at = place;
+            return false;
+        }
+    }
+    return true;
+}
+
+/*
+ * A marked element: its first reference is done by itself, unless that was before a tick within
+ * the element; then come the others, in the pool that the page is charged to. The clock of the
+ * process goes on in its own pool.
+ */
+static bool consume_special(Machine *machine, Pool *pool, const Batch *batch, size_t i,
+                            EngineLoop *loop) {
+    const Resolved *resolved = &batch->special[machine->special_at].resolved;
+    if (resolved->how == RESOLVED_FORBIDDEN) {
+        return consume_forbidden(machine, pool, batch, i, resolved);
+    }
+    Pool *own = machine_pool(machine, machine->objects->charged[resolved->object]);
+    Policy *policy = own->policy;
+    uint64_t clock = policy->clock;
+    if (own != pool) {
+        policy->space = pool->policy->space;
+        policy->time_of = machine->times;
+        policy->away = clock - vmm_policy_time(pool->policy);
+    }
+    bool going;
+    if (resolved->how != RESOLVED_PLAINLY && !machine->special_begun) {
+        machine->special_begun = true;
+        going = engine_resolved(machine, own, batch, i, 0, resolved);
+        machine->stopped_at = going ? machine->stopped_at : 0;
+        going = going && consume_rest(machine, own, batch, i, loop);
+    } else {
+        going = loop(machine, own, batch, i, i + 1) != i;
+    }
+    if (own != pool) {
+        pool->policy->clock += policy->clock - clock;
+    }
+    return going;
+}
+
+/* Elements [from, to), those that the resolver marked apart. */
+static size_t consume_elements(Machine *machine, Pool *pool, const Batch *batch, size_t from,
+                               size_t to, EngineLoop *loop) {
+    while (from < to) {
+        while (machine->special_at < batch->special_count &&
+               batch->special[machine->special_at].at < from) {
+            machine->special_at++;
+            machine->special_begun = false;
+        }
+        bool any = machine->special_at < batch->special_count &&
+                   batch->special[machine->special_at].at < to;
+        size_t end = any ? batch->special[machine->special_at].at : to;
+        size_t reached = loop(machine, pool, batch, from, end);
+        if (reached < end) {
+            return reached;
+        }
+        if (any && !consume_special(machine, pool, batch, end, loop)) {
+            return end;
+        }
+        from = any ? end + 1 : end;
+    }
+    return to;
+}
+
+/* ---- Ticks ---------------------------------------------------------------------------------- */
+
 /* The policy's tick, if it is due. False: the machine must stop. */
 static bool consume_tick(Machine *machine, Pool *pool, uint64_t references) {
     Policy *policy = pool->policy;
@@ -44,7 +136,7 @@ static bool consume_split(Machine *machine, Pool *pool, const Batch *batch, size
         if (done > 0) {
             batch->op[i] = (uint8_t)((op & ~(OP_CONTINUED | OP_WRITE_BIT)) | (left > 0));
         }
-        going = loop(machine, pool, batch, i, i + 1) != i;
+        going = consume_elements(machine, pool, batch, i, i + 1, loop) != i;
         machine->stopped_at += going ? 0 : done;
         done += piece;
         if (going && !consume_tick(machine, pool, piece)) {
@@ -80,13 +172,13 @@ static size_t consume_stretch(Machine *machine, Pool *pool, const Batch *batch, 
                               size_t to, EngineLoop *loop) {
     uint64_t period = pool->policy->period;
     if (period == 0) {
-        return loop(machine, pool, batch, from, to);
+        return consume_elements(machine, pool, batch, from, to, loop);
     }
     while (from < to) {
         uint64_t due = period - pool->references % period;
         uint64_t left = due;
         size_t end = consume_until_tick(batch, from, to, &left);
-        size_t reached = loop(machine, pool, batch, from, end);
+        size_t reached = consume_elements(machine, pool, batch, from, end, loop);
         if (reached < end) {
             return reached;
         }
@@ -124,14 +216,16 @@ static void consume_enter(Machine *machine, uint32_t space) {
 /* Whether the batch must be simulated run by run. */
 static bool consume_by_run(const Machine *machine) {
     return machine->settings.scope == SCOPE_PROCESS || machine->settings.tlb_switch == TLB_FLUSH ||
-           machine->policy.type->uses_clock;
+           machine->policy.type->uses_clock || machine->objects != NULL;
 }
 
-/* The page references [from, to), all of process `space`. */
-static size_t consume_run(Machine *machine, uint32_t space, const Batch *batch, size_t from,
+/* The elements [from, to), which are of one process. */
+static size_t consume_run(Machine *machine, const Run *run, const Batch *batch, size_t from,
                           size_t to, EngineLoop *loop) {
-    Pool *pool = machine_pool(machine, space);
+    Pool *pool = machine_pool(machine, run->memory);
     Policy *policy = pool->policy;
+    uint32_t space = run->space;
+    machine->running = space;
     policy->space = space;
     policy->time_of = machine->times;
     policy->away = policy->clock - machine->times[space];
@@ -189,7 +283,7 @@ static size_t consume_batch(Machine *machine, const Batch *batch, EngineLoop *lo
     for (const Run *run = batch->runs; run < batch->runs + batch->run_count; run++) {
         consume_enter(machine, run->space);
         size_t end = first + run->length;
-        size_t reached = consume_run(machine, run->space, batch, first, end, loop);
+        size_t reached = consume_run(machine, run, batch, first, end, loop);
         if (reached < end) {
             return reached + 1;
         }
@@ -222,6 +316,8 @@ int engine_consume(Machine *machine, const Batch *batch) {
         return machine->status;
     }
     machine->invalid_seen = 0;
+    machine->special_at = 0;
+    machine->special_begun = false;
     machine->batch_references = 0;
     machine->stopped_at = 0;
     size_t begun = consume_batch(machine, batch, consume_loop(machine));

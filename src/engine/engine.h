@@ -20,6 +20,13 @@ typedef PolicyLoop EngineLoop;
 
 EngineLoop engine_generic;
 
+/*
+ * A page reference that the resolver marked, in the pool that its page is charged to; for a
+ * forbidden one, of the process. False: the machine must stop.
+ */
+bool engine_resolved(Machine *machine, Pool *pool, const Batch *batch, size_t i, uint32_t place,
+                     const Resolved *resolved);
+
 /* The fastest loop that there is for a policy. */
 EngineLoop *engine_specialised(const PolicySpec *policy);
 
@@ -52,10 +59,8 @@ static inline void engine_tell_future(Policy *policy, const PolicyType *type, co
     }
 }
 
-/* A page reference beyond the limit. False: the machine must stop. */
-static inline bool engine_invalid(Machine *machine, Pool *pool, const PolicyType *type,
-                                  const Batch *batch) {
-    machine_invalid(machine, batch->invalid[machine->invalid_seen++]);
+/* The end of a page reference that reached no page. False: the machine must stop. */
+static inline bool engine_pass(Machine *machine, Pool *pool, const PolicyType *type) {
     if (type->passed != NULL) {
         type->passed(pool->policy);
         if (policy_has_asked(pool->policy) && !machine_part(machine, pool)) {
@@ -63,6 +68,13 @@ static inline bool engine_invalid(Machine *machine, Pool *pool, const PolicyType
         }
     }
     return machine->status == VMM_OK;
+}
+
+/* A page reference beyond the limit. False: the machine must stop. */
+static inline bool engine_invalid(Machine *machine, Pool *pool, const PolicyType *type,
+                                  const Batch *batch) {
+    machine_invalid(machine, batch->invalid[machine->invalid_seen++]);
+    return engine_pass(machine, pool, type);
 }
 
 #endif

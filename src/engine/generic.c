@@ -34,7 +34,7 @@ static void generic_show(Machine *machine, const Pool *pool, const Batch *batch,
         .vpn = generic_vpn(machine, batch, i),
         .tlb_hit = tlb_hit,
         .walk_reads = tlb_hit ? 0 : machine->walk_read_count,
-        .fault = tlb_hit ? VMM_FAULT_NONE : machine->fault,
+        .fault = machine->fault,
         .frame = frame,
         .used_frames = pool_resident(pool),
         .eviction_count = machine->eviction_count,
@@ -47,8 +47,8 @@ static void generic_show(Machine *machine, const Pool *pool, const Batch *batch,
  * Looks the page up: in the TLB, else by walk and fault. Returns the frame, or MACHINE_NO_FRAME if
  * the machine must stop. *resident: the page was in memory before.
  */
-static uint32_t generic_translate(Machine *machine, Pool *pool, uint32_t page, bool write,
-                                  bool *tlb_hit, bool *resident) {
+static uint32_t generic_translate(Machine *machine, Pool *pool, uint32_t page, uint32_t object,
+                                  bool write, bool *tlb_hit, bool *resident) {
     Tlb *tlb = &machine->tlb;
     uint32_t entry = tlb->entries == 0 ? UINT32_MAX : tlb_lookup(tlb, page);
     VMM_CHECK(tlb->entries == 0 || entry == tlb_search(tlb, page));
@@ -56,12 +56,35 @@ static uint32_t generic_translate(Machine *machine, Pool *pool, uint32_t page, b
     if (*tlb_hit) {
         tlb_touch(tlb, entry);
         tlb->written[entry] |= write;
+        machine->fault = VMM_FAULT_NONE;
         *resident = true;
         return tlb->frame[entry];
     }
-    uint32_t frame = machine_miss(machine, pool, page, write);
-    *resident = machine->fault == VMM_FAULT_NONE;
+    uint32_t frame = machine_miss(machine, pool, page, object, write);
+    *resident = machine->was_resident;
     return frame;
+}
+
+/* What the policy and the page see of a reference that has found its frame. */
+static bool generic_finish(Machine *machine, Pool *pool, uint32_t frame, bool write, bool tlb_hit,
+                           bool resident) {
+    Policy *policy = pool->policy;
+    if (resident && policy->type->touch != NULL && (machine->touch_on_hit || !tlb_hit)) {
+        policy->type->touch(policy, frame);
+    }
+    if (resident && write) {
+        machine_write(machine, pool, frame);
+    }
+    return !policy_has_asked(policy) || machine_part(machine, pool);
+}
+
+/* The end of a page reference. False: the machine must stop. */
+static bool generic_tell(Machine *machine, const Pool *pool, const Batch *batch, size_t i,
+                         uint32_t place, bool tlb_hit, uint32_t frame) {
+    if (machine->observer != NULL) {
+        generic_show(machine, pool, batch, i, place, tlb_hit, frame);
+    }
+    return machine->status == VMM_OK;
 }
 
 /* One page reference, the first of an element or a repeat. False: the machine must stop. */
@@ -74,24 +97,40 @@ static bool generic_reference(Machine *machine, Pool *pool, const Batch *batch, 
     machine->eviction_count = 0;
     engine_tick_clock(policy, policy->type, 1);
     engine_tell_future(policy, policy->type, batch, i, place == batch_repeat(batch, i));
-    uint32_t page = batch->page[i];
-    uint32_t frame = generic_translate(machine, pool, page, write, &tlb_hit, &resident);
+    uint32_t object = batch->object[i];
+    uint32_t frame =
+        generic_translate(machine, pool, batch->page[i], object, write, &tlb_hit, &resident);
     if (frame == MACHINE_NO_FRAME) {
         return false;
     }
-    if (resident && policy->type->touch != NULL && (machine->touch_on_hit || !tlb_hit)) {
-        policy->type->touch(policy, frame);
+    return generic_finish(machine, pool, frame, write, tlb_hit, resident) &&
+           generic_tell(machine, pool, batch, i, place, tlb_hit, machine->frame_of[object]);
+}
+
+bool engine_resolved(Machine *machine, Pool *pool, const Batch *batch, size_t i, uint32_t place,
+                     const Resolved *resolved) {
+    Policy *policy = pool->policy;
+    bool tlb_hit;
+    machine->eviction_count = 0;
+    engine_tick_clock(policy, policy->type, 1);
+    engine_tell_future(policy, policy->type, batch, i, place == batch_repeat(batch, i));
+    uint32_t frame = machine_resolved(machine, batch->page[i], resolved, &tlb_hit);
+    if (resolved->how == RESOLVED_FORBIDDEN) {
+        return engine_pass(machine, pool, policy->type) &&
+               generic_tell(machine, pool, batch, i, place, tlb_hit, MACHINE_NO_FRAME);
     }
-    if (resident && write) {
-        machine_write(machine, pool, page, frame);
-    }
-    if (policy_has_asked(policy) && !machine_part(machine, pool)) {
+    if (frame == MACHINE_NO_FRAME ||
+        !generic_finish(machine, pool, frame, true, tlb_hit, machine->was_resident)) {
         return false;
     }
-    if (machine->observer != NULL) {
-        generic_show(machine, pool, batch, i, place, tlb_hit, machine->frame_of[page]);
+    Pool *source = resolved->how == RESOLVED_COPY
+                       ? machine_pool(machine, machine->objects->charged[resolved->source])
+                       : pool;
+    if (source != pool && policy_has_asked(source->policy) && !machine_part(machine, source)) {
+        return false;
     }
-    return machine->status == VMM_OK;
+    return generic_tell(machine, pool, batch, i, place, tlb_hit,
+                        machine->frame_of[resolved->object]);
 }
 
 /* A page reference beyond the limit: it stands alone. False: the machine must stop. */

@@ -31,21 +31,22 @@ enum {
 };
 
 /* A page reference that is no TLB hit. False: the machine must stop. */
-VMM_ALWAYS_INLINE bool loop_miss(Machine *machine, Pool *pool, const Batch *batch, uint32_t page,
+VMM_ALWAYS_INLINE bool loop_miss(Machine *machine, Pool *pool, const Batch *batch, size_t i,
                                  bool write, const PolicyType *type) {
+    uint32_t page = batch->page[i];
     if (VMM_UNLIKELY(page == DIRECTORY_NO_PAGE)) {
         return engine_invalid(machine, pool, type, batch);
     }
-    uint32_t frame = machine_miss(machine, pool, page, write);
+    uint32_t frame = machine_miss(machine, pool, page, batch->object[i], write);
     if (VMM_UNLIKELY(frame == MACHINE_NO_FRAME)) {
         return false;
     }
-    if (machine->fault == VMM_FAULT_NONE) {
+    if (machine->was_resident) {
         if (type->touch != NULL) {
             type->touch(pool->policy, frame);
         }
         if (write) {
-            machine_write(machine, pool, page, frame);
+            machine_write(machine, pool, frame);
         }
     }
     if (policy_has_asked(pool->policy) && !machine_part(machine, pool)) {
@@ -60,8 +61,8 @@ VMM_ALWAYS_INLINE bool loop_touches(const Machine *machine, const PolicyType *ty
 }
 
 /* A TLB hit. False: the machine must stop. */
-VMM_ALWAYS_INLINE bool loop_hit(Machine *machine, Pool *pool, uint32_t page, uint32_t entry,
-                                bool write, const PolicyType *type, TlbNote note, bool touches) {
+VMM_ALWAYS_INLINE bool loop_hit(Machine *machine, Pool *pool, uint32_t entry, bool write,
+                                const PolicyType *type, TlbNote note, bool touches) {
     Tlb *tlb = &machine->tlb;
     tlb_touch_as(tlb, entry, note);
     if (touches) {
@@ -69,7 +70,8 @@ VMM_ALWAYS_INLINE bool loop_hit(Machine *machine, Pool *pool, uint32_t page, uin
     }
     if (VMM_UNLIKELY(write > tlb->written[entry])) {
         tlb->written[entry] = 1;
-        machine_write(machine, pool, page, tlb->frame[entry]);
+        machine->fault = VMM_FAULT_NONE;
+        machine_write(machine, pool, tlb->frame[entry]);
     }
     return !type->parts_on_touch || !policy_has_asked(pool->policy) || machine_part(machine, pool);
 }
@@ -114,7 +116,7 @@ VMM_ALWAYS_INLINE bool loop_each(Machine *machine, Pool *pool, const Batch *batc
         uint32_t slot = tlb->entries == 0 ? 0 : tlb->slot_of[page];
         if (slot != 0 && loop_is_bulky(type)) {
             uint32_t left = repeat - done;
-            bool touched = machine->fault == VMM_FAULT_NONE;
+            bool touched = machine->was_resident;
             loop_repeat(tlb, pool->policy, slot - 1, &left, type, note, touches, touched);
             return true;
         }
@@ -122,8 +124,8 @@ VMM_ALWAYS_INLINE bool loop_each(Machine *machine, Pool *pool, const Batch *batc
         if (policy_wants_distance(type)) {
             engine_tell_future(pool->policy, type, batch, i, done + 1 == repeat);
         }
-        bool going = slot != 0 ? loop_hit(machine, pool, page, slot - 1, write, type, note, touches)
-                               : loop_miss(machine, pool, batch, page, write, type);
+        bool going = slot != 0 ? loop_hit(machine, pool, slot - 1, write, type, note, touches)
+                               : loop_miss(machine, pool, batch, i, write, type);
         if (!going) {
             machine->stopped_at = done + 1;
             return false;
@@ -195,7 +197,8 @@ VMM_ALWAYS_INLINE size_t loop_with_tlb(Machine *machine, Pool *pool, const Batch
         uint32_t page = pages[i];
         if (VMM_UNLIKELY(far) && i + LOOP_FETCH_AHEAD < to) {
             VMM_PREFETCH(&slot_of[pages[i + LOOP_FETCH_AHEAD]]);
-            machine_fetch(machine, pages[i + LOOP_FETCH_AHEAD]);
+            machine_fetch(machine, pages[i + LOOP_FETCH_AHEAD],
+                          batch->object[i + LOOP_FETCH_AHEAD]);
         }
         bool write = (ops[i] & OP_WRITE_BIT) != 0;
         uint32_t slot = slot_of[page];
@@ -205,7 +208,7 @@ VMM_ALWAYS_INLINE size_t loop_with_tlb(Machine *machine, Pool *pool, const Batch
             if (waits) {
                 waiting = loop_settle(machine, policy, hits, waiting, type, note, touches);
             }
-            if (!loop_miss(machine, pool, batch, page, write, type) ||
+            if (!loop_miss(machine, pool, batch, i, write, type) ||
                 (repeats && !loop_each(machine, pool, batch, i, type, note))) {
                 return i;
             }
@@ -214,8 +217,8 @@ VMM_ALWAYS_INLINE size_t loop_with_tlb(Machine *machine, Pool *pool, const Batch
         if (waits) {
             hits[waiting++] = (uint16_t)(slot - 1);
         }
-        if (!loop_hit(machine, pool, page, slot - 1, write, type,
-                      tlb_waits ? TLB_NOTE_NOTHING : note, touches && !policy_waits)) {
+        if (!loop_hit(machine, pool, slot - 1, write, type, tlb_waits ? TLB_NOTE_NOTHING : note,
+                      touches && !policy_waits)) {
             return i;
         }
         if (repeats && loop_is_bulky(type)) {
@@ -268,17 +271,19 @@ VMM_ALWAYS_INLINE bool loop_walk(Machine *machine, Pool *pool, uint32_t page, bo
 VMM_ALWAYS_INLINE size_t loop_without_tlb(Machine *machine, Pool *pool, const Batch *batch,
                                           size_t from, size_t to, const PolicyType *type) {
     bool far = machine->pages > LOOP_NEAR_PAGES;
+    bool plain = machine->objects == NULL; /* a translation is its page */
     for (size_t i = from; i < to; i++) {
         bool write = (batch->op[i] & OP_WRITE_BIT) != 0;
         uint32_t page = batch->page[i];
         bool going;
         if (VMM_UNLIKELY(far) && i + LOOP_FETCH_AHEAD < to) {
-            machine_fetch(machine, batch->page[i + LOOP_FETCH_AHEAD]);
+            machine_fetch(machine, batch->page[i + LOOP_FETCH_AHEAD],
+                          batch->object[i + LOOP_FETCH_AHEAD]);
         }
         engine_tick_clock(pool->policy, type, 1);
         engine_tell_future(pool->policy, type, batch, i, batch_repeat(batch, i) == 0);
-        if (!loop_walk(machine, pool, page, write, type, &going)) {
-            going = loop_miss(machine, pool, batch, page, write, type);
+        if (!plain || !loop_walk(machine, pool, page, write, type, &going)) {
+            going = loop_miss(machine, pool, batch, i, write, type);
         }
         if (!going || (batch->repeat != NULL &&
                        !loop_each(machine, pool, batch, i, type, TLB_NOTE_NOTHING))) {

@@ -72,16 +72,16 @@ void __sanitizer_cov_trace_pc(void) {
 
 #ifndef PLUGIN_PLAIN
 /* The machine's functions, as the loop calls them. */
-uint32_t machine_miss(Machine *machine, Pool *pool, uint32_t page, bool write) {
-    return machine->calls->miss(machine, pool, page, write);
+uint32_t machine_miss(Machine *machine, Pool *pool, uint32_t page, uint32_t object, bool write) {
+    return machine->calls->miss(machine, pool, page, object, write);
 }
 
 void machine_invalid(Machine *machine, uint32_t space) {
     machine->calls->invalid(machine, space);
 }
 
-void machine_write(Machine *machine, Pool *pool, uint32_t page, uint32_t frame) {
-    machine->calls->write(machine, pool, page, frame);
+void machine_write(Machine *machine, Pool *pool, uint32_t frame) {
+    machine->calls->write(machine, pool, frame);
 }
 
 bool machine_part(Machine *machine, Pool *pool) {

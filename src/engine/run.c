@@ -182,7 +182,7 @@ static int run_next_note(RunNotes *notes, Error *error) {
 /* What the walk back carries along. */
 typedef struct RunTurn {
     const Outlook *outlook;
-    const Directory *directory;
+    const Stream *stream;
     uint32_t *block; /* page ids, then distances in elements */
     uint32_t *times; /* page references, then distances in virtual time; NULL: not wanted */
     uint64_t *next;  /* by page id: one more than the place of its next reference, 0: none */
@@ -201,7 +201,7 @@ static uint32_t run_turn_time(RunTurn *turn, uint32_t page, uint32_t weight) {
         turn->after[weight]++;
         return 0;
     }
-    uint64_t *after = &turn->after[directory_space_of(turn->directory, page)];
+    uint64_t *after = &turn->after[stream_charged(turn->stream, page)];
     uint64_t distance = turn->next[page] == 0 ? 0 : *after - turn->met[page] + 1;
     *after += (uint64_t)weight + 1;
     turn->met[page] = *after;
@@ -285,11 +285,10 @@ static void run_end_turn(RunTurn *turn, const Memory *memory) {
 
 /* The way back through the file of page ids. */
 static int run_turn(const Outlook *outlook, const Stream *stream, Error *error) {
-    const Directory *directory = &stream->directory;
     RunTurn turn = {.outlook = outlook,
-                    .directory = directory,
-                    .pages = directory->count,
-                    .spaces = directory->space_count,
+                    .stream = stream,
+                    .pages = stream_object_pages(stream),
+                    .spaces = stream->directory.space_count,
                     .notes = {.outlook = outlook, .left = outlook->note_count}};
     int status = VMM_OK;
     if (!run_prepare_turn(&turn, &stream->memory)) {
@@ -376,6 +375,18 @@ static int run_finish_batch(RunPass *pass) {
     return status;
 }
 
+/* Whether a file of the trace is none of a device: System V and POSIX segments, memfd_create(2). */
+static bool run_is_shared_memory(const VMMTrace *trace, uint32_t number) {
+    static const char *const places[] = {"/SYSV", "/dev/shm/", "/memfd:", "/dev/zero"};
+    const VMMTraceFile *file = number == 0 ? NULL : vmm_trace_file(trace, number);
+    for (size_t i = 0; file != NULL && i < VMM_COUNT_OF(places); i++) {
+        if (strncmp(file->path, places[i], strlen(places[i])) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* An event of the trace. What it makes necessary may fail: the pass then ends behind the call. */
 static void run_on_event(void *user, const VMMEvent *event) {
     RunPass *pass = user;
@@ -387,20 +398,19 @@ static void run_on_event(void *user, const VMMEvent *event) {
         stream->taking.ended = true;
         return;
     }
-    if (!discard_counts(event)) {
+    if (!resolver_counts(event)) {
         return;
     }
-    Discard discard;
-    bool takes = discard_of(event, &stream->directory, stream->page_shift, &discard);
     pass->status = run_finish_batch(pass);
     stream_next_batch(stream);
-    if (pass->status == VMM_OK && takes) {
-        pass->status = directory_chain(&stream->directory, pass->error);
+    if (pass->status == VMM_OK) {
+        bool is_shared_memory = run_is_shared_memory(pass->trace, event->file);
+        pass->status = stream_apply(stream, event, is_shared_memory, pass->error);
     }
     for (size_t i = 0; pass->status == VMM_OK && i < pass->count; i++) {
         RunConsumer *consumer = &pass->consumers[i];
         if (consumer->status == VMM_OK) {
-            consumer->status = consumer->event(consumer->self, event, takes ? &discard : NULL);
+            consumer->status = consumer->event(consumer->self, event, &stream->resolver);
         }
     }
 }
@@ -411,10 +421,8 @@ static int run_machine_batch(void *self, const Batch *batch) {
     return engine_consume(self, batch);
 }
 
-static int run_machine_event(void *self, const VMMEvent *event, const Discard *discard) {
-    Machine *machine = self;
-    discard_apply(machine, event, discard);
-    return machine->status;
+static int run_machine_event(void *self, const VMMEvent *event, const Resolver *resolver) {
+    return machine_apply(self, resolver, event);
 }
 
 RunConsumer run_machine(Machine *machine) {
@@ -472,14 +480,13 @@ static int run_scout_times(const RunScout *scout, const Batch *batch) {
 
 static int run_scout_batch(void *self, const Batch *batch) {
     RunScout *scout = self;
-    int status = spill_write(scout->outlook->file, batch->first * sizeof *batch->page, batch->page,
-                             batch->count * sizeof *batch->page, scout->error);
+    int status = spill_write(scout->outlook->file, batch->first * sizeof *batch->object,
+                             batch->object, batch->count * sizeof *batch->page, scout->error);
     return status != VMM_OK || !scout->outlook->timed ? status : run_scout_times(scout, batch);
 }
 
 /* A page is given up. */
-static void run_note(void *user, uint32_t page) {
-    RunScout *scout = user;
+static void run_note(RunScout *scout, uint32_t page) {
     if (scout->note_count == RUN_NOTES && scout->status == VMM_OK) {
         scout->status = run_write_notes(scout);
     }
@@ -488,22 +495,34 @@ static void run_note(void *user, uint32_t page) {
     }
 }
 
-static int run_scout_event(void *self, const VMMEvent *event, const Discard *discard) {
+static int run_scout_event(void *self, const VMMEvent *event, const Resolver *resolver) {
     RunScout *scout = self;
     (void)event;
-    if (discard != NULL) {
-        discard_each(discard, &scout->stream->directory, run_note, scout);
+    for (uint32_t i = 0; i < resolver->op_count; i++) {
+        if (resolver->ops[i].type == RESOLVE_DROP) {
+            run_note(scout, resolver->ops[i].object);
+        }
     }
     return scout->status;
 }
 
 /* ---- Passes --------------------------------------------------------------------------------- */
 
+/* Whether all mappings are known, if the configuration leaves that to the trace. */
+static void run_settle_mappings(RunPass *pass) {
+    VMMTraceInfo info = {.struct_size = sizeof info};
+    vmm_trace_info(pass->trace, &info);
+    if (pass->stream->mappings == MAPPINGS_AUTO) {
+        pass->stream->resolver.strict = info.mappings_complete != 0;
+    }
+}
+
 /* From the first reference to the last, or to an error. */
 static int run_pass(RunPass *pass, RunWatch *watch) {
     const Stream *stream = pass->stream;
     int status;
     pass->by_runs = vmm_trace_has_runs(pass->trace);
+    run_settle_mappings(pass);
     pass->alive = pass->count;
     vmm_trace_on_event(pass->trace, run_on_event, pass);
     do {

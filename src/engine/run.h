@@ -16,7 +16,6 @@
 #define VMM_ENGINE_RUN_H
 
 #include "../../include/vmm/sim.h"
-#include "../mm/discard.h"
 #include "engine.h"
 
 /* Distances to the next reference of the same page, for all elements of a run. */
@@ -40,13 +39,13 @@ typedef struct RunWatch {
 } RunWatch;
 
 /*
- * One that takes a pass: its batches, and between two of them the events that discard_counts(),
- * with the pages that go (NULL: none). Either returns VMM_OK, or why this consumer takes no more.
+ * One that takes a pass: its batches, and between two of them the events that resolver_counts(),
+ * when the resolver has applied them. Either returns VMM_OK, or why this consumer takes no more.
  */
 typedef struct RunConsumer {
     void *self;
     int (*batch)(void *self, const Batch *batch);
-    int (*event)(void *self, const VMMEvent *event, const Discard *discard);
+    int (*event)(void *self, const VMMEvent *event, const Resolver *resolver);
     int status; /* VMM_OK as long as it takes more */
 } RunConsumer;
 

@@ -36,6 +36,10 @@ static int stream_init(Stream *stream, const Settings *settings, unsigned addres
         (filters && batch->left_out_before == NULL)) {
         return error_no_memory(error, capacity * sizeof(Run), "a batch of references");
     }
+    batch->object = batch->page;
+    resolver_init(&stream->resolver, &stream->memory, &stream->directory, settings);
+    stream->mappings = settings->mappings;
+    stream->by_pool = settings->scope == SCOPE_PROCESS;
     return directory_init(&stream->directory, &stream->memory, address_bits - stream->page_shift,
                           error);
 }
@@ -64,7 +68,10 @@ void stream_release(Stream *stream) {
     }
     Memory memory = stream->memory;
     Batch *batch = &stream->batch;
+    resolver_free(&stream->resolver);
     directory_free(&stream->directory);
+    memory_free(&memory, stream->objects, batch->capacity, sizeof *stream->objects);
+    memory_free(&memory, batch->special, batch->special_capacity, sizeof *batch->special);
     memory_free(&memory, batch->page, batch->capacity, sizeof *batch->page);
     memory_free(&memory, batch->op, batch->capacity, sizeof *batch->op);
     memory_free(&memory, batch->runs, batch->capacity, sizeof *batch->runs);
@@ -106,6 +113,7 @@ void stream_next_batch(Stream *stream) {
     stream->batch.stores = NULL;
     stream->batch.repeats = 0;
     stream->batch.run_count = 0;
+    stream->batch.special_count = 0;
     stream->batch.invalid_count = 0;
     stream->filtered += stream->batch.left_out;
     stream->batch.left_out = 0;
@@ -135,6 +143,7 @@ int stream_enter(Stream *stream, uint32_t pid, Error *error) {
     }
     stream->last_pid = pid;
     stream->last_space = space;
+    stream->last_memory = resolver_within(&stream->resolver, space);
     stream->any = true;
     return VMM_OK;
 }
@@ -181,7 +190,7 @@ static bool stream_add_long(Stream *stream, const VMMRef *ref, Run *run, bool cu
         bool valid = first_byte < stream->address_limit;
         uint64_t key = DIRECTORY_NO_KEY;
         if (valid) {
-            key = directory_key(&stream->directory, run->space, vpn);
+            key = directory_key(&stream->directory, run->memory, vpn);
         } else {
             stream->batch.invalid[stream->batch.invalid_count++] = run->space;
         }
@@ -213,7 +222,7 @@ static size_t stream_add_simple(Stream *stream, const VMMRef *refs, size_t count
     uint32_t pid = stream->last_pid;
     unsigned shift = stream->page_shift;
     uint64_t limit = stream->address_limit;
-    uint64_t space_key = directory_key(&stream->directory, run->space, 0);
+    uint64_t space_key = directory_key(&stream->directory, run->memory, 0);
     size_t added = 0;
     uint32_t writes = 0;
     uint32_t fetches = 0;
@@ -331,5 +340,6 @@ int stream_add(Stream *stream, const VMMRef *refs, size_t count, size_t *taken, 
         }
     }
     stream->places += batch->count - before;
-    return status;
+    int resolved = stream_resolve(stream, before, error);
+    return status != VMM_OK ? status : resolved;
 }

@@ -45,15 +45,23 @@
 /* Bits of Batch.op beside the VMMOp: this is not the first page of its reference; the kernel's. */
 enum { OP_WRITE_BIT = 1, OP_MASK = 3, OP_CONTINUED = 4, OP_KERNEL = 8 };
 
+/* An element whose first page reference is no plain look-up. */
+typedef struct Special {
+    uint32_t at;
+    Resolved resolved; /* RESOLVED_PLAINLY: its page is charged to another process */
+} Special;
+
 typedef struct Run {
-    uint32_t space;
+    uint32_t space;                /* the process */
+    uint32_t memory;               /* the address space it runs in: its own, but after a vfork */
     uint32_t length;               /* elements */
     uint64_t repeats;              /* page references beside one for each element */
     uint64_t count[PROCESS_KINDS]; /* references whose first page is in this run, by kind */
 } Run;
 
 typedef struct Batch { /* arrays by element, a page reference and its repeats */
-    uint32_t *page;
+    uint32_t *page;    /* translations, */
+    uint32_t *object;  /* and the object pages they lead to; without events the same array */
     uint8_t *op;
     uint32_t *repeat; /* further page references to the page directly after; NULL: no element has */
     uint32_t *stores; /* with repeat: how many of the element's page references are stores */
@@ -63,6 +71,9 @@ typedef struct Batch { /* arrays by element, a page reference and its repeats */
                            behind the element, 0: never; NULL: unknown */
     uint64_t *left_out_before; /* references of the batch that the filter left out before it;
                                   NULL: nothing is filtered */
+    Special *special;          /* in the order of their places */
+    size_t special_count;
+    size_t special_capacity;
     Run *runs;
     uint32_t *invalid; /* the spaces of the elements with page 0, in their order */
     size_t count;      /* elements */
@@ -122,6 +133,8 @@ typedef struct StreamRuns {
 typedef struct Stream {
     Memory memory;
     Directory directory;
+    Resolver resolver;
+    uint32_t *objects; /* Batch.object, once the resolver is on */
     Batch batch;
     uint64_t address_limit;
     uint64_t references; /* taken, after the filter */
@@ -131,12 +144,15 @@ typedef struct Stream {
     uint32_t most_repeats; /* of a batch: STREAM_MOST_REPEATS, or less in tests */
     uint32_t most_in_one;  /* page references of an element; the same for all passes of a run */
     uint64_t refs;         /* REFS_ALL, ... */
+    uint64_t mappings;     /* MAPPINGS_AUTO, ... */
+    bool by_pool;          /* each process has a pool of its own */
     unsigned page_shift;
     uint64_t sample_below; /* only pages whose hash is below it; 0: all (stream_sample.c) */
     uint64_t sample_seed;
     uint32_t users;    /* machines that hold this stream */
     uint32_t last_pid; /* of the last reference, and its space */
     uint32_t last_space;
+    uint32_t last_memory;
     bool any;            /* last_pid is valid */
     uint64_t resume_vpn; /* of a reference cut by the end of a stretch; UINT64_MAX: none */
     size_t stretch_begin, stretch_end; /* the part of the batch that is being filled */
@@ -170,6 +186,15 @@ int stream_begin_runs(Stream *stream, const VMMRuns *runs, Error *error);
 int stream_add_runs(Stream *stream, const VMMRuns *runs, bool *taken, Error *error);
 
 void stream_free_runs(Stream *stream);
+
+/*
+ * Applies an event to the address spaces; the batch must be empty. What it did is in
+ * stream->resolver.ops. VMM_OK or an error.
+ */
+int stream_apply(Stream *stream, const VMMEvent *event, bool is_shared_memory, Error *error);
+
+/* Resolves the elements of the batch from `from` on. VMM_OK or an error. */
+int stream_resolve(Stream *stream, size_t from, Error *error);
 
 /* References come from process `pid` from now on. VMM_OK or an error. */
 int stream_enter(Stream *stream, uint32_t pid, Error *error);
@@ -211,7 +236,8 @@ static inline bool stream_wants(const Stream *stream, bool fetch) {
 static inline Run *stream_run(Stream *stream) {
     Batch *batch = &stream->batch;
     if (batch->run_count == 0 || batch->runs[batch->run_count - 1].space != stream->last_space) {
-        batch->runs[batch->run_count++] = (Run){.space = stream->last_space};
+        batch->runs[batch->run_count++] =
+            (Run){.space = stream->last_space, .memory = stream->last_memory};
     }
     return &batch->runs[batch->run_count - 1];
 }
@@ -231,6 +257,17 @@ static inline bool stream_is_done(const Stream *stream) {
         return stream->taking.ended;
     }
     return stream->references >= stream->max_references && stream->resume_vpn == UINT64_MAX;
+}
+
+/* How many object pages there are, number 0 included, */
+static inline uint32_t stream_object_pages(const Stream *stream) {
+    return stream->resolver.on ? stream->resolver.objects.count : stream->directory.count;
+}
+
+/* and the address space that one is charged to. */
+static inline uint32_t stream_charged(const Stream *stream, uint32_t object) {
+    return stream->resolver.on ? stream->resolver.objects.charged[object]
+                               : directory_space_of(&stream->directory, object);
 }
 
 static inline bool stream_is_full(const Stream *stream) {

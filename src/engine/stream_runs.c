@@ -175,7 +175,7 @@ static uint64_t stream_run_key(const Stream *stream, const VMMRuns *runs, size_t
     uint64_t vpn = runs->pages[runs->page[at]];
     return vpn > (stream->address_limit - 1) >> runs->page_shift
                ? DIRECTORY_NO_KEY
-               : directory_key(&stream->directory, stream->last_space,
+               : directory_key(&stream->directory, stream->last_memory,
                                vpn >> (stream->page_shift - runs->page_shift));
 }
 
@@ -447,5 +447,6 @@ int stream_add_runs(Stream *stream, const VMMRuns *runs, bool *taken, Error *err
     }
     *taken = taking->at == runs->count;
     stream->places += batch->count - before;
-    return status;
+    int resolved = stream_resolve(stream, before, error);
+    return status != VMM_OK ? status : resolved;
 }

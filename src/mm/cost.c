@@ -11,17 +11,20 @@ static unsigned __int128 cost_of(uint64_t events, uint64_t picoseconds) {
 }
 
 void cost_fill(VMMStats *stats, const Settings *settings) {
-    bool stalls = settings->swap_write == SWAP_WRITE_STALL;
-    uint64_t forced = stats->swap_outs - stats->cleanings;
-    unsigned __int128 writes = cost_of(forced, settings->cost_swap_write);
-    unsigned __int128 ahead = cost_of(stats->cleanings, settings->cost_swap_write);
+    unsigned __int128 writes =
+        cost_of(stats->swap_outs - stats->cleanings, settings->cost_swap_write) +
+        cost_of(stats->file_writes - stats->file_cleanings, settings->cost_file_write);
+    unsigned __int128 ahead = cost_of(stats->cleanings, settings->cost_swap_write) +
+                              cost_of(stats->file_cleanings, settings->cost_file_write);
     unsigned __int128 stall = cost_of(stats->accesses, settings->cost_memory);
     stall += cost_of(stats->page_references, settings->tlb != 0 ? settings->cost_tlb : 0);
     stall += cost_of(stats->walk_reads, settings->cost_walk_read);
     stall += cost_of(stats->page_faults, settings->cost_fault);
     stall += cost_of(stats->faults[VMM_FAULT_zero_fill], settings->cost_zero_fill);
+    stall += cost_of(stats->faults[VMM_FAULT_cow], settings->cost_copy);
     stall += cost_of(stats->faults[VMM_FAULT_file_read], settings->cost_store_read);
     stall += cost_of(stats->swap_ins, settings->cost_swap_read);
+    bool stalls = settings->swap_write == SWAP_WRITE_STALL;
     stats->stall_time_ps = cost_saturated(stalls ? stall + writes : stall);
     stats->background_time_ps = cost_saturated(stalls ? ahead : ahead + writes);
 }

@@ -32,8 +32,6 @@ void directory_free(Directory *directory) {
     memory_free(memory, directory->keys, directory->capacity, sizeof *directory->keys);
     memory_free(memory, directory->places, (size_t)1 << directory->table_bits,
                 sizeof *directory->places);
-    memory_free(memory, directory->older, directory->older_capacity, sizeof *directory->older);
-    memory_free(memory, directory->newest, directory->newest_capacity, sizeof *directory->newest);
     memory_free(memory, directory->pids, directory->space_capacity, sizeof *directory->pids);
     memory_free(memory, directory->spaces, (size_t)1 << directory->space_bits,
                 sizeof *directory->spaces);
@@ -119,68 +117,6 @@ uint32_t directory_find(const Directory *directory, uint32_t space, uint64_t vpn
             return id;
         }
     }
-}
-
-static bool directory_grow_chains(Directory *directory) {
-    const Memory *memory = directory->memory;
-    if (directory->count > directory->older_capacity) {
-        uint32_t *older = memory_grow(memory, directory->older, directory->older_capacity,
-                                      directory->capacity, sizeof *older);
-        if (older == NULL) {
-            return false;
-        }
-        directory->older = older;
-        directory->older_capacity = directory->capacity;
-    }
-    if (directory->space_count > directory->newest_capacity) {
-        uint32_t *newest = memory_grow(memory, directory->newest, directory->newest_capacity,
-                                       directory->space_capacity, sizeof *newest);
-        if (newest == NULL) {
-            return false;
-        }
-        for (uint32_t i = directory->newest_capacity; i < directory->space_capacity; i++) {
-            newest[i] = DIRECTORY_NO_PAGE;
-        }
-        directory->newest = newest;
-        directory->newest_capacity = directory->space_capacity;
-    }
-    return true;
-}
-
-int directory_chain(Directory *directory, Error *error) {
-    if (!directory_grow_chains(directory)) {
-        return error_no_memory(error, (size_t)directory->capacity * sizeof *directory->older,
-                               "the pages of each process");
-    }
-    uint32_t page = directory->chained == 0 ? 1 : directory->chained;
-    for (; page < directory->count; page++) {
-        uint32_t space = directory_space_of(directory, page);
-        directory->older[page] = directory->newest[space];
-        directory->newest[space] = page;
-    }
-    directory->chained = directory->count;
-    return VMM_OK;
-}
-
-/* The newest page of a space below `page`, without chains. */
-static uint32_t directory_seek(const Directory *directory, uint32_t space, uint32_t page) {
-    while (page > 1) {
-        if (directory_space_of(directory, --page) == space) {
-            return page;
-        }
-    }
-    return DIRECTORY_NO_PAGE;
-}
-
-uint32_t directory_newest(const Directory *directory, uint32_t space) {
-    return directory->chained == directory->count && space < directory->newest_capacity
-               ? directory->newest[space]
-               : directory_seek(directory, space, directory->count);
-}
-
-uint32_t directory_older(const Directory *directory, uint32_t space, uint32_t page) {
-    return page < directory->chained ? directory->older[page]
-                                     : directory_seek(directory, space, page);
 }
 
 /* A table of 2^bits places for all pages known. */

@@ -29,15 +29,10 @@
 
 typedef struct Directory {
     const Memory *memory;
-    uint64_t *keys;   /* by page id */
-    uint32_t *places; /* hash table of tags and page ids; 0: empty */
-    uint32_t *pids;   /* by space */
-    uint32_t *spaces; /* hash table of space + 1; 0: empty */
-    uint32_t *older;  /* by page id, below chained: the page of its space before it, or 0 */
-    uint32_t *newest; /* by space: the newest such page, or 0 */
-    uint32_t chained; /* page ids that are in the chains; 0: there are none */
-    uint32_t older_capacity;
-    uint32_t newest_capacity;
+    uint64_t *keys;    /* by page id */
+    uint32_t *places;  /* hash table of tags and page ids; 0: empty */
+    uint32_t *pids;    /* by space */
+    uint32_t *spaces;  /* hash table of space + 1; 0: empty */
     uint32_t count;    /* page ids given out, id 0 included */
     uint32_t capacity; /* of keys */
     uint32_t space_count;
@@ -60,16 +55,6 @@ uint32_t directory_find_space(const Directory *directory, uint32_t pid);
 
 /* The id of a page that is known, or DIRECTORY_NO_PAGE. */
 uint32_t directory_find(const Directory *directory, uint32_t space, uint64_t vpn);
-
-/*
- * Chains the pages of each space, so that those of one are found without a look at all. Done when
- * it is first needed, and again for the pages since. VMM_OK or an error; nothing depends on it.
- */
-int directory_chain(Directory *directory, Error *error);
-
-/* The pages of a space, from the newest on; DIRECTORY_NO_PAGE ends. */
-uint32_t directory_newest(const Directory *directory, uint32_t space);
-uint32_t directory_older(const Directory *directory, uint32_t space, uint32_t page);
 
 /* Room for `more` new pages, so that directory_intern() cannot fail. VMM_OK or an error. */
 int directory_reserve(Directory *directory, uint32_t more, Error *error);

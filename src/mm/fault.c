@@ -49,19 +49,104 @@ static uint32_t machine_walk(Machine *machine, Process *process, uint32_t page) 
     return type->walk(&process->table, directory_vpn(machine->directory, page));
 }
 
+/* The process whose address space a translation is of, */
+static Process *machine_owner(Machine *machine, uint32_t page) {
+    return &machine->processes[directory_space_of(machine->directory, page)];
+}
+
+/* and the one that makes the reference: another only after a vfork. */
+static Process *machine_actor(Machine *machine, uint32_t page) {
+    return machine->objects != NULL ? &machine->processes[machine->running]
+                                    : machine_owner(machine, page);
+}
+
+static ObjectKind machine_kind(const Machine *machine, uint32_t object) {
+    return machine->objects == NULL ? OBJECT_ANONYMOUS : machine->objects->kind[object];
+}
+
+/* ---- Entries ---------------------------------------------------------------------------------
+ */
+
+/* The page of a frame is about to leave it: no entry may lead there any more. */
+static void machine_take_entries(Machine *machine, uint32_t object) {
+    if (machine->objects == NULL) {
+        tlb_invalidate(&machine->tlb, object);
+        return;
+    }
+    for (uint32_t page = machine->mapper[object]; page != 0; page = machine->mapper_next[page]) {
+        machine->state[page] &= (uint8_t)~PAGE_PRESENT;
+        tlb_invalidate(&machine->tlb, page);
+        machine->rmap_steps++;
+    }
+    machine->mapper[object] = 0;
+}
+
+void machine_link(Machine *machine, uint32_t page, uint32_t object) {
+    uint32_t first = machine->mapper[object];
+    machine->state[page] |= PAGE_PRESENT;
+    machine->mapper_next[page] = first;
+    machine->mapper_before[page] = 0;
+    machine->mapper[object] = page;
+    if (first != 0) {
+        machine->mapper_before[first] = page;
+    }
+}
+
+void machine_unlink(Machine *machine, uint32_t page, uint32_t object) {
+    if ((machine->state[page] & PAGE_PRESENT) == 0) {
+        return;
+    }
+    uint32_t next = machine->mapper_next[page];
+    uint32_t before = machine->mapper_before[page];
+    machine->state[page] &= (uint8_t)~PAGE_PRESENT;
+    if (next != 0) {
+        machine->mapper_before[next] = before;
+    }
+    if (before != 0) {
+        machine->mapper_next[before] = next;
+    } else {
+        machine->mapper[object] = next;
+    }
+    tlb_invalidate(&machine->tlb, page);
+}
+
+bool machine_make_entry(Machine *machine, uint32_t page, uint32_t object) {
+    if ((machine->state[page] & PAGE_MAPPED) == 0) {
+        Process *owner = machine_owner(machine, page);
+        machine_revive(machine, owner);
+        uint64_t vpn = directory_vpn(machine->directory, page);
+        if (machine->status != VMM_OK || !owner->table.type->map(&owner->table, vpn, page)) {
+            machine_stop(machine, VMM_E_NO_MEMORY, "out of memory for the modelled page tables");
+            return false;
+        }
+        machine->state[page] |= PAGE_MAPPED;
+    }
+    if (machine->objects != NULL && (machine->state[page] & PAGE_PRESENT) == 0) {
+        machine_link(machine, page, object);
+    }
+    return true;
+}
+
+/* ---- Frames ----------------------------------------------------------------------------------
+ */
+
 /* Tells an observer of a page that leaves. */
 static void machine_note_eviction(Machine *machine, const Pool *pool, uint32_t frame) {
     if (machine->eviction_count == MACHINE_MAX_EVICTIONS) {
         return;
     }
-    uint32_t page = pool->page[frame];
+    uint32_t object = pool->page[frame];
+    uint32_t page = machine->objects == NULL ? object : machine->mapper[object];
     const Policy *policy = pool->policy;
     VMMEviction *eviction = &machine->evictions[machine->eviction_count++];
     *eviction = (VMMEviction){
-        .pid = machine->directory->pids[directory_space_of(machine->directory, page)],
+        .pid =
+            page == 0 ? 0 : machine->directory->pids[directory_space_of(machine->directory, page)],
         .frame = frame,
-        .vpn = directory_vpn(machine->directory, page),
-        .swap_slot = pool->dirty[frame] != 0 ? machine->slot_of[page] : VMM_NO_SLOT,
+        .vpn = page == 0 ? 0 : directory_vpn(machine->directory, page),
+        .swap_slot = machine->slot_of[object] != SWAP_NO_SLOT && pool->dirty[frame] != 0
+                         ? machine->slot_of[object]
+                         : VMM_NO_SLOT,
         .dirty = pool->dirty[frame],
     };
     if (policy->type->why != NULL) {
@@ -72,7 +157,9 @@ static void machine_note_eviction(Machine *machine, const Pool *pool, uint32_t f
 /* Takes the page out of `frame`, saving it if it must be. False: swap is full, nothing is done. */
 static bool machine_evict(Machine *machine, Pool *pool, uint32_t frame) {
     uint32_t page = pool->page[frame];
-    if (pool->dirty[frame] != 0) {
+    if (pool->dirty[frame] != 0 && machine_kind(machine, page) == OBJECT_FILE) {
+        machine->file_writes++;
+    } else if (pool->dirty[frame] != 0) {
         uint32_t slot = swap_take(&machine->swap);
         if (slot == SWAP_NO_SLOT) {
             machine->oom_events++;
@@ -93,7 +180,7 @@ static bool machine_evict(Machine *machine, Pool *pool, uint32_t frame) {
         pool->policy->type->remove(pool->policy, frame);
     }
     machine->frame_of[page] = MACHINE_NO_FRAME;
-    tlb_invalidate(&machine->tlb, page);
+    machine_take_entries(machine, page);
     machine->replacements++;
     return true;
 }
@@ -105,7 +192,7 @@ static void machine_settle(Pool *pool) {
     }
 }
 
-static void machine_give_back(Machine *machine, Pool *pool, uint32_t frame) {
+void machine_give_back(Machine *machine, Pool *pool, uint32_t frame) {
     pool_give_back(pool, frame);
     machine->frames_used--;
 }
@@ -146,16 +233,42 @@ static uint32_t machine_find_frame(Machine *machine, Pool *pool) {
     return machine_evict(machine, pool, frame) ? frame : MACHINE_NO_FRAME;
 }
 
-static VMMFaultClass machine_classify(Machine *machine, uint32_t page) {
-    if (machine->slot_of[page] != SWAP_NO_SLOT) {
+/* Of a page that is in no frame. */
+static VMMFaultClass machine_classify(Machine *machine, uint32_t object) {
+    if (machine->slot_of[object] != SWAP_NO_SLOT) {
         machine->swap_ins++;
         return VMM_FAULT_swap_in;
     }
-    return machine->store_backed ? VMM_FAULT_file_read : VMM_FAULT_zero_fill;
+    switch (machine_kind(machine, object)) {
+    case OBJECT_FILE:
+        return machine->settings.file_cache == FILE_CACHE_WARM && machine->loaded[object] == 0
+                   ? VMM_FAULT_file_cached
+                   : VMM_FAULT_file_read;
+    case OBJECT_ZEROS:
+        return VMM_FAULT_zero_map;
+    case OBJECT_SHARED:
+        return VMM_FAULT_zero_fill;
+    default:
+        return machine->store_backed ? VMM_FAULT_file_read : VMM_FAULT_zero_fill;
+    }
+}
+
+/* Of a page that is in a frame which the entry does not lead to. */
+static VMMFaultClass machine_classify_resident(const Machine *machine, uint32_t object) {
+    switch (machine_kind(machine, object)) {
+    case OBJECT_FILE:
+        return VMM_FAULT_file_cached;
+    case OBJECT_ZEROS:
+        return VMM_FAULT_zero_map;
+    case OBJECT_SHARED:
+        return VMM_FAULT_shared_attach;
+    default:
+        return VMM_FAULT_swap_cached;
+    }
 }
 
 /* The copy in swap is no longer that of the page. */
-static void machine_free_slot(Machine *machine, uint32_t page) {
+void machine_free_slot(Machine *machine, uint32_t page) {
     if (machine->slot_of[page] == SWAP_NO_SLOT) {
         return;
     }
@@ -165,34 +278,36 @@ static void machine_free_slot(Machine *machine, uint32_t page) {
     machine->slot_of[page] = SWAP_NO_SLOT;
 }
 
-static uint32_t machine_fault(Machine *machine, Process *process, Pool *pool, uint32_t page,
-                              bool write) {
-    machine->fault = machine_classify(machine, page);
-    process->faults[machine->fault]++;
-    process->misses++;
+static void machine_count_fault(Machine *machine, Process *process, VMMFaultClass fault) {
+    machine->fault = fault;
+    process->faults[fault]++;
+}
+
+/* Puts an object page into a frame of the pool; `page` is the translation that is to lead there, 0
+   if there is none. */
+static uint32_t machine_load(Machine *machine, Pool *pool, uint32_t object, uint32_t page,
+                             bool write) {
     Policy *policy = pool->policy;
-    policy->incoming = page;
+    policy->incoming = object;
     if (policy->type->miss != NULL) {
-        policy->type->miss(policy, page);
+        policy->type->miss(policy, object);
     }
     uint32_t frame = machine_find_frame(machine, pool);
     if (frame == MACHINE_NO_FRAME) {
         return MACHINE_NO_FRAME;
     }
-    if ((machine->state[page] & PAGE_MAPPED) == 0) {
-        uint64_t vpn = directory_vpn(machine->directory, page);
-        if (!process->table.type->map(&process->table, vpn, page)) {
-            machine_give_back(machine, pool, frame);
-            machine_stop(machine, VMM_E_NO_MEMORY, "out of memory for the modelled page tables");
-            return MACHINE_NO_FRAME;
-        }
-        machine->state[page] |= PAGE_MAPPED;
+    if (page != 0 && !machine_make_entry(machine, page, object)) {
+        machine_give_back(machine, pool, frame);
+        return MACHINE_NO_FRAME;
     }
-    pool->page[frame] = page;
+    pool->page[frame] = object;
     pool->dirty[frame] = write;
-    machine->frame_of[page] = frame;
+    machine->frame_of[object] = frame;
+    if (machine->objects != NULL) {
+        machine->loaded[object] = 1;
+    }
     if (write) {
-        machine_free_slot(machine, page);
+        machine_free_slot(machine, object);
     }
     if (policy->type->insert != NULL) {
         policy->type->insert(policy, frame);
@@ -200,18 +315,49 @@ static uint32_t machine_fault(Machine *machine, Process *process, Pool *pool, ui
     return frame;
 }
 
-uint32_t machine_miss(Machine *machine, Pool *pool, uint32_t page, bool write) {
-    Process *process = &machine->processes[directory_space_of(machine->directory, page)];
+/* A fault of a page that is in no frame. */
+static uint32_t machine_fault(Machine *machine, Process *process, Pool *pool, uint32_t page,
+                              uint32_t object, bool write) {
+    machine_count_fault(machine, process, machine_classify(machine, object));
+    process->misses++;
+    return machine_load(machine, pool, object, page, write);
+}
+
+/* A walk of the page table, after a TLB miss. */
+static void machine_count_walk(Machine *machine, Process *process, uint32_t page) {
     process->tlb_misses++;
     machine->fault = VMM_FAULT_NONE;
-    machine->walk_read_count = machine_walk(machine, process, page);
+    machine->walk_read_count = machine_walk(machine, machine_owner(machine, page), page);
     machine->walk_reads += machine->walk_read_count;
-    if (VMM_UNLIKELY(machine->status != VMM_OK)) {
+}
+
+static void machine_note_seen(Machine *machine, uint32_t page) {
+    machine->distinct_pages += (machine->state[page] & PAGE_SEEN) == 0;
+    machine->state[page] |= PAGE_SEEN;
+}
+
+/* With the resolver: a first reference, and an entry that does not lead to the resident page. */
+static bool machine_find_entry(Machine *machine, Process *process, uint32_t page, uint32_t object) {
+    machine_note_seen(machine, page);
+    if (machine->frame_of[object] == MACHINE_NO_FRAME ||
+        (machine->state[page] & PAGE_PRESENT) != 0) {
+        return true;
+    }
+    machine_count_fault(machine, process, machine_classify_resident(machine, object));
+    return machine_make_entry(machine, page, object);
+}
+
+uint32_t machine_miss(Machine *machine, Pool *pool, uint32_t page, uint32_t object, bool write) {
+    Process *process = machine_actor(machine, page);
+    machine_count_walk(machine, process, page);
+    if (VMM_UNLIKELY(machine->status != VMM_OK) ||
+        (machine->objects != NULL && !machine_find_entry(machine, process, page, object))) {
         return MACHINE_NO_FRAME;
     }
-    uint32_t frame = machine->frame_of[page];
+    uint32_t frame = machine->frame_of[object];
+    machine->was_resident = frame != MACHINE_NO_FRAME;
     if (frame == MACHINE_NO_FRAME) {
-        frame = machine_fault(machine, process, pool, page, write);
+        frame = machine_fault(machine, process, pool, page, object, write);
     }
     if (frame != MACHINE_NO_FRAME && machine->tlb.entries != 0) {
         tlb_fill(&machine->tlb, page, frame, write);
@@ -228,32 +374,54 @@ void machine_invalid(Machine *machine, uint32_t space) {
     machine->walk_read_count = 0;
 }
 
-void machine_write(Machine *machine, Pool *pool, uint32_t page, uint32_t frame) {
+void machine_write(Machine *machine, Pool *pool, uint32_t frame) {
     if (pool->dirty[frame] != 0) {
         return;
     }
+    uint32_t object = pool->page[frame];
     pool->dirty[frame] = 1;
-    machine_free_slot(machine, page);
+    machine_free_slot(machine, object);
+    if (machine->objects != NULL && machine->objects->kind[object] == OBJECT_FILE &&
+        machine->fault == VMM_FAULT_NONE) {
+        machine_count_fault(machine, &machine->processes[machine->running], VMM_FAULT_write_notify);
+    }
     if (pool->policy->type->dirtied != NULL) {
         pool->policy->type->dirtied(pool->policy, frame);
     }
 }
 
-/* Writes a dirty page that stays. Its TLB entry goes, or the next write would not be noticed. */
-static void machine_clean(Machine *machine, Pool *pool, uint32_t frame) {
-    uint32_t page = pool->page[frame];
-    if (page == DIRECTORY_NO_PAGE || pool->dirty[frame] == 0) {
+/* The next write to an object page through any entry must be noticed. */
+void machine_forget_written(Machine *machine, uint32_t object) {
+    if (machine->objects == NULL) {
+        tlb_invalidate(&machine->tlb, object);
         return;
     }
-    uint32_t slot = swap_take(&machine->swap);
-    if (slot == SWAP_NO_SLOT) {
-        return; /* it will be written when it has to leave, or the run ends then */
+    for (uint32_t page = machine->mapper[object]; page != 0; page = machine->mapper_next[page]) {
+        tlb_invalidate(&machine->tlb, page);
+        machine->rmap_steps++;
     }
-    machine->slot_of[page] = slot;
-    machine->swap_outs++;
-    machine->cleanings++;
+}
+
+/* Writes a dirty page that stays. Its TLB entry goes, or the next write would not be noticed. */
+static void machine_clean(Machine *machine, Pool *pool, uint32_t frame) {
+    uint32_t object = pool->page[frame];
+    if (object == OBJECT_NO_PAGE || pool->dirty[frame] == 0) {
+        return;
+    }
+    if (machine_kind(machine, object) == OBJECT_FILE) {
+        machine->file_writes++;
+        machine->file_cleanings++;
+    } else {
+        uint32_t slot = swap_take(&machine->swap);
+        if (slot == SWAP_NO_SLOT) {
+            return; /* it will be written when it has to leave, or the run ends then */
+        }
+        machine->slot_of[object] = slot;
+        machine->swap_outs++;
+        machine->cleanings++;
+    }
     pool->dirty[frame] = 0;
-    tlb_invalidate(&machine->tlb, page);
+    machine_forget_written(machine, object);
     if (pool->policy->type->cleaned != NULL) {
         pool->policy->type->cleaned(pool->policy, frame);
     }
@@ -287,37 +455,80 @@ bool machine_part(Machine *machine, Pool *pool) {
     return true;
 }
 
-void machine_discard(Machine *machine, uint32_t page) {
-    uint32_t space = directory_space_of(machine->directory, page);
-    uint32_t frame = machine->frame_of[page];
-    bool is_pooled = machine_has_pool(machine, space);
-    Pool *pool = is_pooled ? machine_pool(machine, space) : NULL;
-    if (pool != NULL && frame != MACHINE_NO_FRAME) {
-        pool_settle(pool, pool->policy->clock);
-        if (pool->policy->type->remove != NULL) {
-            pool->policy->type->remove(pool->policy, frame);
-        }
-        machine_give_back(machine, pool, frame);
-        machine->discards++;
-        machine->frame_of[page] = MACHINE_NO_FRAME;
-        tlb_invalidate(&machine->tlb, page);
+/* ---- References that the resolver marked ------------------------------------------------------
+ */
+
+/* Looks a translation up without following it. */
+static uint32_t machine_look_up(Machine *machine, Process *process, uint32_t page, bool *tlb_hit) {
+    Tlb *tlb = &machine->tlb;
+    uint32_t entry = tlb->entries == 0 ? UINT32_MAX : tlb_lookup(tlb, page);
+    machine->fault = VMM_FAULT_NONE;
+    *tlb_hit = entry != UINT32_MAX;
+    if (*tlb_hit) {
+        tlb_touch(tlb, entry);
+    } else {
+        machine_count_walk(machine, process, page);
     }
-    if (is_pooled && pool->policy->type->forget != NULL) {
-        pool->policy->type->forget(pool->policy, page);
-    }
-    machine_free_slot(machine, page);
-    if ((machine->state[page] & PAGE_MAPPED) != 0) {
-        PageTable *table = &machine->processes[space].table;
-        table->type->unmap(table, directory_vpn(machine->directory, page));
-        machine->state[page] = 0;
-    }
+    return entry;
 }
 
-void machine_end(Machine *machine, uint32_t space) {
-    PageTable *table = &machine->processes[space].table;
-    if (table->type != NULL) {
-        machine_note_tables(machine);
-        table->type->destroy(table);
-        *table = (PageTable){0};
+/*
+ * The fault of a write that copies: by where the content comes from. It is read straight into the
+ * new frame: the page that is copied does not come in, and is not used by that.
+ */
+static VMMFaultClass machine_classify_copy(Machine *machine, uint32_t source) {
+    if (machine_kind(machine, source) == OBJECT_ZEROS) {
+        return VMM_FAULT_zero_fill;
     }
+    if (machine->frame_of[source] != MACHINE_NO_FRAME) {
+        return VMM_FAULT_cow;
+    }
+    VMMFaultClass fault = machine_classify(machine, source);
+    return vmm_fault_class_is_major(fault) ? fault : VMM_FAULT_cow;
+}
+
+static uint32_t machine_copy(Machine *machine, Process *process, uint32_t page,
+                             const Resolved *resolved) {
+    machine->was_resident = false;
+    process->misses++;
+    machine_count_fault(machine, process, machine_classify_copy(machine, resolved->source));
+    machine_unlink(machine, page, resolved->source);
+    Pool *pool = machine_pool(machine, machine->objects->charged[resolved->object]);
+    machine->copies++;
+    return machine_load(machine, pool, resolved->object, page, true);
+}
+
+uint32_t machine_resolved(Machine *machine, uint32_t page, const Resolved *resolved,
+                          bool *tlb_hit) {
+    Process *process = &machine->processes[machine->running];
+    uint32_t object = resolved->object;
+    if (resolved->how == RESOLVED_REUSE && (machine->state[page] & PAGE_PRESENT) == 0) {
+        *tlb_hit = false;
+        return machine_miss(machine, machine_pool(machine, machine->objects->charged[object]), page,
+                            object, true);
+    }
+    uint32_t entry = machine_look_up(machine, process, page, tlb_hit);
+    if (machine->status != VMM_OK) {
+        return MACHINE_NO_FRAME;
+    }
+    if (resolved->how == RESOLVED_FORBIDDEN) {
+        machine_count_fault(machine, process, VMM_FAULT_invalid);
+        return MACHINE_NO_FRAME;
+    }
+    uint32_t frame;
+    machine_note_seen(machine, page);
+    if (resolved->how == RESOLVED_COPY) {
+        frame = machine_copy(machine, process, page, resolved);
+        entry = UINT32_MAX; /* it went with the entry of the page table */
+    } else {
+        machine_count_fault(machine, process, VMM_FAULT_reuse);
+        machine->was_resident = true;
+        frame = machine->frame_of[object];
+    }
+    if (entry != UINT32_MAX) {
+        machine->tlb.written[entry] = 1;
+    } else if (frame != MACHINE_NO_FRAME && machine->tlb.entries != 0) {
+        tlb_fill(&machine->tlb, page, frame, true);
+    }
+    return frame;
 }

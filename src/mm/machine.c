@@ -42,11 +42,16 @@ void machine_free(Machine *machine) {
     }
     memory_free(memory, machine->processes, machine->process_capacity, sizeof(Process));
     memory_free(memory, machine->times, machine->process_capacity, sizeof *machine->times);
-    memory_free(memory, machine->frame_of, machine->page_capacity, sizeof *machine->frame_of);
-    memory_free(memory, machine->slot_of, machine->page_capacity, sizeof *machine->slot_of);
-    memory_free(memory, machine->state, machine->page_capacity, sizeof *machine->state);
-    memory_free(memory, machine->page_state, machine->page_capacity,
-                machine->policy.type->page_state_size);
+    uint32_t objects = machine->object_capacity;
+    memory_free(memory, machine->frame_of, objects, sizeof *machine->frame_of);
+    memory_free(memory, machine->slot_of, objects, sizeof *machine->slot_of);
+    memory_free(memory, machine->page_state, objects, machine->policy.type->page_state_size);
+    memory_free(memory, machine->mapper, objects, sizeof *machine->mapper);
+    memory_free(memory, machine->loaded, objects, sizeof *machine->loaded);
+    uint32_t pages = machine->page_capacity;
+    memory_free(memory, machine->state, pages, sizeof *machine->state);
+    memory_free(memory, machine->mapper_next, pages, sizeof *machine->mapper_next);
+    memory_free(memory, machine->mapper_before, pages, sizeof *machine->mapper_before);
     tlb_free(&machine->tlb);
     swap_free(&machine->swap, memory);
 }
@@ -109,8 +114,8 @@ static bool machine_grow_page_state(Machine *machine, size_t capacity) {
     if (size == 0) {
         return true;
     }
-    unsigned char *grown =
-        memory_grow(&machine->memory, machine->page_state, machine->page_capacity, capacity, size);
+    unsigned char *grown = memory_grow(&machine->memory, machine->page_state,
+                                       machine->object_capacity, capacity, size);
     if (grown == NULL) {
         return false;
     }
@@ -121,41 +126,75 @@ static bool machine_grow_page_state(Machine *machine, size_t capacity) {
     return true;
 }
 
-static bool machine_grow_pages(Machine *machine, uint64_t capacity) {
-    const Memory *memory = &machine->memory;
-    size_t old = machine->page_capacity;
-    uint32_t *frame_of =
-        memory_grow(memory, machine->frame_of, old, (size_t)capacity, sizeof *frame_of);
-    machine->frame_of = frame_of != NULL ? frame_of : machine->frame_of;
-    uint32_t *slot_of =
-        memory_grow(memory, machine->slot_of, old, (size_t)capacity, sizeof *slot_of);
-    machine->slot_of = slot_of != NULL ? slot_of : machine->slot_of;
-    uint8_t *state = memory_grow(memory, machine->state, old, (size_t)capacity, sizeof *state);
-    machine->state = state != NULL ? state : machine->state;
-    bool grown = machine_grow_page_state(machine, (size_t)capacity);
-    if (frame_of == NULL || slot_of == NULL || state == NULL || !grown) {
+/* One array; it stays as it is if it cannot grow. */
+static bool machine_grow(Machine *machine, void **array, uint32_t old, uint32_t wanted,
+                         size_t size) {
+    void *grown = memory_grow(&machine->memory, *array, old, wanted, size);
+    *array = grown != NULL ? grown : *array;
+    return grown != NULL;
+}
+
+static uint32_t machine_room(uint32_t pages) {
+    uint64_t room = (uint64_t)pages + pages / 2;
+    return room < UINT32_MAX ? (uint32_t)room : UINT32_MAX;
+}
+
+static bool machine_grow_object_pages(Machine *machine, uint32_t wanted) {
+    uint32_t old = machine->object_capacity;
+    bool maps = machine->objects != NULL;
+    if (!machine_grow(machine, (void **)&machine->frame_of, old, wanted, sizeof(uint32_t)) ||
+        !machine_grow(machine, (void **)&machine->slot_of, old, wanted, sizeof(uint32_t)) ||
+        (maps && !machine_grow(machine, (void **)&machine->mapper, old, wanted, 4)) ||
+        (maps && !machine_grow(machine, (void **)&machine->loaded, old, wanted, 1)) ||
+        !machine_grow_page_state(machine, wanted)) {
         return false;
     }
-    machine->page_capacity = (uint32_t)capacity;
+    machine->object_capacity = wanted;
+    return true;
+}
+
+static int machine_reserve_object_pages(Machine *machine, uint32_t pages, Error *error) {
+    if (pages > machine->object_capacity &&
+        !machine_grow_object_pages(machine, machine_room(pages))) {
+        return error_no_memory(error, (size_t)pages * 8, "the pages of the machine");
+    }
+    for (uint32_t page = machine->object_pages; page < pages; page++) {
+        machine->frame_of[page] = MACHINE_NO_FRAME;
+        machine->slot_of[page] = SWAP_NO_SLOT;
+        if (machine->objects != NULL) {
+            machine->mapper[page] = 0;
+            machine->loaded[page] = 0;
+        }
+    }
+    size_t size = machine->policy.type->page_state_size;
+    if (size != 0 && pages > machine->object_pages) {
+        memset(machine->page_state + machine->object_pages * size, 0,
+               (pages - machine->object_pages) * size);
+    }
+    machine->object_pages = pages;
+    return VMM_OK;
+}
+
+static bool machine_grow_pages(Machine *machine, uint32_t wanted) {
+    uint32_t old = machine->page_capacity;
+    bool maps = machine->objects != NULL;
+    if (!machine_grow(machine, (void **)&machine->state, old, wanted, 1) ||
+        (maps &&
+         (!machine_grow(machine, (void **)&machine->mapper_next, old, wanted, sizeof(uint32_t)) ||
+          !machine_grow(machine, (void **)&machine->mapper_before, old, wanted,
+                        sizeof(uint32_t))))) {
+        return false;
+    }
+    machine->page_capacity = wanted;
     return true;
 }
 
 static int machine_reserve_pages(Machine *machine, uint32_t pages, Error *error) {
-    if (pages > machine->page_capacity) {
-        uint64_t capacity = (uint64_t)pages + pages / 2;
-        capacity = capacity < UINT32_MAX ? capacity : UINT32_MAX;
-        if (!machine_grow_pages(machine, capacity)) {
-            return error_no_memory(error, (size_t)capacity * 9, "the pages of the machine");
-        }
+    if (pages > machine->page_capacity && !machine_grow_pages(machine, machine_room(pages))) {
+        return error_no_memory(error, (size_t)pages * 9, "the pages of the machine");
     }
     for (uint32_t page = machine->pages; page < pages; page++) {
-        machine->frame_of[page] = MACHINE_NO_FRAME;
-        machine->slot_of[page] = SWAP_NO_SLOT;
         machine->state[page] = 0;
-    }
-    size_t size = machine->policy.type->page_state_size;
-    if (size != 0 && pages > machine->pages) {
-        memset(machine->page_state + machine->pages * size, 0, (pages - machine->pages) * size);
     }
     machine->pages = pages;
     return machine->tlb.entries == 0 ? VMM_OK : tlb_reserve(&machine->tlb, pages, error);
@@ -194,8 +233,12 @@ static int machine_add_process(Machine *machine, Error *error) {
 int machine_reserve(Machine *machine, Error *error) {
     const Directory *directory = machine->directory;
     int status = VMM_OK;
+    uint32_t object_pages = machine->objects != NULL ? machine->objects->count : directory->count;
     if (directory->count > machine->pages) {
         status = machine_reserve_pages(machine, directory->count, error);
+    }
+    if (status == VMM_OK && object_pages > machine->object_pages) {
+        status = machine_reserve_object_pages(machine, object_pages, error);
     }
     while (status == VMM_OK && machine->process_count < directory->space_count) {
         status = machine_add_process(machine, error);
@@ -283,30 +326,64 @@ void machine_stats(const Machine *machine, VMMStats *stats) {
     stats->swap_slots_used = machine->swap.used;
     stats->swap_slots_peak = machine->swap.peak;
     stats->oom_events = machine->oom_events;
-    stats->distinct_pages = machine->seen_pages > 0 ? machine->seen_pages - 1 : 0;
+    stats->distinct_pages = machine->distinct_pages;
+    if (machine->objects == NULL) {
+        stats->distinct_pages = machine->seen_pages > 0 ? machine->seen_pages - 1 : 0;
+    }
+    stats->file_writes = machine->file_writes;
+    stats->file_cleanings = machine->file_cleanings;
+    stats->rmap_steps = machine->rmap_steps;
+    stats->copied_entries = machine->copied_entries;
     stats->processes = machine->seen_spaces;
     cost_fill(stats, &machine->settings);
+}
+
+/* A translation that the TLB or the reverse map has an entry for leads to a frame. */
+static bool machine_translation_is_valid(const Machine *machine, uint32_t page) {
+    bool present = (machine->state[page] & PAGE_PRESENT) != 0;
+    if (machine->objects == NULL) {
+        present = machine->frame_of[page] != MACHINE_NO_FRAME;
+    }
+    if (!present) { /* the TLB holds nothing that the page table does not */
+        return machine->tlb.entries == 0 || machine->tlb.slot_of[page] == 0;
+    }
+    uint32_t space = directory_space_of(machine->directory, page);
+    const PageTable *table = &machine->processes[space].table;
+    return table->type != NULL &&
+           table->type->find(table, directory_vpn(machine->directory, page)) == page;
+}
+
+/* An object page is where its pool says, and its present entries are chained. */
+static bool machine_object_is_valid(const Machine *machine, uint32_t object) {
+    uint32_t frame = machine->frame_of[object];
+    uint32_t first = machine->objects != NULL ? machine->mapper[object] : 0;
+    if (frame == MACHINE_NO_FRAME) {
+        return first == 0;
+    }
+    uint32_t space = machine->objects != NULL ? machine->objects->charged[object]
+                                              : directory_space_of(machine->directory, object);
+    const Pool *pool = machine->pools[machine->settings.scope == SCOPE_PROCESS ? space : 0];
+    for (uint32_t page = first; page != 0; page = machine->mapper_next[page]) {
+        if ((machine->state[page] & PAGE_PRESENT) == 0) {
+            return false;
+        }
+    }
+    return pool->page[frame] == object &&
+           (pool->dirty[frame] == 0 || machine->slot_of[object] == SWAP_NO_SLOT);
 }
 
 bool machine_is_valid(const Machine *machine) {
     uint64_t resident = 0;
     uint64_t slots = 0;
-    for (uint32_t page = 1; page < machine->pages; page++) {
-        slots += machine->slot_of[page] != SWAP_NO_SLOT;
-        uint32_t frame = machine->frame_of[page];
-        if (frame == MACHINE_NO_FRAME) {
-            if (machine->tlb.entries != 0 && machine->tlb.slot_of[page] != 0) {
-                return false; /* the TLB holds what the page table does not */
-            }
-            continue;
+    for (uint32_t object = 1; object < machine->object_pages; object++) {
+        slots += machine->slot_of[object] != SWAP_NO_SLOT;
+        resident += machine->frame_of[object] != MACHINE_NO_FRAME;
+        if (!machine_object_is_valid(machine, object)) {
+            return false;
         }
-        resident++;
-        uint32_t space = directory_space_of(machine->directory, page);
-        const Pool *pool = machine->pools[machine->settings.scope == SCOPE_PROCESS ? space : 0];
-        const PageTable *table = &machine->processes[space].table;
-        uint64_t vpn = directory_vpn(machine->directory, page);
-        if (pool->page[frame] != page || table->type->find(table, vpn) != page ||
-            (pool->dirty[frame] != 0 && machine->slot_of[page] != SWAP_NO_SLOT)) {
+    }
+    for (uint32_t page = 1; page < machine->pages; page++) {
+        if (!machine_translation_is_valid(machine, page)) {
             return false;
         }
     }

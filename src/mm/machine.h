@@ -2,7 +2,7 @@
 /*
  * The machine: processes, page tables, TLB, frames, swap and counters, all in memory of its own.
  *
- *     page id ──► frame_of, slot_of, state      what the kernel knows of a page
+ *     page id ──► state;  object page ──► frame_of, slot_of      what the kernel knows of a page
  *     pool: frame ──► page, dirty               what is in a frame
  *     tlb: page id ◄──► entry
  *
@@ -21,9 +21,11 @@
 #include "../base/memory.h"
 #include "../config/settings.h"
 #include "directory.h"
+#include "object.h"
 #include "pagetable/pagetable.h"
 #include "policy/policy.h"
 #include "pool.h"
+#include "resolve.h"
 #include "swap.h"
 #include "tlb/tlb.h"
 
@@ -31,8 +33,12 @@
 /* Evictions of one step that an observer is told of. */
 #define MACHINE_MAX_EVICTIONS 17
 
-/* Page.state: its entry exists in the page table. */
-enum { PAGE_MAPPED = 1 };
+/*
+ * By translation: its entry exists in the page table; the entry leads to a frame; it was
+ * referenced. As long as the resolver is off only the first is kept: an entry leads to a frame when
+ * the page has one.
+ */
+enum { PAGE_MAPPED = 1, PAGE_PRESENT = 2, PAGE_SEEN = 4 };
 
 /* Kinds of references that are counted apart: the VMMOps, then what the kernel touched. */
 enum { PROCESS_KERNEL = VMM_OP_COUNT, PROCESS_KINDS };
@@ -51,9 +57,10 @@ struct Machine;
 
 /* What a fast loop calls when a page reference is no TLB hit, told below. */
 typedef struct MachineCalls {
-    uint32_t (*miss)(struct Machine *machine, Pool *pool, uint32_t page, bool write);
+    uint32_t (*miss)(struct Machine *machine, Pool *pool, uint32_t page, uint32_t object,
+                     bool write);
     void (*invalid)(struct Machine *machine, uint32_t space);
-    void (*write)(struct Machine *machine, Pool *pool, uint32_t page, uint32_t frame);
+    void (*write)(struct Machine *machine, Pool *pool, uint32_t frame);
     bool (*part)(struct Machine *machine, Pool *pool);
 } MachineCalls;
 
@@ -65,12 +72,21 @@ typedef struct Machine {
     const PageTableType *table_type;
     PolicySpec policy;
 
-    uint32_t *frame_of; /* by page id: frame in the pool of its process, or MACHINE_NO_FRAME */
-    uint32_t *slot_of;  /* by page id: swap slot that holds its content, or SWAP_NO_SLOT */
-    uint8_t *state;     /* by page id */
-    unsigned char *page_state; /* by page id: the policy's, type->page_state_size bytes each */
-    uint32_t pages;            /* ids known to this machine */
+    uint32_t
+        *frame_of;     /* by object page: frame in the pool it is charged to, or MACHINE_NO_FRAME */
+    uint32_t *slot_of; /* by object page: swap slot that holds its content, or SWAP_NO_SLOT */
+    unsigned char *page_state; /* by object page: the policy's, type->page_state_size bytes each */
+    uint8_t *state;            /* by translation (page id) */
+    uint32_t pages;            /* translations known to this machine */
     uint32_t page_capacity;
+    uint32_t object_pages; /* object pages known to this machine */
+    uint32_t object_capacity;
+    const Objects *objects; /* the resolver's; NULL: it is off, object pages are page ids */
+    uint32_t *mapper;       /* by object page: the first present translation to it, 0: none; */
+    uint32_t *mapper_next, *mapper_before; /* by translation: the others; only with objects */
+    uint8_t *loaded;   /* by object page: it was in a frame once; only with objects */
+    uint32_t running;  /* the process whose references come */
+    bool was_resident; /* the page of the page reference under way was in memory */
 
     Tlb tlb;
     Swap swap;
@@ -87,7 +103,8 @@ typedef struct Machine {
 
     /* Counted here; everything else in VMMStats is derived when asked for. */
     uint64_t walk_reads, swap_ins, swap_outs, replacements, clean_evictions, oom_events;
-    uint64_t cleanings;
+    uint64_t cleanings, file_writes, file_cleanings, copies, copied_entries, rmap_steps;
+    uint64_t distinct_pages; /* with the resolver */
     uint64_t context_switches, filtered, events, discards;
     uint64_t frames_used, frames_used_peak;
     uint64_t page_tables_peak, page_table_bytes_peak; /* before the last process that ended */
@@ -95,6 +112,8 @@ typedef struct Machine {
     uint64_t references;       /* completed in earlier batches */
     uint64_t batch_references; /* begun in this batch; kept only while observed */
     size_t invalid_seen;       /* of the batch's invalid page references */
+    size_t special_at;         /* of the batch's special elements, the next one, */
+    bool special_begun;        /* and whether its first page reference is done */
     uint64_t stopped_at; /* where the machine stopped: page references of the element before */
 
     /* The page reference under way, for engines and observers. */
@@ -128,6 +147,18 @@ int machine_reserve(Machine *machine, Error *error);
 /* The page table of a process that has none. False: out of memory. */
 bool machine_add_table(Machine *machine, Process *process);
 
+/* The page-table entry of a translation, and that it leads to the frame of `object`. False: out of
+   memory. The two others keep the reverse map alone: a present entry more, or less. */
+bool machine_make_entry(Machine *machine, uint32_t page, uint32_t object);
+void machine_link(Machine *machine, uint32_t page, uint32_t object);
+void machine_unlink(Machine *machine, uint32_t page, uint32_t object);
+
+/* Parts of these that events need too: a swap slot, or a frame, goes back; the next write to an
+   object page is to be noticed. */
+void machine_free_slot(Machine *machine, uint32_t object);
+void machine_give_back(Machine *machine, Pool *pool, uint32_t frame);
+void machine_forget_written(Machine *machine, uint32_t object);
+
 /* The pool that pages of a space live in. */
 static inline Pool *machine_pool(Machine *machine, uint32_t space) {
     return machine->pools[machine->settings.scope == SCOPE_PROCESS ? space : 0];
@@ -140,9 +171,9 @@ static inline bool machine_has_pool(const Machine *machine, uint32_t space) {
 }
 
 /* Brings what is known of a page nearer, for a reference that will come soon. */
-static inline void machine_fetch(const Machine *machine, uint32_t page) {
-    VMM_PREFETCH(&machine->frame_of[page]);
-    VMM_PREFETCH(&machine->slot_of[page]);
+static inline void machine_fetch(const Machine *machine, uint32_t page, uint32_t object) {
+    VMM_PREFETCH(&machine->frame_of[object]);
+    VMM_PREFETCH(&machine->slot_of[object]);
     VMM_PREFETCH(&machine->directory->keys[page]);
 }
 
@@ -151,25 +182,30 @@ static inline void machine_fetch(const Machine *machine, uint32_t page) {
  * fill. Returns the frame, or MACHINE_NO_FRAME if the machine must stop (machine->status).
  * machine->fault tells whether there was a fault; if so the policy has seen the page inserted.
  */
-uint32_t machine_miss(Machine *machine, Pool *pool, uint32_t page, bool write);
+uint32_t machine_miss(Machine *machine, Pool *pool, uint32_t page, uint32_t object, bool write);
 
 /* A page reference beyond the address limit. */
 void machine_invalid(Machine *machine, uint32_t space);
 
+/*
+ * A page reference that the resolver marked (resolve.h): a copy, a take-over, or a forbidden one,
+ * looked up in the TLB and all. *tlb_hit tells of that. Returns as machine_miss(); a forbidden one
+ * has no frame, and the machine goes on.
+ */
+uint32_t machine_resolved(Machine *machine, uint32_t page, const Resolved *resolved, bool *tlb_hit);
+
 /* The first write to a resident page through its TLB entry, or with its dirty bit clear. */
-void machine_write(Machine *machine, Pool *pool, uint32_t page, uint32_t frame);
+void machine_write(Machine *machine, Pool *pool, uint32_t frame);
 
 /* Evicts what the policy wants to part with, writes what it wants written. False: the machine must
    stop. */
 bool machine_part(Machine *machine, Pool *pool);
 
-/* Gives up a page for good: frame, slot, TLB entry and page-table entry. */
-void machine_discard(Machine *machine, uint32_t page);
-
-/* Ends a process whose pages were discarded: its page table goes. Its next reference begins it
- * anew.
+/*
+ * Does what an event did to translations and object pages; from the first one on the machine goes
+ * by the resolver's numbers. The machine stands between two batches. VMM_OK or its status.
  */
-void machine_end(Machine *machine, uint32_t space);
+int machine_apply(Machine *machine, const Resolver *resolver, const VMMEvent *event);
 
 /* Page tables only grow, until a process ends: notes their size before that. */
 void machine_note_tables(Machine *machine);

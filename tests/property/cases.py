@@ -283,7 +283,7 @@ def with_events(rng: Random, trace: list[Reference], page_size: int) -> list[Ref
             mixed.append((pid, rng.choice("XXE"), 0, 0))
         elif chance < 0.06 and addr < 2**47:
             length = rng.choice((1, 1, 2, 8)) * page_size
-            mixed.append((pid, rng.choice("UUAMV"), addr // page_size * page_size, length))
+            mixed.append((pid, rng.choice("UUAM"), addr // page_size * page_size, length))
         elif chance < 0.08:
             mixed.append((pid, rng.choice("ON"), 0, 0))
     if rng.random() < 0.3:

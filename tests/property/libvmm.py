@@ -24,9 +24,10 @@ E_CONFIG = -4
 E_OUT_OF_MEMORY = -13
 REPORT_JSON = 4
 REPORT_NO_TIMING = 1
-FAULT_NAMES = ("invalid", "swap_in", "file_read", "zero_fill")
+FAULT_NAMES = ("invalid", "swap_in", "file_read", "swap_cached", "file_cached", "shared_attach",
+               "zero_fill", "zero_map", "cow", "reuse", "write_notify")
 NO_FAULT = len(FAULT_NAMES)
-EVENTS = {"U": 1, "X": 2, "M": 4, "V": 6, "A": 7, "O": 8, "E": 9, "N": 14}
+EVENTS = {"U": 1, "X": 2, "M": 4, "V": 6, "A": 7, "O": 5, "E": 9, "N": 14}
 MAP_FIXED, MADV_DONTNEED = 4, 4
 NEEDS_ACCESSED_BIT, NEEDS_FUTURE = 1, 3
 

@@ -19,7 +19,8 @@ from splitmix import SplitMix64
 from tlb import Tlb
 from traces import Reference, Trace
 
-FAULT_CLASSES = ("invalid", "swap_in", "file_read", "zero_fill")
+FAULT_CLASSES = ("invalid", "swap_in", "file_read", "swap_cached", "file_cached", "shared_attach",
+                 "zero_fill", "zero_map", "cow", "reuse", "write_notify")
 MAJOR = {"swap_in", "file_read"}
 
 COUNTERS = (
@@ -29,7 +30,8 @@ COUNTERS = (
     "tlb_flushes", "context_switches", "walks", "walk_reads",
     "misses", "page_faults", "major_faults", "minor_faults", "replacements", "clean_evictions",
     "discards",
-    "swap_ins", "swap_outs", "cleanings", "swap_slots_used", "swap_slots_peak", "oom_events",
+    "rmap_steps", "copied_entries", "swap_ins", "swap_outs", "cleanings", "file_writes", "file_cleanings",
+    "swap_slots_used", "swap_slots_peak", "oom_events",
     "frames", "frames_used", "frames_used_peak", "space_time",
     "distinct_pages", "processes",
     "page_tables", "page_table_bytes", "page_tables_peak", "page_table_bytes_peak",

@@ -98,13 +98,6 @@ static inline void resident_enter(Resident *resident, ResidentSet *set, uint32_t
     list_append(&set->frames, LIST_LINKS(resident->pages), frame);
 }
 
-/* A resident page of the process that runs is referenced: it is the youngest now. */
-static inline void resident_renew(Resident *resident, uint32_t frame, uint64_t time) {
-    ResidentSet *set = &resident->sets[resident->base.space];
-    resident->pages[frame].time = time;
-    list_renew(&set->frames, LIST_LINKS(resident->pages), frame);
-}
-
 static void resident_remove(Policy *policy, uint32_t frame) {
     Resident *resident = (Resident *)policy;
     uint32_t space = resident->pages[frame].space;
@@ -112,6 +105,27 @@ static void resident_remove(Policy *policy, uint32_t frame) {
         list_remove(&resident->sets[space].frames, LIST_LINKS(resident->pages), frame);
         resident->pages[frame].space = RESIDENT_NOWHERE;
     }
+}
+
+/* A page of another process's set is referenced by the one that runs: it is in its set from now on.
+ */
+static void resident_take_over(Resident *resident, uint32_t frame, uint64_t time) {
+    ResidentSet *set = resident_make_set(resident);
+    if (set != NULL) {
+        resident_remove(&resident->base, frame);
+        resident_enter(resident, set, frame, time);
+    }
+}
+
+/* A resident page is referenced by the process that runs: it is the youngest of its pages now. */
+static inline void resident_renew(Resident *resident, uint32_t frame, uint64_t time) {
+    if (resident->pages[frame].space != resident->base.space) {
+        resident_take_over(resident, frame, time);
+        return;
+    }
+    ResidentSet *set = &resident->sets[resident->base.space];
+    resident->pages[frame].time = time;
+    list_renew(&set->frames, LIST_LINKS(resident->pages), frame);
 }
 
 /* Parts with the pages of a set that were not referenced since `time`: the oldest ones. */

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From translations to object pages, once events have switched the resolver on: nearly every
+ * element takes one look at the rights of its translation; the few that need more are put on the
+ * batch's list of special elements.
+ */
+#include "stream.h"
+
+/* The object pages of batches have an array of their own from the first event on. */
+static int stream_split_objects(Stream *stream, Error *error) {
+    Batch *batch = &stream->batch;
+    if (stream->objects == NULL) {
+        stream->objects = memory_zalloc(&stream->memory, batch->capacity, sizeof *stream->objects);
+        if (stream->objects == NULL) {
+            return error_no_memory(error, batch->capacity * sizeof *stream->objects,
+                                   "object pages of a batch");
+        }
+    }
+    batch->object = stream->objects;
+    return VMM_OK;
+}
+
+int stream_apply(Stream *stream, const VMMEvent *event, bool is_shared_memory, Error *error) {
+    int status = resolver_apply(&stream->resolver, event, is_shared_memory, error);
+    stream->any = false; /* the process may run in another address space now */
+    return status;
+}
+
+static int stream_add_special(Stream *stream, size_t at, const Resolved *resolved, Error *error) {
+    Batch *batch = &stream->batch;
+    if (batch->special_count == batch->special_capacity) {
+        size_t capacity = batch->special_capacity * 2 + 64;
+        Special *grown = memory_grow(&stream->memory, batch->special, batch->special_capacity,
+                                     capacity, sizeof *grown);
+        if (grown == NULL) {
+            return error_no_memory(error, capacity * sizeof *grown, "copies of pages");
+        }
+        batch->special = grown;
+        batch->special_capacity = capacity;
+    }
+    batch->special[batch->special_count++] = (Special){(uint32_t)at, *resolved};
+    return VMM_OK;
+}
+
+/* An element that needs a closer look. */
+static int stream_resolve_element(Stream *stream, size_t i, Error *error) {
+    Resolver *resolver = &stream->resolver;
+    uint32_t page = stream->batch.page[i];
+    bool write = (stream->batch.op[i] & OP_WRITE_BIT) != 0;
+    Resolved resolved = resolver_reference(resolver, page, write);
+    if (resolver->failed) {
+        return error_no_memory(error, resolver->pages * (size_t)4, "address spaces");
+    }
+    stream->batch.object[i] = resolved.object;
+    return resolved.how == RESOLVED_PLAINLY ? VMM_OK
+                                            : stream_add_special(stream, i, &resolved, error);
+}
+
+static int stream_resolve_elements(Stream *stream, size_t from, Error *error) {
+    Resolver *resolver = &stream->resolver;
+    Batch *batch = &stream->batch;
+    int status = stream_split_objects(stream, error);
+    status = status == VMM_OK ? resolver_reserve(resolver, error) : status;
+    for (size_t i = from; status == VMM_OK && i < batch->count; i++) {
+        uint32_t page = batch->page[i];
+        size_t specials = batch->special_count;
+        if (page == DIRECTORY_NO_PAGE) {
+            batch->object[i] = OBJECT_NO_PAGE;
+            continue;
+        }
+        batch->object[i] = resolver->object_of[page];
+        if (VMM_UNLIKELY(!resolver_is_plain(resolver, page, (batch->op[i] & OP_WRITE_BIT) != 0))) {
+            status = stream_resolve_element(stream, i, error);
+        }
+        if (stream->by_pool && status == VMM_OK && batch->special_count == specials &&
+            resolver->objects.charged[batch->object[i]] !=
+                directory_space_of(&stream->directory, page)) {
+            status = stream_add_special(stream, i, &(Resolved){.object = batch->object[i]}, error);
+        }
+    }
+    return status;
+}
+
+int stream_resolve(Stream *stream, size_t from, Error *error) {
+    if (!stream->resolver.on) {
+        return VMM_OK;
+    }
+    int status = stream_resolve_elements(stream, from, error);
+    if (status != VMM_OK) { /* nobody may see elements without object pages */
+        stream_next_batch(stream);
+    }
+    return status;
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What events do to a machine: the operations that the resolver made of them, on its page tables,
+ * TLB, reverse map, frames and swap.
+ */
+#include "machine.h"
+
+/* From now on object pages have numbers of their own; those so far are the translations' numbers.
+ */
+static int machine_begin_objects(Machine *machine, const Objects *objects) {
+    const Memory *memory = &machine->memory;
+    machine->mapper = memory_zalloc(memory, machine->object_capacity, sizeof *machine->mapper);
+    machine->loaded = memory_zalloc(memory, machine->object_capacity, sizeof *machine->loaded);
+    machine->mapper_next =
+        memory_zalloc(memory, machine->page_capacity, sizeof *machine->mapper_next);
+    machine->mapper_before =
+        memory_zalloc(memory, machine->page_capacity, sizeof *machine->mapper_before);
+    if (machine->mapper == NULL || machine->loaded == NULL || machine->mapper_next == NULL ||
+        machine->mapper_before == NULL) {
+        return error_no_memory(&machine->error, machine->page_capacity * sizeof(uint32_t),
+                               "the reverse map");
+    }
+    machine->objects = objects;
+    for (uint32_t page = 1; page < machine->pages; page++) {
+        if (page < machine->seen_pages) {
+            machine->state[page] |= PAGE_SEEN;
+            machine->distinct_pages++;
+        }
+        if (machine->frame_of[page] != MACHINE_NO_FRAME) {
+            machine_link(machine, page, page);
+        }
+    }
+    return VMM_OK;
+}
+
+/* A translation is given up. */
+static void machine_unmap(Machine *machine, uint32_t page, uint32_t object) {
+    machine_unlink(machine, page, object);
+    if ((machine->state[page] & PAGE_MAPPED) != 0) {
+        PageTable *table = &machine->processes[directory_space_of(machine->directory, page)].table;
+        table->type->unmap(table, directory_vpn(machine->directory, page));
+        machine->state[page] &= (uint8_t)~PAGE_MAPPED;
+    }
+}
+
+/* An object page is gone, content and all. */
+static void machine_drop(Machine *machine, uint32_t object) {
+    uint32_t frame = machine->frame_of[object];
+    Pool *pool = machine_pool(machine, machine->objects->charged[object]);
+    const PolicyType *type = pool->policy->type;
+    if (frame != MACHINE_NO_FRAME) {
+        pool_settle(pool, pool->policy->clock);
+        if (type->remove != NULL) {
+            type->remove(pool->policy, frame);
+        }
+        machine_give_back(machine, pool, frame);
+        machine->discards++;
+        machine->frame_of[object] = MACHINE_NO_FRAME;
+    }
+    if (type->forget != NULL) {
+        type->forget(pool->policy, object);
+    }
+    machine_free_slot(machine, object);
+    machine->loaded[object] = 0;
+}
+
+/* The content of an object page may be lost: it is dropped rather than written. */
+static void machine_free_lazily(Machine *machine, uint32_t object) {
+    uint32_t frame = machine->frame_of[object];
+    Pool *pool = machine_pool(machine, machine->objects->charged[object]);
+    machine_free_slot(machine, object);
+    if (frame != MACHINE_NO_FRAME && pool->dirty[frame] != 0) {
+        pool->dirty[frame] = 0;
+        machine_forget_written(machine, object);
+        if (pool->policy->type->cleaned != NULL) {
+            pool->policy->type->cleaned(pool->policy, frame);
+        }
+    }
+}
+
+/* A child's translation gets the entry of its parent's, as far as there is one. */
+static void machine_copy_entry(Machine *machine, const ResolveOp *op) {
+    if ((machine->state[op->page] & PAGE_MAPPED) == 0) {
+        return;
+    }
+    bool present = (machine->state[op->page] & PAGE_PRESENT) != 0;
+    if (machine_make_entry(machine, op->to, op->object) && !present) {
+        machine_unlink(machine, op->to, op->object);
+    }
+    machine->copied_entries++;
+}
+
+static void machine_end(Machine *machine, uint32_t space) {
+    PageTable *table = &machine->processes[space].table;
+    if (table->type != NULL) {
+        machine_note_tables(machine);
+        table->type->destroy(table);
+        *table = (PageTable){0};
+    }
+}
+
+static void machine_do(Machine *machine, const ResolveOp *op) {
+    switch (op->type) {
+    case RESOLVE_UNMAP:
+        machine_unmap(machine, op->page, op->object);
+        break;
+    case RESOLVE_PROTECT:
+        tlb_invalidate(&machine->tlb, op->page);
+        break;
+    case RESOLVE_COPY:
+        machine_copy_entry(machine, op);
+        break;
+    case RESOLVE_CLEAN:
+        machine_free_lazily(machine, op->object);
+        break;
+    case RESOLVE_DROP:
+        machine_drop(machine, op->object);
+        break;
+    case RESOLVE_END:
+        machine_end(machine, op->page);
+        break;
+    }
+}
+
+int machine_apply(Machine *machine, const Resolver *resolver, const VMMEvent *event) {
+    machine->events += resolver_counts(event);
+    if (machine->status != VMM_OK || !resolver->on) {
+        return machine->status;
+    }
+    if (machine->objects == NULL) {
+        machine->status = machine_begin_objects(machine, &resolver->objects);
+    }
+    if (machine->status == VMM_OK) {
+        machine->status = machine_reserve(machine, &machine->error);
+    }
+    for (uint32_t i = 0; machine->status == VMM_OK && i < resolver->op_count; i++) {
+        machine_do(machine, &resolver->ops[i]);
+    }
+    VMM_CHECK(machine->status != VMM_OK || machine->pages > 4096 || machine_is_valid(machine));
+    return machine->status;
+}

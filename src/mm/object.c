@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Numbers of object pages, and finding those of files and segments. */
+#include "object.h"
+
+#include <string.h>
+
+#include "../base/compiler.h"
+#include "../base/rng.h"
+
+enum { OBJECT_INDEX_BITS = 40, OBJECT_FIRST_BITS = 8 };
+
+void objects_free(Objects *objects, const Memory *memory) {
+    memory_free(memory, objects->kind, objects->capacity, sizeof *objects->kind);
+    memory_free(memory, objects->owners, objects->capacity, sizeof *objects->owners);
+    memory_free(memory, objects->charged, objects->capacity, sizeof *objects->charged);
+    memory_free(memory, objects->key, objects->capacity, sizeof *objects->key);
+    memory_free(memory, objects->next, objects->capacity, sizeof *objects->next);
+    if (objects->places != NULL) {
+        memory_free(memory, objects->places, (size_t)1 << objects->table_bits,
+                    sizeof *objects->places);
+    }
+    memory_free(memory, objects->free, objects->space_capacity, sizeof *objects->free);
+    memory_free(memory, objects->objects, objects->object_capacity, sizeof *objects->objects);
+    *objects = (Objects){0};
+}
+
+/* ---- Numbers -------------------------------------------------------------------------------- */
+
+/* Grows one array by page; keeps the old block if it cannot. */
+static bool objects_grow_array(const Memory *memory, void **array, uint32_t old, uint32_t wanted,
+                               size_t size) {
+    void *grown = memory_grow(memory, *array, old, wanted, size);
+    *array = grown != NULL ? grown : *array;
+    return grown != NULL;
+}
+
+static bool objects_reserve(Objects *objects, const Memory *memory, uint32_t count) {
+    if (count <= objects->capacity) {
+        return true;
+    }
+    uint64_t room = (uint64_t)count + count / 2 + 64;
+    uint32_t wanted = room < UINT32_MAX ? (uint32_t)room : UINT32_MAX;
+    uint32_t old = objects->capacity;
+    if (!objects_grow_array(memory, (void **)&objects->kind, old, wanted, 1) ||
+        !objects_grow_array(memory, (void **)&objects->owners, old, wanted, sizeof(uint32_t)) ||
+        !objects_grow_array(memory, (void **)&objects->charged, old, wanted, sizeof(uint32_t)) ||
+        !objects_grow_array(memory, (void **)&objects->key, old, wanted, sizeof(uint64_t)) ||
+        !objects_grow_array(memory, (void **)&objects->next, old, wanted, sizeof(uint32_t))) {
+        return false;
+    }
+    objects->capacity = wanted;
+    return true;
+}
+
+/* Room for the free numbers of a space. */
+static bool objects_reserve_space(Objects *objects, const Memory *memory, uint32_t space) {
+    uint32_t old = objects->space_capacity;
+    if (space < old) {
+        return true;
+    }
+    uint32_t wanted = space + space / 2 + 4;
+    if (!objects_grow_array(memory, (void **)&objects->free, old, wanted, sizeof(uint32_t))) {
+        return false;
+    }
+    memset(&objects->free[old], 0, (wanted - old) * sizeof(uint32_t));
+    objects->space_capacity = wanted;
+    return true;
+}
+
+bool objects_begin(Objects *objects, const Memory *memory, uint32_t count, uint32_t spaces) {
+    if (!objects_reserve(objects, memory, count + 1) ||
+        !objects_reserve_space(objects, memory, spaces)) {
+        return false;
+    }
+    for (uint32_t page = 0; page < count; page++) {
+        objects->kind[page] = OBJECT_ANONYMOUS;
+        objects->owners[page] = 1;
+    }
+    objects->count = count;
+    return true;
+}
+
+uint32_t objects_new_page(Objects *objects, const Memory *memory, ObjectKind kind, uint32_t space) {
+    if (!objects_reserve_space(objects, memory, space)) {
+        return OBJECT_NO_PAGE;
+    }
+    uint32_t page = objects->free[space];
+    if (page != OBJECT_NO_PAGE) {
+        objects->free[space] = objects->next[page];
+    } else if (objects->count == UINT32_MAX - 1 ||
+               !objects_reserve(objects, memory, objects->count + 1)) {
+        return OBJECT_NO_PAGE;
+    } else {
+        page = objects->count++;
+    }
+    objects->kind[page] = (uint8_t)kind;
+    objects->owners[page] = 0;
+    objects->charged[page] = space;
+    return page;
+}
+
+bool objects_release(Objects *objects, uint32_t page) {
+    VMM_CHECK(objects->owners[page] > 0);
+    if (--objects->owners[page] > 0) {
+        return false;
+    }
+    uint32_t space = objects->charged[page];
+    objects->next[page] = objects->free[space];
+    objects->free[space] = page;
+    return true;
+}
+
+/* ---- Pages of files and segments ------------------------------------------------------------ */
+
+uint32_t objects_add(Objects *objects, const Memory *memory, ObjectKind kind) {
+    uint32_t number = objects->object_count == 0 ? 1 : objects->object_count;
+    if (number >= (1u << 24) - 1) { /* what a key has room for */
+        return OBJECT_NONE;
+    }
+    if (number >= objects->object_capacity) {
+        uint32_t capacity = objects->object_capacity * 2 + 16;
+        MemoryObject *grown = memory_grow(memory, objects->objects, objects->object_capacity,
+                                          capacity, sizeof *grown);
+        if (grown == NULL) {
+            return OBJECT_NONE;
+        }
+        objects->objects = grown;
+        objects->object_capacity = capacity;
+    }
+    objects->objects[number] = (MemoryObject){.kind = kind};
+    objects->object_count = number + 1;
+    return number;
+}
+
+/* The place of a key in the table: its own, or the empty one where it would be. */
+static uint32_t objects_place(const Objects *objects, uint64_t key) {
+    uint32_t mask = (1u << objects->table_bits) - 1;
+    uint32_t place = (uint32_t)rng_mix(key) & mask;
+    while (objects->places[place] != 0 && objects->key[objects->places[place]] != key) {
+        place = (place + 1) & mask;
+    }
+    return place;
+}
+
+/* A table that is at most half full with one page more. */
+static bool objects_grow_table(Objects *objects, const Memory *memory) {
+    if (objects->places != NULL && objects->named < 1u << (objects->table_bits - 1)) {
+        return true;
+    }
+    unsigned old_bits = objects->table_bits;
+    uint32_t *old = objects->places;
+    unsigned bits = old == NULL ? OBJECT_FIRST_BITS : old_bits + 1;
+    uint32_t *places = memory_zalloc(memory, (size_t)1 << bits, sizeof *places);
+    if (places == NULL) {
+        return false;
+    }
+    objects->places = places;
+    objects->table_bits = bits;
+    for (size_t i = 0; old != NULL && i < (size_t)1 << old_bits; i++) {
+        if (old[i] != 0) {
+            places[objects_place(objects, objects->key[old[i]])] = old[i];
+        }
+    }
+    if (old != NULL) {
+        memory_free(memory, old, (size_t)1 << old_bits, sizeof *old);
+    }
+    return true;
+}
+
+uint32_t objects_page(Objects *objects, const Memory *memory, uint32_t object, uint64_t index,
+                      uint32_t space) {
+    uint64_t key =
+        (uint64_t)object << OBJECT_INDEX_BITS | (index & ((UINT64_C(1) << OBJECT_INDEX_BITS) - 1));
+    if (!objects_grow_table(objects, memory)) {
+        return OBJECT_NO_PAGE;
+    }
+    uint32_t place = objects_place(objects, key);
+    if (objects->places[place] != 0) {
+        return objects->places[place];
+    }
+    uint32_t page = objects_new_page(objects, memory, objects->objects[object].kind, space);
+    if (page == OBJECT_NO_PAGE) {
+        return OBJECT_NO_PAGE;
+    }
+    objects->owners[page] = 1;
+    objects->key[page] = key;
+    objects->next[page] = objects->objects[object].first;
+    objects->objects[object].first = page;
+    objects->places[place] = page;
+    objects->named++;
+    return page;
+}
+
+/* Empties a place of the table; what was pushed behind it moves up (linear probing). */
+static void objects_empty(Objects *objects, uint32_t place) {
+    uint32_t mask = (1u << objects->table_bits) - 1;
+    uint32_t hole = place;
+    for (uint32_t at = (place + 1) & mask; objects->places[at] != 0; at = (at + 1) & mask) {
+        uint32_t home = (uint32_t)rng_mix(objects->key[objects->places[at]]) & mask;
+        if (((at - home) & mask) >= ((at - hole) & mask)) {
+            objects->places[hole] = objects->places[at];
+            hole = at;
+        }
+    }
+    objects->places[hole] = 0;
+    objects->named--;
+}
+
+uint32_t objects_take_page(Objects *objects, uint32_t object) {
+    uint32_t page = objects->objects[object].first;
+    if (page != OBJECT_NO_PAGE) {
+        objects->objects[object].first = objects->next[page];
+        objects_empty(objects, objects_place(objects, objects->key[page]));
+    }
+    return page;
+}

@@ -1,0 +1,704 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* References and events on address spaces: see resolve.h. */
+#include "resolve.h"
+
+#include <string.h>
+
+/* Values of madvise(2) on Linux. */
+enum { ADVICE_DONTNEED = 4, ADVICE_FREE = 8 };
+
+void resolver_init(Resolver *resolver, const Memory *memory, Directory *directory,
+                   const Settings *settings) {
+    *resolver = (Resolver){.memory = *memory,
+                           .directory = directory,
+                           .page_shift = settings_page_shift(settings),
+                           .strict = settings->mappings == MAPPINGS_COMPLETE,
+                           .shares_zeros = settings->zero_page != 0,
+                           .stack_limit = settings->stack_limit};
+}
+
+void resolver_free(Resolver *resolver) {
+    const Memory *memory = &resolver->memory;
+    uint32_t capacity = resolver->page_capacity;
+    objects_free(&resolver->objects, memory);
+    memory_free(memory, resolver->object_of, capacity, sizeof *resolver->object_of);
+    memory_free(memory, resolver->rights, capacity, sizeof *resolver->rights);
+    memory_free(memory, resolver->next, capacity, sizeof *resolver->next);
+    memory_free(memory, resolver->before, capacity, sizeof *resolver->before);
+    for (uint32_t i = 0; i < resolver->space_count; i++) {
+        mappings_free(&resolver->spaces[i].maps, memory);
+    }
+    memory_free(memory, resolver->spaces, resolver->space_capacity, sizeof *resolver->spaces);
+    memory_free(memory, resolver->files, resolver->file_capacity, sizeof *resolver->files);
+    memory_free(memory, resolver->ops, resolver->op_capacity, sizeof *resolver->ops);
+}
+
+/* ---- Room ----------------------------------------------------------------------------------- */
+
+static bool resolver_grow(Resolver *resolver, void **array, uint32_t old, uint32_t wanted,
+                          size_t size) {
+    void *grown = memory_grow(&resolver->memory, *array, old, wanted, size);
+    *array = grown != NULL ? grown : *array;
+    resolver->failed |= grown == NULL;
+    return grown != NULL;
+}
+
+static bool resolver_reserve_pages(Resolver *resolver) {
+    uint32_t count = resolver->directory->count;
+    uint32_t old = resolver->page_capacity;
+    if (count > old) {
+        uint64_t room = (uint64_t)count + count / 2;
+        uint32_t wanted = room < UINT32_MAX ? (uint32_t)room : UINT32_MAX;
+        if (!resolver_grow(resolver, (void **)&resolver->object_of, old, wanted, 4) ||
+            !resolver_grow(resolver, (void **)&resolver->rights, old, wanted, 1) ||
+            !resolver_grow(resolver, (void **)&resolver->next, old, wanted, 4) ||
+            !resolver_grow(resolver, (void **)&resolver->before, old, wanted, 4)) {
+            return false;
+        }
+        resolver->page_capacity = wanted;
+    }
+    for (uint32_t page = resolver->pages; page < count; page++) {
+        resolver->object_of[page] = OBJECT_NO_PAGE;
+        resolver->rights[page] = 0;
+    }
+    resolver->pages = count > resolver->pages ? count : resolver->pages;
+    return true;
+}
+
+static bool resolver_reserve_spaces(Resolver *resolver) {
+    uint32_t count = resolver->directory->space_count;
+    if (count > resolver->space_capacity) {
+        uint32_t wanted = count + count / 2 + 4;
+        if (!resolver_grow(resolver, (void **)&resolver->spaces, resolver->space_capacity, wanted,
+                           sizeof *resolver->spaces)) {
+            return false;
+        }
+        resolver->space_capacity = wanted;
+    }
+    for (uint32_t space = resolver->space_count; space < count; space++) {
+        resolver->spaces[space] = (ResolveSpace){.within = space};
+    }
+    resolver->space_count = count > resolver->space_count ? count : resolver->space_count;
+    return true;
+}
+
+int resolver_reserve(Resolver *resolver, Error *error) {
+    if (!resolver_reserve_pages(resolver) || !resolver_reserve_spaces(resolver)) {
+        return error_no_memory(error, resolver->directory->count * (size_t)13, "address spaces");
+    }
+    return VMM_OK;
+}
+
+static void resolver_note(Resolver *resolver, ResolveOpType type, uint32_t page, uint32_t object,
+                          uint32_t to) {
+    if (resolver->op_count == resolver->op_capacity) {
+        uint32_t wanted = resolver->op_capacity * 2 + 64;
+        if (!resolver_grow(resolver, (void **)&resolver->ops, resolver->op_capacity, wanted,
+                           sizeof *resolver->ops)) {
+            return;
+        }
+        resolver->op_capacity = wanted;
+    }
+    resolver->ops[resolver->op_count++] = (ResolveOp){type, page, object, to};
+}
+
+/* ---- Translations --------------------------------------------------------------------------- */
+
+static ResolveSpace *resolver_space_of(Resolver *resolver, uint32_t page) {
+    return &resolver->spaces[directory_space_of(resolver->directory, page)];
+}
+
+/* Lets a translation, which led nowhere, lead to an object page. */
+static void resolver_lead(Resolver *resolver, uint32_t page, uint32_t object, uint8_t rights) {
+    ResolveSpace *space = resolver_space_of(resolver, page);
+    resolver->object_of[page] = object;
+    resolver->rights[page] = rights;
+    resolver->objects.owners[object]++;
+    resolver->before[page] = 0;
+    resolver->next[page] = space->first;
+    if (space->first != 0) {
+        resolver->before[space->first] = page;
+    }
+    space->first = page;
+    space->mapped++;
+}
+
+/* The reverse, but for the owner. */
+static void resolver_unlink(Resolver *resolver, uint32_t page) {
+    ResolveSpace *space = resolver_space_of(resolver, page);
+    uint32_t next = resolver->next[page];
+    uint32_t before = resolver->before[page];
+    if (next != 0) {
+        resolver->before[next] = before;
+    }
+    if (before != 0) {
+        resolver->next[before] = next;
+    } else {
+        space->first = next;
+    }
+    space->mapped--;
+    resolver->object_of[page] = OBJECT_NO_PAGE;
+    resolver->rights[page] = 0;
+}
+
+static void resolver_release(Resolver *resolver, uint32_t object) {
+    if (objects_release(&resolver->objects, object)) {
+        resolver_note(resolver, RESOLVE_DROP, 0, object, 0);
+        resolver->zeros = resolver->zeros == object ? 0 : resolver->zeros;
+    }
+}
+
+/* Gives a translation up. */
+static void resolver_unmap_page(Resolver *resolver, uint32_t page) {
+    uint32_t object = resolver->object_of[page];
+    resolver_unlink(resolver, page);
+    resolver_note(resolver, RESOLVE_UNMAP, page, object, 0);
+    resolver_release(resolver, object);
+}
+
+/* Everything so far: anonymous memory, each translation with the page of its own number. */
+static bool resolver_begin(Resolver *resolver) {
+    Directory *directory = resolver->directory;
+    if (!objects_begin(&resolver->objects, &resolver->memory, directory->count,
+                       directory->space_count)) {
+        resolver->failed = true;
+        return false;
+    }
+    for (uint32_t page = 1; page < directory->count; page++) {
+        resolver->objects.owners[page] = 0;
+        resolver->objects.charged[page] = directory_space_of(directory, page);
+        resolver_lead(resolver, page, page, RIGHT_READ | RIGHT_WRITE);
+    }
+    resolver->on = true;
+    return true;
+}
+
+/* ---- References ----------------------------------------------------------------------------- */
+
+/* What a page of the machine lies in; NULL: in nothing that is known. A stack grows to it. */
+static Mapping *resolver_find_mapping(Resolver *resolver, uint32_t page) {
+    ResolveSpace *space = resolver_space_of(resolver, page);
+    uint64_t start = directory_vpn(resolver->directory, page) << resolver->page_shift;
+    uint64_t end = start + (UINT64_C(1) << resolver->page_shift);
+    uint32_t at = mappings_at(&space->maps, start);
+    if (at == space->maps.count) {
+        return NULL;
+    }
+    Mapping *mapping = &space->maps.list[at];
+    if (mapping->start < end) {
+        return mapping;
+    }
+    if ((mapping->flags & MAPPING_GROWS_DOWN) != 0 &&
+        mapping->end - start <= resolver->stack_limit) {
+        mapping->start = start;
+        return mapping;
+    }
+    return NULL;
+}
+
+/* The page of the object that a mapping shows at a translation. */
+static uint32_t resolver_object_page(Resolver *resolver, const Mapping *mapping, uint32_t page) {
+    uint64_t start = directory_vpn(resolver->directory, page) << resolver->page_shift;
+    uint64_t index = (start - mapping->start + mapping->offset) >> resolver->page_shift;
+    uint32_t object = objects_page(&resolver->objects, &resolver->memory, mapping->object, index,
+                                   directory_space_of(resolver->directory, page));
+    resolver->failed |= object == OBJECT_NO_PAGE;
+    return object;
+}
+
+static uint32_t resolver_new_page(Resolver *resolver, ObjectKind kind, uint32_t page) {
+    uint32_t object = objects_new_page(&resolver->objects, &resolver->memory, kind,
+                                       directory_space_of(resolver->directory, page));
+    resolver->failed |= object == OBJECT_NO_PAGE;
+    return object;
+}
+
+static uint32_t resolver_zeros(Resolver *resolver, uint32_t page) {
+    if (resolver->zeros == 0) {
+        resolver->zeros = resolver_new_page(resolver, OBJECT_ZEROS, page);
+        if (resolver->zeros != 0) {
+            resolver->objects.owners[resolver->zeros] = 1; /* it stays */
+        }
+    }
+    return resolver->zeros;
+}
+
+/* What a mapping's protection lets a translation to a page of its own do. */
+static uint8_t resolver_rights(const Resolver *resolver, const Mapping *mapping) {
+    if (!resolver->strict) {
+        return RIGHT_READ | RIGHT_WRITE;
+    }
+    uint8_t read = (mapping->prot & (VMM_PROT_READ | VMM_PROT_EXEC | VMM_PROT_WRITE)) != 0;
+    return (uint8_t)((read ? RIGHT_READ : 0) |
+                     ((mapping->prot & VMM_PROT_WRITE) != 0 ? RIGHT_WRITE : 0));
+}
+
+/* A private copy of `source`, or of the file's page that is behind a private mapping. */
+static Resolved resolver_copy(Resolver *resolver, Mapping *mapping, uint32_t page,
+                              uint32_t source) {
+    uint32_t object = resolver_new_page(resolver, OBJECT_ANONYMOUS, page);
+    if (object == OBJECT_NO_PAGE) {
+        return (Resolved){.how = RESOLVED_FORBIDDEN};
+    }
+    if (resolver->object_of[page] != OBJECT_NO_PAGE) {
+        resolver_unlink(resolver, page);
+        objects_release(&resolver->objects, source); /* never the last owner */
+    }
+    resolver_lead(resolver, page, object, resolver_rights(resolver, mapping));
+    mapping->flags |= MAPPING_COPIED;
+    return (Resolved){RESOLVED_COPY, object, source};
+}
+
+/* The first reference through a translation. */
+static Resolved resolver_first(Resolver *resolver, Mapping *mapping, uint32_t page, bool write) {
+    uint8_t rights = resolver_rights(resolver, mapping);
+    uint32_t object;
+    if (mapping->object == OBJECT_NONE && (write || !resolver->shares_zeros)) {
+        object = resolver_new_page(resolver, OBJECT_ANONYMOUS, page);
+        mapping->flags |= MAPPING_COPIED;
+    } else if (mapping->object == OBJECT_NONE) {
+        object = resolver_zeros(resolver, page);
+        rights &= (uint8_t)~RIGHT_WRITE;
+    } else {
+        object = resolver_object_page(resolver, mapping, page);
+        if ((mapping->flags & MAPPING_SHARED) == 0) {
+            if (write && object != OBJECT_NO_PAGE) {
+                return resolver_copy(resolver, mapping, page, object);
+            }
+            rights &= (uint8_t)~RIGHT_WRITE;
+        }
+    }
+    if (object == OBJECT_NO_PAGE) {
+        return (Resolved){.how = RESOLVED_FORBIDDEN};
+    }
+    resolver_lead(resolver, page, object, rights);
+    return (Resolved){.object = object};
+}
+
+/* A write through a translation that leads somewhere without the right to it. */
+static Resolved resolver_write(Resolver *resolver, Mapping *mapping, uint32_t page) {
+    uint32_t object = resolver->object_of[page];
+    bool shared = (mapping->flags & MAPPING_SHARED) != 0 && mapping->object != OBJECT_NONE;
+    bool own =
+        resolver->objects.kind[object] == OBJECT_ANONYMOUS && resolver->objects.owners[object] == 1;
+    if (!shared && !own) {
+        return resolver_copy(resolver, mapping, page, object);
+    }
+    bool taken_over = (resolver->rights[page] & RIGHT_COPY_ON_WRITE) != 0;
+    resolver->rights[page] = resolver_rights(resolver, mapping);
+    return (Resolved){.how = taken_over ? RESOLVED_REUSE : RESOLVED_PLAINLY, .object = object};
+}
+
+Resolved resolver_reference(Resolver *resolver, uint32_t page, bool write) {
+    Mapping *mapping = resolver_find_mapping(resolver, page);
+    Mapping anonymous = {.prot = VMM_PROT_READ | VMM_PROT_WRITE | VMM_PROT_EXEC};
+    uint32_t object = resolver->object_of[page];
+    if (mapping == NULL && !resolver->strict) {
+        mapping = &anonymous;
+    }
+    uint8_t rights = mapping == NULL ? 0 : resolver_rights(resolver, mapping);
+    if (resolver->failed || (rights & (write ? RIGHT_WRITE : RIGHT_READ)) == 0) {
+        return (Resolved){.how = RESOLVED_FORBIDDEN, .object = object};
+    }
+    if (object == OBJECT_NO_PAGE) {
+        return resolver_first(resolver, mapping, page, write);
+    }
+    if (write) {
+        return resolver_write(resolver, mapping, page);
+    }
+    resolver->rights[page] |= RIGHT_READ; /* a protection was lifted */
+    return (Resolved){.object = object};
+}
+
+/* ---- Events --------------------------------------------------------------------------------- */
+
+/* Whole pages of an address space. */
+typedef struct ResolveRange {
+    uint32_t space;
+    uint64_t first, count; /* VPNs */
+} ResolveRange;
+
+typedef void ResolveVisit(Resolver *resolver, uint32_t page, void *user);
+
+/* Calls `visit`, which may unmap it, for each mapped translation of a range. */
+static void resolver_each(Resolver *resolver, const ResolveRange *range, ResolveVisit *visit,
+                          void *user) {
+    const ResolveSpace *space = &resolver->spaces[range->space];
+    if (range->count < space->mapped) {
+        for (uint64_t i = 0; i < range->count; i++) {
+            uint32_t page = directory_find(resolver->directory, range->space, range->first + i);
+            if (page != DIRECTORY_NO_PAGE && page < resolver->pages &&
+                resolver->object_of[page] != OBJECT_NO_PAGE) {
+                visit(resolver, page, user);
+            }
+        }
+        return;
+    }
+    uint32_t next;
+    for (uint32_t page = space->first; page != 0; page = next) {
+        next = resolver->next[page];
+        if (directory_vpn(resolver->directory, page) - range->first < range->count) {
+            visit(resolver, page, user);
+        }
+    }
+}
+
+/* Pages that lie in [start, end) wholly. */
+static ResolveRange resolver_whole_pages(const Resolver *resolver, uint32_t space, uint64_t start,
+                                         uint64_t end) {
+    uint64_t limit = UINT64_C(1) << resolver->directory->vpn_bits;
+    uint64_t last = end >> resolver->page_shift;
+    uint64_t first = start >> resolver->page_shift;
+    first += first << resolver->page_shift != start;
+    last = last < limit ? last : limit;
+    return (ResolveRange){space, first, last > first ? last - first : 0};
+}
+
+static ResolveRange resolver_all_pages(const Resolver *resolver, uint32_t space) {
+    return (ResolveRange){space, 0, UINT64_C(1) << resolver->directory->vpn_bits};
+}
+
+static uint64_t resolver_end(const VMMEvent *event) {
+    return event->start + event->length < event->start ? UINT64_MAX : event->start + event->length;
+}
+
+static void resolver_visit_unmap(Resolver *resolver, uint32_t page, void *user) {
+    (void)user;
+    resolver_unmap_page(resolver, page);
+}
+
+/* A memory object has one mapping more or less; with the last one a segment goes. */
+static void resolver_use(void *user, uint32_t object, int change) {
+    Resolver *resolver = user;
+    MemoryObject *used = &resolver->objects.objects[object];
+    used->mappings += (uint32_t)change;
+    if (used->mappings > 0 || used->kind == OBJECT_FILE) {
+        return;
+    }
+    uint32_t page;
+    while ((page = objects_take_page(&resolver->objects, object)) != OBJECT_NO_PAGE) {
+        resolver_release(resolver, page);
+    }
+}
+
+/* The translations of [start, end) are given up, and what was mapped there. */
+static void resolver_unmap(Resolver *resolver, uint32_t space, uint64_t start, uint64_t end) {
+    ResolveRange range = resolver_whole_pages(resolver, space, start, end);
+    resolver_each(resolver, &range, resolver_visit_unmap, NULL);
+    resolver->failed |= !mappings_cut(&resolver->spaces[space].maps, &resolver->memory, start, end,
+                                      resolver_use, resolver);
+}
+
+/* The memory object of a file of the trace. */
+static uint32_t resolver_file(Resolver *resolver, uint32_t file, ObjectKind kind) {
+    if (file >= resolver->file_capacity) {
+        uint32_t wanted = file + file / 2 + 16;
+        uint32_t old = resolver->file_capacity;
+        if (!resolver_grow(resolver, (void **)&resolver->files, old, wanted, sizeof file)) {
+            return OBJECT_NONE;
+        }
+        memset(&resolver->files[old], 0, (wanted - old) * sizeof file);
+        resolver->file_capacity = wanted;
+    }
+    if (resolver->files[file] == OBJECT_NONE) {
+        resolver->files[file] = objects_add(&resolver->objects, &resolver->memory, kind);
+        resolver->failed |= resolver->files[file] == OBJECT_NONE;
+    }
+    return resolver->files[file];
+}
+
+static void resolver_map(Resolver *resolver, uint32_t space, const VMMEvent *event,
+                         bool is_shared_memory) {
+    Mapping mapping = {.start = event->start,
+                       .end = resolver_end(event),
+                       .offset = event->offset,
+                       .prot = (uint8_t)event->prot};
+    if (mapping.start >= mapping.end) {
+        return;
+    }
+    resolver_unmap(resolver, space, mapping.start, mapping.end);
+    bool shared = (event->flags & VMM_MAP_SHARED) != 0;
+    if (event->file != 0) {
+        mapping.object =
+            resolver_file(resolver, event->file, is_shared_memory ? OBJECT_SHARED : OBJECT_FILE);
+    } else if (shared) {
+        mapping.object = objects_add(&resolver->objects, &resolver->memory, OBJECT_SHARED);
+        resolver->failed |= mapping.object == OBJECT_NONE;
+    }
+    mapping.flags =
+        (uint8_t)((shared ? MAPPING_SHARED : 0) |
+                  ((event->flags & (VMM_MAP_GROWSDOWN | VMM_MAP_STACK)) != 0 ? MAPPING_GROWS_DOWN
+                                                                             : 0));
+    if (!resolver->failed) {
+        resolver->failed |= !mappings_add(&resolver->spaces[space].maps, &resolver->memory,
+                                          &mapping, resolver_use, resolver);
+    }
+}
+
+/* A translation under a new protection: rights that it loses go at once, others are found anew. */
+static void resolver_visit_protect(Resolver *resolver, uint32_t page, void *user) {
+    (void)user;
+    const Mapping *mapping = resolver_find_mapping(resolver, page);
+    uint8_t allowed =
+        mapping == NULL ? RIGHT_READ | RIGHT_WRITE : resolver_rights(resolver, mapping);
+    uint8_t lost = resolver->rights[page] & (RIGHT_READ | RIGHT_WRITE) & (uint8_t)~allowed;
+    if (lost != 0) {
+        resolver->rights[page] &= (uint8_t)~lost;
+        resolver_note(resolver, RESOLVE_PROTECT, page, resolver->object_of[page], 0);
+    }
+}
+
+static void resolver_protect(Resolver *resolver, uint32_t space, const VMMEvent *event) {
+    uint64_t end = resolver_end(event);
+    resolver->failed |=
+        !mappings_protect(&resolver->spaces[space].maps, &resolver->memory, event->start, end,
+                          (uint8_t)event->prot, resolver_use, resolver);
+    ResolveRange range = resolver_whole_pages(resolver, space, event->start, end);
+    resolver_each(resolver, &range, resolver_visit_protect, NULL);
+}
+
+/* A new translation for the object page of another, in the same space or in one of a child. */
+static uint32_t resolver_twin(Resolver *resolver, uint32_t page, uint32_t space, uint64_t vpn,
+                              uint8_t rights) {
+    if (directory_reserve(resolver->directory, 1, NULL) != VMM_OK) {
+        resolver->failed = true;
+        return DIRECTORY_NO_PAGE;
+    }
+    uint32_t twin =
+        directory_intern(resolver->directory, directory_key(resolver->directory, space, vpn));
+    if (!resolver_reserve_pages(resolver)) {
+        return DIRECTORY_NO_PAGE;
+    }
+    uint32_t object = resolver->object_of[page];
+    resolver_lead(resolver, twin, object, rights);
+    resolver_note(resolver, RESOLVE_COPY, page, object, twin);
+    return twin;
+}
+
+/* By how many VPNs translations move. */
+static void resolver_visit_move(Resolver *resolver, uint32_t page, void *user) {
+    const uint64_t *by = user;
+    uint32_t space = directory_space_of(resolver->directory, page);
+    uint64_t vpn = directory_vpn(resolver->directory, page) + *by;
+    if (vpn >> resolver->directory->vpn_bits == 0 && !resolver->failed) {
+        resolver_twin(resolver, page, space, vpn, resolver->rights[page]);
+    }
+    resolver_unmap_page(resolver, page);
+}
+
+/* mremap(2): a mapping is cut off, grows, or moves. */
+static void resolver_remap(Resolver *resolver, uint32_t space, const VMMEvent *event) {
+    uint64_t start = event->start;
+    uint64_t end = resolver_end(event);
+    uint64_t kept = event->value < event->length ? event->value : event->length;
+    Mappings *maps = &resolver->spaces[space].maps;
+    Mapping *found = mappings_find(maps, start, end);
+    Mapping moved = found == NULL ? (Mapping){0} : *found;
+    moved.offset += found != NULL && start > found->start ? start - found->start : 0;
+    moved.start = event->target;
+    moved.end = event->target + event->value;
+    bool known = found != NULL && moved.end > moved.start;
+    if (known && moved.object != OBJECT_NONE) {
+        resolver_use(resolver, moved.object, 1); /* it stays while it is moved */
+    }
+    resolver_unmap(resolver, space, start + kept, end);
+    if (event->target != start) {
+        resolver_unmap(resolver, space, moved.start, moved.end);
+        uint64_t by = (event->target >> resolver->page_shift) - (start >> resolver->page_shift);
+        ResolveRange range = resolver_whole_pages(resolver, space, start, start + kept);
+        resolver_each(resolver, &range, resolver_visit_move, &by);
+        resolver->failed |=
+            !mappings_cut(maps, &resolver->memory, start, start + kept, resolver_use, resolver);
+    }
+    if (known && !resolver->failed) {
+        resolver->failed |= !mappings_add(maps, &resolver->memory, &moved, resolver_use, resolver);
+    }
+    if (known && moved.object != OBJECT_NONE) {
+        resolver_use(resolver, moved.object, -1);
+    }
+}
+
+static void resolver_visit_free(Resolver *resolver, uint32_t page, void *user) {
+    (void)user;
+    uint32_t object = resolver->object_of[page];
+    if (resolver->objects.kind[object] == OBJECT_ANONYMOUS &&
+        resolver->objects.owners[object] == 1) {
+        resolver_note(resolver, RESOLVE_CLEAN, page, object, 0);
+    }
+}
+
+static void resolver_advise(Resolver *resolver, uint32_t space, const VMMEvent *event) {
+    ResolveRange range = resolver_whole_pages(resolver, space, event->start, resolver_end(event));
+    if (event->value == ADVICE_DONTNEED) {
+        resolver_each(resolver, &range, resolver_visit_unmap, NULL);
+    } else if (event->value == ADVICE_FREE) {
+        resolver_each(resolver, &range, resolver_visit_free, NULL);
+    }
+}
+
+/* Whether fork copies the entry of a translation, as Linux does: those of shared mappings, and of
+   files without private pages, the child finds again by itself. */
+static bool resolver_is_copied(Resolver *resolver, uint32_t page) {
+    const Mapping *mapping = resolver_find_mapping(resolver, page);
+    return mapping == NULL || mapping->object == OBJECT_NONE ||
+           (mapping->flags & (MAPPING_SHARED | MAPPING_COPIED)) == MAPPING_COPIED;
+}
+
+static void resolver_fork_page(Resolver *resolver, uint32_t page, uint32_t child) {
+    if (!resolver_is_copied(resolver, page)) {
+        return;
+    }
+    uint8_t rights = resolver->rights[page];
+    if (resolver->objects.kind[resolver->object_of[page]] == OBJECT_ANONYMOUS) {
+        if ((rights & RIGHT_WRITE) != 0) {
+            resolver_note(resolver, RESOLVE_PROTECT, page, resolver->object_of[page], 0);
+        }
+        rights = (uint8_t)((rights & ~RIGHT_WRITE) | RIGHT_COPY_ON_WRITE);
+        resolver->rights[page] = rights;
+    }
+    resolver_twin(resolver, page, child, directory_vpn(resolver->directory, page), rights);
+}
+
+static void resolver_clear(Resolver *resolver, uint32_t space) {
+    ResolveRange range = resolver_all_pages(resolver, space);
+    resolver_each(resolver, &range, resolver_visit_unmap, NULL);
+    mappings_clear(&resolver->spaces[space].maps, resolver_use, resolver);
+}
+
+static void resolver_fork(Resolver *resolver, uint32_t parent, uint32_t child, bool vfork) {
+    if (vfork) {
+        resolver->spaces[child].within = parent;
+        return;
+    }
+    ResolveSpace *from = &resolver->spaces[parent];
+    resolver->failed |= !mappings_copy(&resolver->spaces[child].maps, &from->maps,
+                                       &resolver->memory, resolver_use, resolver);
+    for (uint32_t page = from->first; page != 0 && !resolver->failed; page = resolver->next[page]) {
+        resolver_fork_page(resolver, page, child);
+    }
+}
+
+/* A process executes a program or ends: it gives up its space, if that is its own. */
+static void resolver_leave(Resolver *resolver, uint32_t space) {
+    if (resolver->spaces[space].within == space) {
+        resolver_clear(resolver, space);
+        resolver_note(resolver, RESOLVE_END, space, 0, 0);
+    }
+    resolver->spaces[space].within = space;
+}
+
+bool resolver_wants(const VMMEvent *event) {
+    switch (event->type) {
+    case VMM_EVENT_UNMAP:
+    case VMM_EVENT_EXIT:
+    case VMM_EVENT_MAP:
+    case VMM_EVENT_PROTECT:
+    case VMM_EVENT_REMAP:
+    case VMM_EVENT_ADVISE:
+    case VMM_EVENT_FORK:
+    case VMM_EVENT_EXEC:
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool resolver_counts(const VMMEvent *event) {
+    switch (event->type) {
+    case VMM_EVENT_START:
+    case VMM_EVENT_THREAD_START:
+    case VMM_EVENT_THREAD_EXIT:
+    case VMM_EVENT_MARK:
+    case VMM_EVENT_PAUSE:
+    case VMM_EVENT_RESUME:
+    case VMM_EVENT_LOST:
+        return false;
+    default:
+        return true;
+    }
+}
+
+static void resolver_change(Resolver *resolver, uint32_t process, const VMMEvent *event,
+                            bool is_shared_memory) {
+    uint32_t space = resolver->spaces[process].within;
+    switch (event->type) {
+    case VMM_EVENT_MAP:
+        resolver_map(resolver, space, event, is_shared_memory);
+        break;
+    case VMM_EVENT_UNMAP:
+        resolver_unmap(resolver, space, event->start, resolver_end(event));
+        break;
+    case VMM_EVENT_PROTECT:
+        resolver_protect(resolver, space, event);
+        break;
+    case VMM_EVENT_REMAP:
+        resolver_remap(resolver, space, event);
+        break;
+    case VMM_EVENT_ADVISE:
+        resolver_advise(resolver, space, event);
+        break;
+    case VMM_EVENT_EXEC:
+    case VMM_EVENT_EXIT:
+        resolver_leave(resolver, process);
+        break;
+    default:
+        break;
+    }
+}
+
+int resolver_apply(Resolver *resolver, const VMMEvent *event, bool is_shared_memory, Error *error) {
+    resolver->op_count = 0;
+    if (!resolver_wants(event)) {
+        return VMM_OK;
+    }
+    bool makes = event->type == VMM_EVENT_MAP || event->type == VMM_EVENT_FORK;
+    if (!makes && directory_find_space(resolver->directory, event->pid) == DIRECTORY_NO_SPACE) {
+        return VMM_OK; /* there is nothing to take */
+    }
+    uint32_t process = directory_space(resolver->directory, event->pid, error);
+    uint32_t child = process;
+    if (process != DIRECTORY_NO_SPACE && event->type == VMM_EVENT_FORK) {
+        child = directory_space(resolver->directory, (uint32_t)event->value, error);
+    }
+    if (process == DIRECTORY_NO_SPACE || child == DIRECTORY_NO_SPACE) {
+        return error != NULL ? error->code : VMM_E_NO_MEMORY;
+    }
+    int status = resolver_reserve(resolver, error);
+    if (status != VMM_OK || (!resolver->on && !resolver_begin(resolver))) {
+        return status != VMM_OK ? status : error_no_memory(error, 0, "address spaces");
+    }
+    if (event->type == VMM_EVENT_FORK && child != process) {
+        resolver_leave(resolver, child); /* what a process of that number left */
+        resolver_fork(resolver, resolver->spaces[process].within, child,
+                      (event->flags & VMM_FORK_VFORK) != 0);
+    } else if (event->type != VMM_EVENT_FORK) {
+        resolver_change(resolver, process, event, is_shared_memory);
+    }
+    return resolver->failed ? error_no_memory(error, resolver->pages * (size_t)4, "address spaces")
+                            : VMM_OK;
+}
+
+bool resolver_is_valid(const Resolver *resolver) {
+    uint64_t chained = 0;
+    for (uint32_t i = 0; i < resolver->space_count; i++) {
+        const ResolveSpace *space = &resolver->spaces[i];
+        uint32_t mapped = 0;
+        for (uint32_t page = space->first; page != 0; page = resolver->next[page]) {
+            uint32_t object = resolver->object_of[page];
+            mapped++;
+            if (object == OBJECT_NO_PAGE || resolver->objects.owners[object] == 0 ||
+                directory_space_of(resolver->directory, page) != i) {
+                return false;
+            }
+        }
+        chained += mapped;
+        if (mapped != space->mapped || !mappings_are_valid(&space->maps)) {
+            return false;
+        }
+    }
+    uint64_t leading = 0;
+    for (uint32_t page = 1; page < resolver->pages; page++) {
+        leading += resolver->object_of[page] != OBJECT_NO_PAGE;
+    }
+    return leading == chained;
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The resolver: which page of which memory object a translation leads to, as events (map, unmap,
+ * fork, exec, exit, ...) and references come along. docs/internals/processes.md tells the whole.
+ *
+ *     translation t ──► object_of[t], rights[t]          t: the page ids of the directory
+ *     space ──► mappings, the translations that are mapped, chained
+ *     object page ──► kind, owners (object.h)
+ *
+ * It depends on the order of references and events alone, never on what is resident, so one
+ * resolver serves all machines that are fed from its stream. As long as it is off, the object page
+ * of a translation is the one of the same number; the first event switches it on. What an event
+ * does to translations and object pages is left in `ops` for those machines.
+ */
+#ifndef VMM_MM_RESOLVE_H
+#define VMM_MM_RESOLVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../../include/vmm/event.h"
+#include "../base/error.h"
+#include "../config/settings.h"
+#include "directory.h"
+#include "mapping.h"
+#include "object.h"
+
+/* Resolver.rights: what a reference may do without a closer look, and why it may not write. */
+enum { RIGHT_READ = 1, RIGHT_WRITE = 2, RIGHT_COPY_ON_WRITE = 4 };
+
+typedef enum ResolveOpType {
+    RESOLVE_UNMAP,   /* translation `page`, which led to `object`, has no entry any more */
+    RESOLVE_PROTECT, /* fewer references are allowed through it */
+    RESOLVE_COPY,    /* translation `to` has got the entry of `page`, both to `object` */
+    RESOLVE_CLEAN,   /* the content of `object` may be lost: MADV_FREE */
+    RESOLVE_DROP,    /* `object` is gone; its number will be given to another */
+    RESOLVE_END      /* the address space `page` is given up, page tables and all */
+} ResolveOpType;
+
+typedef struct ResolveOp {
+    ResolveOpType type;
+    uint32_t page;
+    uint32_t object;
+    uint32_t to;
+} ResolveOp;
+
+typedef struct ResolveSpace {
+    Mappings maps;
+    uint32_t first;  /* of its mapped translations, which are chained; 0: none */
+    uint32_t mapped; /* how many there are */
+    uint32_t within; /* the space that its process runs in: its parent's after a vfork */
+} ResolveSpace;
+
+/* What a reference does that is no plain look-up. */
+typedef enum ResolvedHow {
+    RESOLVED_PLAINLY,
+    RESOLVED_COPY,     /* a write makes a private copy, `object`, of `source` */
+    RESOLVED_REUSE,    /* a write takes the page over: there is no other owner any more */
+    RESOLVED_FORBIDDEN /* there is no mapping, or it forbids the reference; `object` may be none */
+} ResolvedHow;
+
+typedef struct Resolved {
+    ResolvedHow how;
+    uint32_t object;
+    uint32_t source;
+} Resolved;
+
+typedef struct Resolver {
+    Memory memory;
+    Directory *directory;
+    Objects objects;
+    uint32_t *object_of;     /* by translation; OBJECT_NO_PAGE: it is not mapped */
+    uint8_t *rights;         /* by translation */
+    uint32_t *next, *before; /* by mapped translation: the chain of its space */
+    uint32_t pages;          /* translations that the arrays have room for and that are set up */
+    uint32_t page_capacity;
+    ResolveSpace *spaces; /* by space */
+    uint32_t space_count;
+    uint32_t space_capacity;
+    uint32_t *files; /* by number in the trace's table of files: the memory object, 0: none yet */
+    uint32_t file_capacity;
+    ResolveOp *ops; /* of the event that was applied last */
+    uint32_t op_count;
+    uint32_t op_capacity;
+    uint32_t zeros; /* the page of zeros, if there is one */
+    unsigned page_shift;
+    bool on;
+    bool strict;       /* references outside of mappings are forbidden */
+    bool shares_zeros; /* a read of anonymous memory that was never written shows the page of zeros
+                        */
+    bool failed;       /* out of memory: nothing can be resolved any more */
+    uint64_t stack_limit; /* bytes that a stack may have */
+} Resolver;
+
+void resolver_init(Resolver *resolver, const Memory *memory, Directory *directory,
+                   const Settings *settings);
+void resolver_free(Resolver *resolver);
+
+/* Whether the event changes address spaces, and the resolver has to be on for it; */
+bool resolver_wants(const VMMEvent *event);
+/* whether it changes address spaces or processes: those that the counter `events` counts. */
+bool resolver_counts(const VMMEvent *event);
+
+/*
+ * Applies an event; what is to be done about it is in `ops` until the next one. `is_shared_memory`:
+ * the file of a mapping is a segment of shared memory, not a file of a device. VMM_OK or
+ * VMM_E_NO_MEMORY, VMM_E_LIMIT.
+ */
+int resolver_apply(Resolver *resolver, const VMMEvent *event, bool is_shared_memory, Error *error);
+
+/* Room for all translations that the directory knows. VMM_OK or VMM_E_NO_MEMORY. */
+int resolver_reserve(Resolver *resolver, Error *error);
+
+/* The space that a process runs in. */
+static inline uint32_t resolver_within(const Resolver *resolver, uint32_t space) {
+    return resolver->on && space < resolver->space_count ? resolver->spaces[space].within : space;
+}
+
+/* Whether a reference is a plain look-up of object_of[page]. */
+static inline bool resolver_is_plain(const Resolver *resolver, uint32_t page, bool write) {
+    return (resolver->rights[page] & (write ? RIGHT_WRITE : RIGHT_READ)) != 0;
+}
+
+/* A reference that is none. After VMM_E_NO_MEMORY (`failed`) nothing more is resolved. */
+Resolved resolver_reference(Resolver *resolver, uint32_t page, bool write);
+
+/* Chains, owners and mappings agree. For checking builds. */
+bool resolver_is_valid(const Resolver *resolver);
+
+#endif
