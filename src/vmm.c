@@ -58,6 +58,7 @@
 #include "mm/policy/policy.c"
 #include "mm/pool.c"
 #include "mm/resolve.c"
+#include "mm/around.c"
 #include "mm/tlb/tlb.c"
 
 /* engine: the hot loop */

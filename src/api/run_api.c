@@ -26,6 +26,7 @@ static bool streams_agree(const Machine *a, const Machine *b) {
            a->settings.max_accesses == b->settings.max_accesses &&
            a->settings.mappings == b->settings.mappings &&
            a->settings.zero_page == b->settings.zero_page &&
+           a->settings.fault_around == b->settings.fault_around &&
            a->settings.stack_limit == b->settings.stack_limit &&
            a->table_type->info.address_bits == b->table_type->info.address_bits;
 }
@@ -46,7 +47,7 @@ static int check_machines(VMM *const *vmms, size_t count) {
             error_set(
                 &vmms[i]->error, VMM_E_CONFIG,
                 "machines of one run must agree in page-size, vspace, refs, max-accesses, "
-                "mappings, zero-page, stack-limit and the address width of their page tables");
+                "mappings, zero-page, fault-around, stack-limit and the address width of their page tables");
             return handle_fail(vmms[i], VMM_E_CONFIG);
         }
     }

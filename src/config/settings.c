@@ -135,8 +135,11 @@ static int set_number(const VMMOption *option, const char *text, uint64_t *place
                          name_matches(option->name, "tlb-size") ? "; --tlb off removes the TLB"
                                                                 : "");
     }
-    if (name_matches(option->name, "page-size") && (value & (value - 1)) != 0) {
-        return error_set(error, VMM_E_RANGE, "page-size: \"%.60s\" is not a power of two", text);
+    bool is_power = name_matches(option->name, "page-size") ||
+                    name_matches(option->name, "fault-around");
+    if (is_power && (value & (value - 1)) != 0) {
+        return error_set(error, VMM_E_RANGE, "%s: \"%.60s\" is not a power of two", option->name,
+                         text);
     }
     *place = value;
     return VMM_OK;

@@ -7,7 +7,7 @@
 
 /* From now on object pages have numbers of their own; those so far are the translations' numbers.
  */
-static int machine_begin_objects(Machine *machine, const Objects *objects) {
+static int machine_begin_objects(Machine *machine, const Resolver *resolver) {
     const Memory *memory = &machine->memory;
     machine->mapper = memory_zalloc(memory, machine->object_capacity, sizeof *machine->mapper);
     machine->loaded = memory_zalloc(memory, machine->object_capacity, sizeof *machine->loaded);
@@ -20,7 +20,8 @@ static int machine_begin_objects(Machine *machine, const Objects *objects) {
         return error_no_memory(&machine->error, machine->page_capacity * sizeof(uint32_t),
                                "the reverse map");
     }
-    machine->objects = objects;
+    machine->resolver = resolver;
+    machine->objects = &resolver->objects;
     for (uint32_t page = 1; page < machine->pages; page++) {
         if (page < machine->seen_pages) {
             machine->state[page] |= PAGE_SEEN;
@@ -39,7 +40,7 @@ static void machine_unmap(Machine *machine, uint32_t page, uint32_t object) {
     if ((machine->state[page] & PAGE_MAPPED) != 0) {
         PageTable *table = &machine->processes[directory_space_of(machine->directory, page)].table;
         table->type->unmap(table, directory_vpn(machine->directory, page));
-        machine->state[page] &= (uint8_t)~PAGE_MAPPED;
+        machine->state[page] &= (uint8_t) ~(PAGE_MAPPED | PAGE_OWN);
     }
 }
 
@@ -87,6 +88,7 @@ static void machine_copy_entry(Machine *machine, const ResolveOp *op) {
     if (machine_make_entry(machine, op->to, op->object) && !present) {
         machine_unlink(machine, op->to, op->object);
     }
+    machine->state[op->to] |= machine->state[op->page] & PAGE_OWN;
     machine->copied_entries++;
 }
 
@@ -128,7 +130,7 @@ int machine_apply(Machine *machine, const Resolver *resolver, const VMMEvent *ev
         return machine->status;
     }
     if (machine->objects == NULL) {
-        machine->status = machine_begin_objects(machine, &resolver->objects);
+        machine->status = machine_begin_objects(machine, resolver);
     }
     if (machine->status == VMM_OK) {
         machine->status = machine_reserve(machine, &machine->error);

@@ -283,10 +283,7 @@ static void machine_count_fault(Machine *machine, Process *process, VMMFaultClas
     process->faults[fault]++;
 }
 
-/* Puts an object page into a frame of the pool; `page` is the translation that is to lead there, 0
-   if there is none. */
-static uint32_t machine_load(Machine *machine, Pool *pool, uint32_t object, uint32_t page,
-                             bool write) {
+uint32_t machine_load(Machine *machine, Pool *pool, uint32_t object, uint32_t page, bool write) {
     Policy *policy = pool->policy;
     policy->incoming = object;
     if (policy->type->miss != NULL) {
@@ -361,6 +358,9 @@ uint32_t machine_miss(Machine *machine, Pool *pool, uint32_t page, uint32_t obje
     }
     if (frame != MACHINE_NO_FRAME && machine->tlb.entries != 0) {
         tlb_fill(&machine->tlb, page, frame, write);
+    }
+    if (machine->fault == VMM_FAULT_file_cached && !write && machine->settings.fault_around != 0) {
+        machine_map_around(machine, pool, page);
     }
     return frame;
 }
@@ -495,6 +495,7 @@ static uint32_t machine_copy(Machine *machine, Process *process, uint32_t page,
     machine_unlink(machine, page, resolved->source);
     Pool *pool = machine_pool(machine, machine->objects->charged[resolved->object]);
     machine->copies++;
+    machine->state[page] |= PAGE_OWN;
     return machine_load(machine, pool, resolved->object, page, true);
 }
 

@@ -334,6 +334,7 @@ void machine_stats(const Machine *machine, VMMStats *stats) {
     stats->file_cleanings = machine->file_cleanings;
     stats->rmap_steps = machine->rmap_steps;
     stats->copied_entries = machine->copied_entries;
+    stats->mapped_around = machine->mapped_around;
     stats->processes = machine->seen_spaces;
     cost_fill(stats, &machine->settings);
 }

@@ -35,10 +35,10 @@
 
 /*
  * By translation: its entry exists in the page table; the entry leads to a frame; it was
- * referenced. As long as the resolver is off only the first is kept: an entry leads to a frame when
- * the page has one.
+ * referenced; it is of a private copy. As long as the resolver is off only the first is kept: an
+ * entry leads to a frame when the page has one.
  */
-enum { PAGE_MAPPED = 1, PAGE_PRESENT = 2, PAGE_SEEN = 4 };
+enum { PAGE_MAPPED = 1, PAGE_PRESENT = 2, PAGE_SEEN = 4, PAGE_OWN = 8 };
 
 /* Kinds of references that are counted apart: the VMMOps, then what the kernel touched. */
 enum { PROCESS_KERNEL = VMM_OP_COUNT, PROCESS_KINDS };
@@ -81,8 +81,9 @@ typedef struct Machine {
     uint32_t page_capacity;
     uint32_t object_pages; /* object pages known to this machine */
     uint32_t object_capacity;
-    const Objects *objects; /* the resolver's; NULL: it is off, object pages are page ids */
-    uint32_t *mapper;       /* by object page: the first present translation to it, 0: none; */
+    const Resolver *resolver; /* NULL: it is off, object pages are page ids */
+    const Objects *objects;   /* the resolver's, or NULL */
+    uint32_t *mapper;         /* by object page: the first present translation to it, 0: none; */
     uint32_t *mapper_next, *mapper_before; /* by translation: the others; only with objects */
     uint8_t *loaded;   /* by object page: it was in a frame once; only with objects */
     uint32_t running;  /* the process whose references come */
@@ -103,7 +104,8 @@ typedef struct Machine {
 
     /* Counted here; everything else in VMMStats is derived when asked for. */
     uint64_t walk_reads, swap_ins, swap_outs, replacements, clean_evictions, oom_events;
-    uint64_t cleanings, file_writes, file_cleanings, copies, copied_entries, rmap_steps;
+    uint64_t cleanings, file_writes, file_cleanings, copies, copied_entries, rmap_steps,
+        mapped_around;
     uint64_t distinct_pages; /* with the resolver */
     uint64_t context_switches, filtered, events, discards;
     uint64_t frames_used, frames_used_peak;
@@ -183,6 +185,13 @@ static inline void machine_fetch(const Machine *machine, uint32_t page, uint32_t
  * machine->fault tells whether there was a fault; if so the policy has seen the page inserted.
  */
 uint32_t machine_miss(Machine *machine, Pool *pool, uint32_t page, uint32_t object, bool write);
+
+/* Maps the pages in memory around a translation to a file's page that faulted on a read. */
+void machine_map_around(Machine *machine, Pool *pool, uint32_t page);
+
+/* Puts an object page into a frame of the pool; `page` is the translation that is to lead there, 0
+   if there is none. MACHINE_NO_FRAME: the machine must stop. */
+uint32_t machine_load(Machine *machine, Pool *pool, uint32_t object, uint32_t page, bool write);
 
 /* A page reference beyond the address limit. */
 void machine_invalid(Machine *machine, uint32_t space);

@@ -19,11 +19,8 @@ static bool mappings_reserve(Mappings *maps, const Memory *memory) {
     return true;
 }
 
-uint32_t mappings_at(Mappings *maps, uint64_t address) {
-    uint32_t last = maps->last;
-    if (last < maps->count && maps->list[last].start <= address && address < maps->list[last].end) {
-        return last;
-    }
+/* The first mapping that ends behind `address`. */
+static uint32_t mappings_search(const Mappings *maps, uint64_t address) {
     uint32_t low = 0;
     uint32_t high = maps->count;
     while (low < high) {
@@ -34,8 +31,21 @@ uint32_t mappings_at(Mappings *maps, uint64_t address) {
             high = middle;
         }
     }
-    maps->last = low;
     return low;
+}
+
+uint32_t mappings_at(Mappings *maps, uint64_t address) {
+    uint32_t last = maps->last;
+    if (last < maps->count && maps->list[last].start <= address && address < maps->list[last].end) {
+        return last;
+    }
+    maps->last = mappings_search(maps, address);
+    return maps->last;
+}
+
+const Mapping *mappings_of(const Mappings *maps, uint64_t address) {
+    uint32_t at = mappings_search(maps, address);
+    return at < maps->count && maps->list[at].start <= address ? &maps->list[at] : NULL;
 }
 
 Mapping *mappings_find(Mappings *maps, uint64_t start, uint64_t end) {

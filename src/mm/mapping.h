@@ -57,6 +57,9 @@ bool mappings_protect(Mappings *maps, const Memory *memory, uint64_t start, uint
 /* The first mapping that ends behind `address`; maps->count if there is none. */
 uint32_t mappings_at(Mappings *maps, uint64_t address);
 
+/* The mapping that has the address, or NULL; remembers nothing. */
+const Mapping *mappings_of(const Mappings *maps, uint64_t address);
+
 /* The first mapping that has bytes of [start, end), or NULL. Valid until the next change. */
 Mapping *mappings_find(Mappings *maps, uint64_t start, uint64_t end);
 

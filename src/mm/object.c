@@ -167,10 +167,20 @@ static bool objects_grow_table(Objects *objects, const Memory *memory) {
     return true;
 }
 
+static uint64_t objects_key(uint32_t object, uint64_t index) {
+    return (uint64_t)object << OBJECT_INDEX_BITS |
+           (index & ((UINT64_C(1) << OBJECT_INDEX_BITS) - 1));
+}
+
+uint32_t objects_find(const Objects *objects, uint32_t object, uint64_t index) {
+    return objects->places == NULL
+               ? OBJECT_NO_PAGE
+               : objects->places[objects_place(objects, objects_key(object, index))];
+}
+
 uint32_t objects_page(Objects *objects, const Memory *memory, uint32_t object, uint64_t index,
                       uint32_t space) {
-    uint64_t key =
-        (uint64_t)object << OBJECT_INDEX_BITS | (index & ((UINT64_C(1) << OBJECT_INDEX_BITS) - 1));
+    uint64_t key = objects_key(object, index);
     if (!objects_grow_table(objects, memory)) {
         return OBJECT_NO_PAGE;
     }

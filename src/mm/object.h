@@ -68,6 +68,9 @@ uint32_t objects_new_page(Objects *objects, const Memory *memory, ObjectKind kin
 uint32_t objects_page(Objects *objects, const Memory *memory, uint32_t object, uint64_t index,
                       uint32_t space);
 
+/* The page of an object if it was made, else OBJECT_NO_PAGE. */
+uint32_t objects_find(const Objects *objects, uint32_t object, uint64_t index);
+
 /* Takes an owner away. True: it was the last one, and the number is free from now on. */
 bool objects_release(Objects *objects, uint32_t page);
 

@@ -49,6 +49,10 @@ static inline uint32_t pool_resident(const Pool *pool) {
     return pool->unused - pool->free_count;
 }
 
+static inline bool pool_has_free_frame(const Pool *pool) {
+    return pool_resident(pool) < pool->capacity;
+}
+
 /*
  * Of a policy that uses the clock: counts the resident pages after each page reference up to
  * `reference`, before their number changes.

@@ -4,6 +4,9 @@
 
 #include <string.h>
 
+/* Of the lowest level of x86-64's page tables: what a fault maps around it is in one table. */
+enum { RESOLVE_TABLE_ENTRIES = 512 };
+
 /* Values of madvise(2) on Linux. */
 enum { ADVICE_DONTNEED = 4, ADVICE_FREE = 8 };
 
@@ -14,6 +17,7 @@ void resolver_init(Resolver *resolver, const Memory *memory, Directory *director
                            .page_shift = settings_page_shift(settings),
                            .strict = settings->mappings == MAPPINGS_COMPLETE,
                            .shares_zeros = settings->zero_page != 0,
+                           .around = settings->fault_around >> settings_page_shift(settings),
                            .stack_limit = settings->stack_limit};
 }
 
@@ -249,6 +253,68 @@ static Resolved resolver_copy(Resolver *resolver, Mapping *mapping, uint32_t pag
     return (Resolved){RESOLVED_COPY, object, source};
 }
 
+/* ---- Fault-around -----------------------------------------------------------------------------
+ */
+
+ResolveWindow resolver_window(const Resolver *resolver, uint32_t page) {
+    const Directory *directory = resolver->directory;
+    uint64_t vpn = directory_vpn(directory, page);
+    unsigned shift = resolver->page_shift;
+    uint32_t space = directory_space_of(directory, page);
+    const Mapping *mapping = mappings_of(&resolver->spaces[space].maps, vpn << shift);
+    if (mapping == NULL || mapping->object == OBJECT_NONE ||
+        resolver->objects.objects[mapping->object].kind != OBJECT_FILE) {
+        return (ResolveWindow){.space = space};
+    }
+    uint64_t lowest = (mapping->start + (UINT64_C(1) << shift) - 1) >> shift;
+    uint64_t end = mapping->end >> shift;
+    uint64_t table = (vpn | (RESOLVE_TABLE_ENTRIES - 1)) + 1;
+    uint64_t first = vpn & ~(resolver->around - 1);
+    first = first > lowest ? first : lowest;
+    uint64_t last = first + resolver->around;
+    last = last < end ? last : end;
+    last = last < table ? last : table;
+    uint64_t index = ((first << shift) - mapping->start + mapping->offset) >> shift;
+    return (ResolveWindow){space, mapping->object, index, first, last > first ? last - first : 0};
+}
+
+/* Lets a translation that led nowhere show the page of a window, for reading. */
+static void resolver_know(Resolver *resolver, const ResolveWindow *window, uint64_t vpn) {
+    if (directory_reserve(resolver->directory, 1, NULL) != VMM_OK) {
+        resolver->failed = true;
+        return;
+    }
+    uint32_t page = directory_intern(resolver->directory,
+                                     directory_key(resolver->directory, window->space, vpn));
+    if (!resolver_reserve_pages(resolver) || resolver->object_of[page] != OBJECT_NO_PAGE) {
+        return;
+    }
+    uint32_t object = objects_page(&resolver->objects, &resolver->memory, window->object,
+                                   window->index + (vpn - window->first), window->space);
+    if (object == OBJECT_NO_PAGE) {
+        resolver->failed = true;
+        return;
+    }
+    resolver_lead(resolver, page, object, 0); /* its own first reference asks for rights */
+}
+
+/*
+ * Where pages are mapped around those that fault, machines need the translations and pages of the
+ * window, whether or not the program ever refers to them.
+ */
+static void resolver_know_around(Resolver *resolver, uint32_t page) {
+    if (resolver->around < 2) {
+        return;
+    }
+    ResolveWindow window = resolver_window(resolver, page);
+    for (uint64_t i = 0; i < window.count && !resolver->failed; i++) {
+        resolver_know(resolver, &window, window.first + i);
+    }
+}
+
+/* ---- First references and writes --------------------------------------------------------------
+ */
+
 /* The first reference through a translation. */
 static Resolved resolver_first(Resolver *resolver, Mapping *mapping, uint32_t page, bool write) {
     uint8_t rights = resolver_rights(resolver, mapping);
@@ -272,6 +338,7 @@ static Resolved resolver_first(Resolver *resolver, Mapping *mapping, uint32_t pa
         return (Resolved){.how = RESOLVED_FORBIDDEN};
     }
     resolver_lead(resolver, page, object, rights);
+    resolver_know_around(resolver, page);
     return (Resolved){.object = object};
 }
 
@@ -306,7 +373,8 @@ Resolved resolver_reference(Resolver *resolver, uint32_t page, bool write) {
     if (write) {
         return resolver_write(resolver, mapping, page);
     }
-    resolver->rights[page] |= RIGHT_READ; /* a protection was lifted */
+    resolver->rights[page] |= RIGHT_READ; /* a protection was lifted, or it was only known */
+    resolver_know_around(resolver, page);
     return (Resolved){.object = object};
 }
 

@@ -65,6 +65,14 @@ typedef struct Resolved {
     uint32_t source;
 } Resolved;
 
+/* Pages of a file around one that faults, as one mapping shows them. */
+typedef struct ResolveWindow {
+    uint32_t space;
+    uint32_t object;       /* the file, */
+    uint64_t index;        /* and its page at the first VPN */
+    uint64_t first, count; /* VPNs; count 0: nothing is mapped around */
+} ResolveWindow;
+
 typedef struct Resolver {
     Memory memory;
     Directory *directory;
@@ -88,6 +96,7 @@ typedef struct Resolver {
     bool strict;       /* references outside of mappings are forbidden */
     bool shares_zeros; /* a read of anonymous memory that was never written shows the page of zeros
                         */
+    uint64_t around;   /* pages of a fault-around window, a power of two; 1 or 0: none */
     bool failed;       /* out of memory: nothing can be resolved any more */
     uint64_t stack_limit; /* bytes that a stack may have */
 } Resolver;
@@ -123,6 +132,13 @@ static inline bool resolver_is_plain(const Resolver *resolver, uint32_t page, bo
 
 /* A reference that is none. After VMM_E_NO_MEMORY (`failed`) nothing more is resolved. */
 Resolved resolver_reference(Resolver *resolver, uint32_t page, bool write);
+
+/*
+ * The window of a translation to a file's page: that of Linux's do_fault_around(), whose pages lie
+ * in one mapping and one lowest table of 512 entries. Remembers nothing, and nothing but events and
+ * growing stacks changes what it says.
+ */
+ResolveWindow resolver_window(const Resolver *resolver, uint32_t page);
 
 /* Chains, owners and mappings agree. For checking builds. */
 bool resolver_is_valid(const Resolver *resolver);

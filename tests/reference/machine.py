@@ -30,7 +30,7 @@ COUNTERS = (
     "tlb_flushes", "context_switches", "walks", "walk_reads",
     "misses", "page_faults", "major_faults", "minor_faults", "replacements", "clean_evictions",
     "discards",
-    "rmap_steps", "copied_entries", "swap_ins", "swap_outs", "cleanings", "file_writes", "file_cleanings",
+    "rmap_steps", "copied_entries", "mapped_around", "swap_ins", "swap_outs", "cleanings", "file_writes", "file_cleanings",
     "swap_slots_used", "swap_slots_peak", "oom_events",
     "frames", "frames_used", "frames_used_peak", "space_time",
     "distinct_pages", "processes",
