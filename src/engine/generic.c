@@ -66,14 +66,14 @@ static uint32_t generic_translate(Machine *machine, Pool *pool, uint32_t page, u
 }
 
 /* What the policy and the page see of a reference that has found its frame. */
-static bool generic_finish(Machine *machine, Pool *pool, uint32_t frame, bool write, bool tlb_hit,
-                           bool resident) {
+static bool generic_finish(Machine *machine, Pool *pool, uint32_t page, uint32_t frame, bool write,
+                           bool tlb_hit, bool resident) {
     Policy *policy = pool->policy;
     if (resident && policy->type->touch != NULL && (machine->touch_on_hit || !tlb_hit)) {
         policy->type->touch(policy, frame);
     }
     if (resident && write) {
-        machine_write(machine, pool, frame);
+        machine_write(machine, pool, page, frame);
     }
     return !policy_has_asked(policy) || machine_part(machine, pool);
 }
@@ -103,7 +103,7 @@ static bool generic_reference(Machine *machine, Pool *pool, const Batch *batch, 
     if (frame == MACHINE_NO_FRAME) {
         return false;
     }
-    return generic_finish(machine, pool, frame, write, tlb_hit, resident) &&
+    return generic_finish(machine, pool, batch->page[i], frame, write, tlb_hit, resident) &&
            generic_tell(machine, pool, batch, i, place, tlb_hit, machine->frame_of[object]);
 }
 
@@ -119,8 +119,8 @@ bool engine_resolved(Machine *machine, Pool *pool, const Batch *batch, size_t i,
         return engine_pass(machine, pool, policy->type) &&
                generic_tell(machine, pool, batch, i, place, tlb_hit, MACHINE_NO_FRAME);
     }
-    if (frame == MACHINE_NO_FRAME ||
-        !generic_finish(machine, pool, frame, true, tlb_hit, machine->was_resident)) {
+    if (frame == MACHINE_NO_FRAME || !generic_finish(machine, pool, batch->page[i], frame, true,
+                                                     tlb_hit, machine->was_resident)) {
         return false;
     }
     Pool *source = resolved->how == RESOLVED_COPY

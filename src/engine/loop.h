@@ -46,7 +46,7 @@ VMM_ALWAYS_INLINE bool loop_miss(Machine *machine, Pool *pool, const Batch *batc
             type->touch(pool->policy, frame);
         }
         if (write) {
-            machine_write(machine, pool, frame);
+            machine_write(machine, pool, page, frame);
         }
     }
     if (policy_has_asked(pool->policy) && !machine_part(machine, pool)) {
@@ -71,7 +71,7 @@ VMM_ALWAYS_INLINE bool loop_hit(Machine *machine, Pool *pool, uint32_t entry, bo
     if (VMM_UNLIKELY(write > tlb->written[entry])) {
         tlb->written[entry] = 1;
         machine->fault = VMM_FAULT_NONE;
-        machine_write(machine, pool, tlb->frame[entry]);
+        machine_write(machine, pool, tlb->page[entry], tlb->frame[entry]);
     }
     return !type->parts_on_touch || !policy_has_asked(pool->policy) || machine_part(machine, pool);
 }

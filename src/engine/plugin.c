@@ -80,8 +80,8 @@ void machine_invalid(Machine *machine, uint32_t space) {
     machine->calls->invalid(machine, space);
 }
 
-void machine_write(Machine *machine, Pool *pool, uint32_t frame) {
-    machine->calls->write(machine, pool, frame);
+void machine_write(Machine *machine, Pool *pool, uint32_t page, uint32_t frame) {
+    machine->calls->write(machine, pool, page, frame);
 }
 
 bool machine_part(Machine *machine, Pool *pool) {

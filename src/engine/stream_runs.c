@@ -73,7 +73,7 @@ static int stream_reserve_runs(Stream *stream, const VMMRuns *runs, Error *error
         return error_no_memory(error, (size_t)runs->page_count * sizeof *taking->local,
                                "the pages of a block");
     }
-    return directory_reserve(&stream->directory, runs->page_count, error);
+    return VMM_OK;
 }
 
 /* The operation of a run's references that are neither loads nor stores of the program. */
@@ -421,7 +421,12 @@ int stream_add_runs(Stream *stream, const VMMRuns *runs, bool *taken, Error *err
     Batch *batch = &stream->batch;
     StreamRuns *taking = &stream->taking;
     size_t before = batch->count;
-    int status = VMM_OK;
+    /* Anew for each batch: resolving the one before may have made pages, too. */
+    int status = directory_reserve(&stream->directory, runs->page_count, error);
+    if (status != VMM_OK) {
+        *taken = false;
+        return status;
+    }
     batch->repeat = taking->repeat;
     batch->stores = taking->stores;
     while (taking->at < runs->count && stream_has_room(stream) && !taking->ended) {

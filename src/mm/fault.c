@@ -74,7 +74,7 @@ static void machine_take_entries(Machine *machine, uint32_t object) {
         return;
     }
     for (uint32_t page = machine->mapper[object]; page != 0; page = machine->mapper_next[page]) {
-        machine->state[page] &= (uint8_t)~PAGE_PRESENT;
+        machine->state[page] &= (uint8_t) ~(PAGE_PRESENT | PAGE_WRITABLE);
         tlb_invalidate(&machine->tlb, page);
         machine->rmap_steps++;
     }
@@ -98,7 +98,7 @@ void machine_unlink(Machine *machine, uint32_t page, uint32_t object) {
     }
     uint32_t next = machine->mapper_next[page];
     uint32_t before = machine->mapper_before[page];
-    machine->state[page] &= (uint8_t)~PAGE_PRESENT;
+    machine->state[page] &= (uint8_t) ~(PAGE_PRESENT | PAGE_WRITABLE);
     if (next != 0) {
         machine->mapper_before[next] = before;
     }
@@ -304,6 +304,7 @@ uint32_t machine_load(Machine *machine, Pool *pool, uint32_t object, uint32_t pa
         machine->loaded[object] = 1;
     }
     if (write) {
+        machine->state[page] |= machine_kind(machine, object) == OBJECT_FILE ? PAGE_WRITABLE : 0;
         machine_free_slot(machine, object);
     }
     if (policy->type->insert != NULL) {
@@ -374,17 +375,28 @@ void machine_invalid(Machine *machine, uint32_t space) {
     machine->walk_read_count = 0;
 }
 
-void machine_write(Machine *machine, Pool *pool, uint32_t frame) {
+/* Linux keeps the entries of a file's pages read-only until a write faults, so that it knows of it;
+   cleaning a page makes them so again (page_mkclean()). */
+static void machine_notice_write(Machine *machine, uint32_t page) {
+    if ((machine->state[page] & PAGE_WRITABLE) != 0) {
+        return;
+    }
+    machine->state[page] |= PAGE_WRITABLE;
+    if (machine->fault == VMM_FAULT_NONE) {
+        machine_count_fault(machine, &machine->processes[machine->running], VMM_FAULT_write_notify);
+    }
+}
+
+void machine_write(Machine *machine, Pool *pool, uint32_t page, uint32_t frame) {
+    uint32_t object = pool->page[frame];
+    if (machine_kind(machine, object) == OBJECT_FILE) {
+        machine_notice_write(machine, page);
+    }
     if (pool->dirty[frame] != 0) {
         return;
     }
-    uint32_t object = pool->page[frame];
     pool->dirty[frame] = 1;
     machine_free_slot(machine, object);
-    if (machine->objects != NULL && machine->objects->kind[object] == OBJECT_FILE &&
-        machine->fault == VMM_FAULT_NONE) {
-        machine_count_fault(machine, &machine->processes[machine->running], VMM_FAULT_write_notify);
-    }
     if (pool->policy->type->dirtied != NULL) {
         pool->policy->type->dirtied(pool->policy, frame);
     }
@@ -397,6 +409,7 @@ void machine_forget_written(Machine *machine, uint32_t object) {
         return;
     }
     for (uint32_t page = machine->mapper[object]; page != 0; page = machine->mapper_next[page]) {
+        machine->state[page] &= (uint8_t)~PAGE_WRITABLE;
         tlb_invalidate(&machine->tlb, page);
         machine->rmap_steps++;
     }

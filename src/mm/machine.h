@@ -35,10 +35,10 @@
 
 /*
  * By translation: its entry exists in the page table; the entry leads to a frame; it was
- * referenced; it is of a private copy. As long as the resolver is off only the first is kept: an
+ * referenced; it is of a private copy; a write through it to a page of a file was noticed. As long as the resolver is off only the first is kept: an
  * entry leads to a frame when the page has one.
  */
-enum { PAGE_MAPPED = 1, PAGE_PRESENT = 2, PAGE_SEEN = 4, PAGE_OWN = 8 };
+enum { PAGE_MAPPED = 1, PAGE_PRESENT = 2, PAGE_SEEN = 4, PAGE_OWN = 8, PAGE_WRITABLE = 16 };
 
 /* Kinds of references that are counted apart: the VMMOps, then what the kernel touched. */
 enum { PROCESS_KERNEL = VMM_OP_COUNT, PROCESS_KINDS };
@@ -60,7 +60,7 @@ typedef struct MachineCalls {
     uint32_t (*miss)(struct Machine *machine, Pool *pool, uint32_t page, uint32_t object,
                      bool write);
     void (*invalid)(struct Machine *machine, uint32_t space);
-    void (*write)(struct Machine *machine, Pool *pool, uint32_t frame);
+    void (*write)(struct Machine *machine, Pool *pool, uint32_t page, uint32_t frame);
     bool (*part)(struct Machine *machine, Pool *pool);
 } MachineCalls;
 
@@ -203,8 +203,8 @@ void machine_invalid(Machine *machine, uint32_t space);
  */
 uint32_t machine_resolved(Machine *machine, uint32_t page, const Resolved *resolved, bool *tlb_hit);
 
-/* The first write to a resident page through its TLB entry, or with its dirty bit clear. */
-void machine_write(Machine *machine, Pool *pool, uint32_t frame);
+/* The first write to a resident page through the TLB entry of `page`, or any without one. */
+void machine_write(Machine *machine, Pool *pool, uint32_t page, uint32_t frame);
 
 /* Evicts what the policy wants to part with, writes what it wants written. False: the machine must
    stop. */

@@ -12,6 +12,7 @@
  *     words.c     lists separated by commas        sweep.c     many runs into one file: sweep.h
  *     mrc.c       every memory size at once: mrc.h
  *     advise.c    how much memory a program needs: advise.h
+ *     validate.c  the kernel's counts beside simulated ones: validate.h
  *     trace.c     verbs on traces: trace_cmd.h
  *     policy.c    verbs on policies of the user's: policy_cmd.h
  *
@@ -133,7 +134,7 @@ extern const CliCommand cli_sim_command, cli_compare_command, cli_explain_comman
 extern const CliCommand cli_trace_command, cli_list_command, cli_cc_command, cli_cxx_command;
 extern const CliCommand cli_help_command, cli_version_command;
 extern const CliCommand cli_mrc_command, cli_advise_command;
-extern const CliCommand cli_record_command, cli_sweep_command;
+extern const CliCommand cli_record_command, cli_sweep_command, cli_validate_command;
 
 /* The sub-commands in the order of help; NULL past the last. */
 const CliCommand *cli_command_at(size_t index);

@@ -13,10 +13,10 @@
 #include "cli.h"
 
 static const CliCommand *const main_commands[] = {
-    &cli_sim_command,  &cli_record_command,  &cli_trace_command,  &cli_compare_command,
-    &cli_mrc_command,  &cli_sweep_command,   &cli_advise_command, &cli_explain_command,
-    &cli_list_command, &cli_policy_command,  &cli_cc_command,     &cli_cxx_command,
-    &cli_help_command, &cli_version_command,
+    &cli_sim_command,     &cli_record_command, &cli_trace_command,   &cli_compare_command,
+    &cli_mrc_command,     &cli_sweep_command,  &cli_advise_command,  &cli_validate_command,
+    &cli_explain_command, &cli_list_command,   &cli_policy_command,  &cli_cc_command,
+    &cli_cxx_command,     &cli_help_command,   &cli_version_command,
 };
 
 enum { MAIN_COMMAND_COUNT = sizeof main_commands / sizeof main_commands[0] };
