@@ -51,6 +51,7 @@
 #include "mm/counters.c"
 #include "mm/directory.c"
 #include "mm/fault.c"
+#include "mm/footprint.c"
 #include "mm/machine.c"
 #include "mm/mapping.c"
 #include "mm/object.c"

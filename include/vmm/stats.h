@@ -34,6 +34,18 @@ typedef struct VMMProcessStats {
     uint64_t page_table_bytes;
     uint64_t kernel_references;
     uint64_t page_table_bytes_peak; /* also of a process that ended */
+    /*
+     * Memory now, in pages. Resident: what entries of its page table lead to, one for each entry,
+     * the shared page of zeros aside; rss = rss_anonymous + rss_file + rss_shared. These are kept;
+     * the others below are worked out from all its entries when asked for.
+     */
+    uint64_t rss, rss_anonymous, rss_file, rss_shared;
+    uint64_t rss_peak; /* most at a time, also of a process that ended */
+    uint64_t uss;      /* pages whose frame no other entry leads to */
+    uint64_t pss;      /* in 2^-32 page: a frame with n entries counts 1/n, rounded down */
+    uint64_t swap;     /* pages of it that are in swap and in no frame */
+    uint64_t swap_pss; /* in 2^-32 page: such a page with n entries counts 1/n, rounded down */
+    uint64_t cow_faults, reuse_faults;
 } VMMProcessStats;
 
 /* A counter's name, unit and meaning, for programs that show all of them. */

@@ -339,7 +339,19 @@ int vmm_process_stats(const VMM *vmm, size_t index, VMMProcessStats *stats) {
         .page_table_bytes_peak = process->page_table_bytes_peak > process->table.bytes
                                      ? process->page_table_bytes_peak
                                      : process->table.bytes,
+        .rss = machine_resident(process),
+        .rss_anonymous = process->resident[OBJECT_ANONYMOUS],
+        .rss_file = process->resident[OBJECT_FILE],
+        .rss_shared = process->resident[OBJECT_SHARED],
+        .rss_peak = process->resident_peak,
+        .cow_faults = process->faults[VMM_FAULT_cow],
+        .reuse_faults = process->faults[VMM_FAULT_reuse],
     };
+    Footprint memory = machine_footprint(&vmm->machine, (uint32_t)index);
+    all.uss = memory.unique;
+    all.pss = memory.share;
+    all.swap = memory.swapped;
+    all.swap_pss = memory.swap_share;
     all.accesses = all.reads + all.writes + all.fetches;
     for (int kind = 0; kind < VMM_FAULT_CLASS_COUNT; kind++) {
         all.page_faults += process->faults[kind];

@@ -11,22 +11,32 @@ static int machine_begin_objects(Machine *machine, const Resolver *resolver) {
     const Memory *memory = &machine->memory;
     machine->mapper = memory_zalloc(memory, machine->object_capacity, sizeof *machine->mapper);
     machine->loaded = memory_zalloc(memory, machine->object_capacity, sizeof *machine->loaded);
+    machine->mapper_count =
+        memory_zalloc(memory, machine->object_capacity, sizeof *machine->mapper_count);
+    machine->entry_count =
+        memory_zalloc(memory, machine->object_capacity, sizeof *machine->entry_count);
+    machine->leads_to = memory_zalloc(memory, machine->page_capacity, sizeof *machine->leads_to);
     machine->mapper_next =
         memory_zalloc(memory, machine->page_capacity, sizeof *machine->mapper_next);
     machine->mapper_before =
         memory_zalloc(memory, machine->page_capacity, sizeof *machine->mapper_before);
     if (machine->mapper == NULL || machine->loaded == NULL || machine->mapper_next == NULL ||
-        machine->mapper_before == NULL) {
+        machine->mapper_before == NULL || machine->mapper_count == NULL ||
+        machine->entry_count == NULL || machine->leads_to == NULL) {
         return error_no_memory(&machine->error, machine->page_capacity * sizeof(uint32_t),
                                "the reverse map");
     }
     machine->resolver = resolver;
     machine->objects = &resolver->objects;
+    for (uint32_t space = 0; space < machine->process_count; space++) {
+        machine->processes[space].resident[OBJECT_ANONYMOUS] = 0; /* counted anew below */
+    }
     for (uint32_t page = 1; page < machine->pages; page++) {
         if (page < machine->seen_pages) {
             machine->state[page] |= PAGE_SEEN;
             machine->distinct_pages++;
         }
+        machine_lead(machine, page, (machine->state[page] & PAGE_MAPPED) != 0 ? page : 0);
         if (machine->frame_of[page] != MACHINE_NO_FRAME) {
             machine_link(machine, page, page);
         }
@@ -37,6 +47,7 @@ static int machine_begin_objects(Machine *machine, const Resolver *resolver) {
 /* A translation is given up. */
 static void machine_unmap(Machine *machine, uint32_t page, uint32_t object) {
     machine_unlink(machine, page, object);
+    machine_lead(machine, page, 0);
     if ((machine->state[page] & PAGE_MAPPED) != 0) {
         PageTable *table = &machine->processes[directory_space_of(machine->directory, page)].table;
         table->type->unmap(table, directory_vpn(machine->directory, page));
@@ -85,11 +96,13 @@ static void machine_copy_entry(Machine *machine, const ResolveOp *op) {
         return;
     }
     bool present = (machine->state[op->page] & PAGE_PRESENT) != 0;
-    if (machine_make_entry(machine, op->to, op->object) && !present) {
-        machine_unlink(machine, op->to, op->object);
+    if (present ? machine_make_entry(machine, op->to, op->object)
+                : machine_map_entry(machine, op->to)) {
+        machine_lead(machine, op->to, op->object);
     }
     machine->state[op->to] |= machine->state[op->page] & PAGE_OWN;
     machine->copied_entries++;
+    machine->copied_private += machine->objects->kind[op->object] == OBJECT_ANONYMOUS;
 }
 
 static void machine_end(Machine *machine, uint32_t space) {
@@ -134,6 +147,9 @@ int machine_apply(Machine *machine, const Resolver *resolver, const VMMEvent *ev
     }
     if (machine->status == VMM_OK) {
         machine->status = machine_reserve(machine, &machine->error);
+    }
+    if (event->type == VMM_EVENT_FORK) { /* the child is there before its first reference */
+        machine->seen_spaces = machine->process_count;
     }
     for (uint32_t i = 0; machine->status == VMM_OK && i < resolver->op_count; i++) {
         machine_do(machine, &resolver->ops[i]);

@@ -51,7 +51,9 @@ static uint32_t machine_walk(Machine *machine, Process *process, uint32_t page) 
 
 /* The process whose address space a translation is of, */
 static Process *machine_owner(Machine *machine, uint32_t page) {
-    return &machine->processes[directory_space_of(machine->directory, page)];
+    return machine->process_count == 1
+               ? &machine->processes[0]
+               : &machine->processes[directory_space_of(machine->directory, page)];
 }
 
 /* and the one that makes the reference: another only after a vfork. */
@@ -67,18 +69,43 @@ static ObjectKind machine_kind(const Machine *machine, uint32_t object) {
 /* ---- Entries ---------------------------------------------------------------------------------
  */
 
+/* An entry more of a process leads to a frame. */
+static void machine_add_resident(Process *owner, ObjectKind kind) {
+    owner->resident[kind]++;
+    uint64_t resident = machine_resident(owner);
+    owner->resident_peak = resident > owner->resident_peak ? resident : owner->resident_peak;
+}
+
+/* Whether several entries lead to an object page; that of zeros is nobody's memory. */
+static bool machine_is_shared(const Machine *machine, uint32_t object) {
+    return machine->mapper_count[object] > 1 && machine->objects->kind[object] != OBJECT_ZEROS;
+}
+
 /* The page of a frame is about to leave it: no entry may lead there any more. */
 static void machine_take_entries(Machine *machine, uint32_t object) {
     if (machine->objects == NULL) {
+        Process *owner = machine_owner(machine, object);
+        owner->resident[OBJECT_ANONYMOUS]--;
+        owner->swapped += machine->slot_of[object] != SWAP_NO_SLOT;
         tlb_invalidate(&machine->tlb, object);
         return;
     }
+    machine->frames_shared -= machine_is_shared(machine, object);
     for (uint32_t page = machine->mapper[object]; page != 0; page = machine->mapper_next[page]) {
         machine->state[page] &= (uint8_t) ~(PAGE_PRESENT | PAGE_WRITABLE);
+        machine_owner(machine, page)->resident[machine->objects->kind[object]]--;
         tlb_invalidate(&machine->tlb, page);
         machine->rmap_steps++;
     }
     machine->mapper[object] = 0;
+    machine->mapper_count[object] = 0;
+}
+
+void machine_lead(Machine *machine, uint32_t page, uint32_t object) {
+    uint32_t before = machine->leads_to[page];
+    machine->entry_count[before] -= before != 0;
+    machine->entry_count[object] += object != 0;
+    machine->leads_to[page] = object;
 }
 
 void machine_link(Machine *machine, uint32_t page, uint32_t object) {
@@ -87,8 +114,17 @@ void machine_link(Machine *machine, uint32_t page, uint32_t object) {
     machine->mapper_next[page] = first;
     machine->mapper_before[page] = 0;
     machine->mapper[object] = page;
+    machine_lead(machine, page, object);
     if (first != 0) {
         machine->mapper_before[first] = page;
+    }
+    machine_add_resident(machine_owner(machine, page), machine_kind(machine, object));
+    machine->mapper_count[object]++;
+    if (machine->mapper_count[object] == 2 && machine_is_shared(machine, object)) {
+        machine->frames_shared++;
+        if (machine->frames_shared > machine->frames_shared_peak) {
+            machine->frames_shared_peak = machine->frames_shared;
+        }
     }
 }
 
@@ -107,10 +143,14 @@ void machine_unlink(Machine *machine, uint32_t page, uint32_t object) {
     } else {
         machine->mapper[object] = next;
     }
+    machine_owner(machine, page)->resident[machine->objects->kind[object]]--;
+    machine->frames_shared -= machine_is_shared(machine, object);
+    machine->mapper_count[object]--;
+    machine->frames_shared += machine_is_shared(machine, object);
     tlb_invalidate(&machine->tlb, page);
 }
 
-bool machine_make_entry(Machine *machine, uint32_t page, uint32_t object) {
+bool machine_map_entry(Machine *machine, uint32_t page) {
     if ((machine->state[page] & PAGE_MAPPED) == 0) {
         Process *owner = machine_owner(machine, page);
         machine_revive(machine, owner);
@@ -121,7 +161,18 @@ bool machine_make_entry(Machine *machine, uint32_t page, uint32_t object) {
         }
         machine->state[page] |= PAGE_MAPPED;
     }
-    if (machine->objects != NULL && (machine->state[page] & PAGE_PRESENT) == 0) {
+    return true;
+}
+
+bool machine_make_entry(Machine *machine, uint32_t page, uint32_t object) {
+    if (!machine_map_entry(machine, page)) {
+        return false;
+    }
+    if (machine->objects == NULL) {
+        Process *owner = machine_owner(machine, page);
+        machine_add_resident(owner, OBJECT_ANONYMOUS);
+        owner->swapped -= machine->slot_of[object] != SWAP_NO_SLOT;
+    } else if ((machine->state[page] & PAGE_PRESENT) == 0) {
         machine_link(machine, page, object);
     }
     return true;
@@ -172,6 +223,7 @@ static bool machine_evict(Machine *machine, Pool *pool, uint32_t frame) {
         machine->swap_outs++;
     } else {
         machine->clean_evictions++;
+        machine->clean_file_evictions += machine_kind(machine, page) == OBJECT_FILE;
     }
     if (machine->observer != NULL) {
         machine_note_eviction(machine, pool, frame);
@@ -278,9 +330,14 @@ void machine_free_slot(Machine *machine, uint32_t page) {
     machine->slot_of[page] = SWAP_NO_SLOT;
 }
 
-static void machine_count_fault(Machine *machine, Process *process, VMMFaultClass fault) {
+/* `object` is the page that the entry led to, or is to lead to. */
+static void machine_count_fault(Machine *machine, Process *process, VMMFaultClass fault,
+                                uint32_t object) {
     machine->fault = fault;
     process->faults[fault]++;
+    if (machine->objects != NULL) {
+        machine->faults_on[machine->objects->kind[object]]++;
+    }
 }
 
 uint32_t machine_load(Machine *machine, Pool *pool, uint32_t object, uint32_t page, bool write) {
@@ -316,7 +373,7 @@ uint32_t machine_load(Machine *machine, Pool *pool, uint32_t object, uint32_t pa
 /* A fault of a page that is in no frame. */
 static uint32_t machine_fault(Machine *machine, Process *process, Pool *pool, uint32_t page,
                               uint32_t object, bool write) {
-    machine_count_fault(machine, process, machine_classify(machine, object));
+    machine_count_fault(machine, process, machine_classify(machine, object), object);
     process->misses++;
     return machine_load(machine, pool, object, page, write);
 }
@@ -341,7 +398,7 @@ static bool machine_find_entry(Machine *machine, Process *process, uint32_t page
         (machine->state[page] & PAGE_PRESENT) != 0) {
         return true;
     }
-    machine_count_fault(machine, process, machine_classify_resident(machine, object));
+    machine_count_fault(machine, process, machine_classify_resident(machine, object), object);
     return machine_make_entry(machine, page, object);
 }
 
@@ -377,20 +434,21 @@ void machine_invalid(Machine *machine, uint32_t space) {
 
 /* Linux keeps the entries of a file's pages read-only until a write faults, so that it knows of it;
    cleaning a page makes them so again (page_mkclean()). */
-static void machine_notice_write(Machine *machine, uint32_t page) {
+static void machine_notice_write(Machine *machine, uint32_t page, uint32_t object) {
     if ((machine->state[page] & PAGE_WRITABLE) != 0) {
         return;
     }
     machine->state[page] |= PAGE_WRITABLE;
     if (machine->fault == VMM_FAULT_NONE) {
-        machine_count_fault(machine, &machine->processes[machine->running], VMM_FAULT_write_notify);
+        machine_count_fault(machine, &machine->processes[machine->running], VMM_FAULT_write_notify,
+                            object);
     }
 }
 
 void machine_write(Machine *machine, Pool *pool, uint32_t page, uint32_t frame) {
     uint32_t object = pool->page[frame];
     if (machine_kind(machine, object) == OBJECT_FILE) {
-        machine_notice_write(machine, page);
+        machine_notice_write(machine, page, object);
     }
     if (pool->dirty[frame] != 0) {
         return;
@@ -504,7 +562,11 @@ static uint32_t machine_copy(Machine *machine, Process *process, uint32_t page,
                              const Resolved *resolved) {
     machine->was_resident = false;
     process->misses++;
-    machine_count_fault(machine, process, machine_classify_copy(machine, resolved->source));
+    ObjectKind kind = machine_kind(machine, resolved->source);
+    machine_count_fault(machine, process, machine_classify_copy(machine, resolved->source),
+                        resolved->source);
+    machine->private_copies += kind == OBJECT_ANONYMOUS;
+    machine->cached_copies += kind == OBJECT_FILE && machine->fault == VMM_FAULT_cow;
     machine_unlink(machine, page, resolved->source);
     Pool *pool = machine_pool(machine, machine->objects->charged[resolved->object]);
     machine->copies++;
@@ -526,7 +588,8 @@ uint32_t machine_resolved(Machine *machine, uint32_t page, const Resolved *resol
         return MACHINE_NO_FRAME;
     }
     if (resolved->how == RESOLVED_FORBIDDEN) {
-        machine_count_fault(machine, process, VMM_FAULT_invalid);
+        machine->fault = VMM_FAULT_invalid;
+        process->faults[VMM_FAULT_invalid]++;
         return MACHINE_NO_FRAME;
     }
     uint32_t frame;
@@ -535,7 +598,7 @@ uint32_t machine_resolved(Machine *machine, uint32_t page, const Resolved *resol
         frame = machine_copy(machine, process, page, resolved);
         entry = UINT32_MAX; /* it went with the entry of the page table */
     } else {
-        machine_count_fault(machine, process, VMM_FAULT_reuse);
+        machine_count_fault(machine, process, VMM_FAULT_reuse, object);
         machine->was_resident = true;
         frame = machine->frame_of[object];
     }

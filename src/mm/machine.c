@@ -47,11 +47,14 @@ void machine_free(Machine *machine) {
     memory_free(memory, machine->slot_of, objects, sizeof *machine->slot_of);
     memory_free(memory, machine->page_state, objects, machine->policy.type->page_state_size);
     memory_free(memory, machine->mapper, objects, sizeof *machine->mapper);
+    memory_free(memory, machine->mapper_count, objects, sizeof *machine->mapper_count);
+    memory_free(memory, machine->entry_count, objects, sizeof *machine->entry_count);
     memory_free(memory, machine->loaded, objects, sizeof *machine->loaded);
     uint32_t pages = machine->page_capacity;
     memory_free(memory, machine->state, pages, sizeof *machine->state);
     memory_free(memory, machine->mapper_next, pages, sizeof *machine->mapper_next);
     memory_free(memory, machine->mapper_before, pages, sizeof *machine->mapper_before);
+    memory_free(memory, machine->leads_to, pages, sizeof *machine->leads_to);
     tlb_free(&machine->tlb);
     swap_free(&machine->swap, memory);
 }
@@ -145,6 +148,8 @@ static bool machine_grow_object_pages(Machine *machine, uint32_t wanted) {
     if (!machine_grow(machine, (void **)&machine->frame_of, old, wanted, sizeof(uint32_t)) ||
         !machine_grow(machine, (void **)&machine->slot_of, old, wanted, sizeof(uint32_t)) ||
         (maps && !machine_grow(machine, (void **)&machine->mapper, old, wanted, 4)) ||
+        (maps && !machine_grow(machine, (void **)&machine->mapper_count, old, wanted, 4)) ||
+        (maps && !machine_grow(machine, (void **)&machine->entry_count, old, wanted, 4)) ||
         (maps && !machine_grow(machine, (void **)&machine->loaded, old, wanted, 1)) ||
         !machine_grow_page_state(machine, wanted)) {
         return false;
@@ -163,6 +168,8 @@ static int machine_reserve_object_pages(Machine *machine, uint32_t pages, Error 
         machine->slot_of[page] = SWAP_NO_SLOT;
         if (machine->objects != NULL) {
             machine->mapper[page] = 0;
+            machine->mapper_count[page] = 0;
+            machine->entry_count[page] = 0;
             machine->loaded[page] = 0;
         }
     }
@@ -181,6 +188,7 @@ static bool machine_grow_pages(Machine *machine, uint32_t wanted) {
     if (!machine_grow(machine, (void **)&machine->state, old, wanted, 1) ||
         (maps &&
          (!machine_grow(machine, (void **)&machine->mapper_next, old, wanted, sizeof(uint32_t)) ||
+          !machine_grow(machine, (void **)&machine->leads_to, old, wanted, sizeof(uint32_t)) ||
           !machine_grow(machine, (void **)&machine->mapper_before, old, wanted,
                         sizeof(uint32_t))))) {
         return false;
@@ -195,6 +203,9 @@ static int machine_reserve_pages(Machine *machine, uint32_t pages, Error *error)
     }
     for (uint32_t page = machine->pages; page < pages; page++) {
         machine->state[page] = 0;
+        if (machine->objects != NULL) {
+            machine->leads_to[page] = 0;
+        }
     }
     machine->pages = pages;
     return machine->tlb.entries == 0 ? VMM_OK : tlb_reserve(&machine->tlb, pages, error);
@@ -296,6 +307,21 @@ static void machine_sum_pools(const Machine *machine, VMMStats *stats) {
     }
 }
 
+/* Of faults, evictions and copies: what kind of memory they were of. After the sums. */
+static void machine_fill_sharing(const Machine *machine, VMMStats *stats) {
+    stats->file_faults = machine->faults_on[OBJECT_FILE];
+    stats->shared_faults = machine->faults_on[OBJECT_SHARED];
+    stats->anonymous_faults = stats->page_faults - stats->faults[VMM_FAULT_invalid] -
+                              stats->file_faults - stats->shared_faults;
+    stats->page_cache_hits = stats->faults[VMM_FAULT_file_cached] + machine->cached_copies;
+    stats->clean_file_evictions = machine->clean_file_evictions;
+    stats->dirty_file_evictions = machine->file_writes - machine->file_cleanings;
+    stats->copies = machine->copies;
+    stats->copies_avoided = machine->copied_private - machine->private_copies;
+    stats->frames_shared = machine->frames_shared;
+    stats->frames_shared_peak = machine->frames_shared_peak;
+}
+
 void machine_stats(const Machine *machine, VMMStats *stats) {
     *stats = (VMMStats){.struct_size = sizeof *stats};
     machine_sum_processes(machine, stats);
@@ -335,6 +361,7 @@ void machine_stats(const Machine *machine, VMMStats *stats) {
     stats->rmap_steps = machine->rmap_steps;
     stats->copied_entries = machine->copied_entries;
     stats->mapped_around = machine->mapped_around;
+    machine_fill_sharing(machine, stats);
     stats->processes = machine->seen_spaces;
     cost_fill(stats, &machine->settings);
 }
@@ -395,5 +422,6 @@ bool machine_is_valid(const Machine *machine) {
             return false;
         }
     }
-    return resident == 0 && slots == machine->swap.used && tlb_is_valid(&machine->tlb);
+    return resident == 0 && slots == machine->swap.used && machine_entries_are_counted(machine) &&
+           tlb_is_valid(&machine->tlb);
 }

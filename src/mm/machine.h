@@ -35,8 +35,8 @@
 
 /*
  * By translation: its entry exists in the page table; the entry leads to a frame; it was
- * referenced; it is of a private copy; a write through it to a page of a file was noticed. As long as the resolver is off only the first is kept: an
- * entry leads to a frame when the page has one.
+ * referenced; it is of a private copy; a write through it to a page of a file was noticed. As long
+ * as the resolver is off only the first is kept: an entry leads to a frame when the page has one.
  */
 enum { PAGE_MAPPED = 1, PAGE_PRESENT = 2, PAGE_SEEN = 4, PAGE_OWN = 8, PAGE_WRITABLE = 16 };
 
@@ -51,7 +51,19 @@ typedef struct Process {
     uint64_t tlb_misses;
     uint64_t misses;
     uint64_t faults[VMM_FAULT_CLASS_COUNT];
+    uint64_t resident[OBJECT_KINDS]; /* present entries, by what they lead to */
+    uint64_t resident_peak;          /* most of them at a time, those to the page of zeros aside */
+    uint64_t swapped;                /* pages that are in swap alone; only without objects */
 } Process;
+
+/* The memory of a process now, in pages; shares are in units of 2^-32 page. */
+typedef struct Footprint {
+    uint64_t resident;   /* entries that lead to frames, but for the page of zeros */
+    uint64_t unique;     /* of these, those to frames that no other entry leads to */
+    uint64_t share;      /* a frame with n entries counts 1/n, each share rounded down */
+    uint64_t swapped;    /* entries of pages that are in swap and in no frame */
+    uint64_t swap_share; /* a page with n entries counts 1/n */
+} Footprint;
 
 struct Machine;
 
@@ -85,9 +97,12 @@ typedef struct Machine {
     const Objects *objects;   /* the resolver's, or NULL */
     uint32_t *mapper;         /* by object page: the first present translation to it, 0: none; */
     uint32_t *mapper_next, *mapper_before; /* by translation: the others; only with objects */
-    uint8_t *loaded;   /* by object page: it was in a frame once; only with objects */
-    uint32_t running;  /* the process whose references come */
-    bool was_resident; /* the page of the page reference under way was in memory */
+    uint32_t *mapper_count; /* by object page: present translations to it; only with objects */
+    uint32_t *entry_count;  /* by object page: translations that lead there, present or not; */
+    uint32_t *leads_to;     /* by translation with an entry: its object page; only with objects */
+    uint8_t *loaded;        /* by object page: it was in a frame once; only with objects */
+    uint32_t running;       /* the process whose references come */
+    bool was_resident;      /* the page of the page reference under way was in memory */
 
     Tlb tlb;
     Swap swap;
@@ -106,6 +121,11 @@ typedef struct Machine {
     uint64_t walk_reads, swap_ins, swap_outs, replacements, clean_evictions, oom_events;
     uint64_t cleanings, file_writes, file_cleanings, copies, copied_entries, rmap_steps,
         mapped_around;
+    uint64_t copied_private, private_copies; /* entries that forks copied, and copies since */
+    uint64_t cached_copies;                  /* of files' pages in memory */
+    uint64_t clean_file_evictions;
+    uint64_t faults_on[OBJECT_KINDS]; /* by kind of page; only with objects */
+    uint64_t frames_shared, frames_shared_peak;
     uint64_t distinct_pages; /* with the resolver */
     uint64_t context_switches, filtered, events, discards;
     uint64_t frames_used, frames_used_peak;
@@ -152,6 +172,7 @@ bool machine_add_table(Machine *machine, Process *process);
 /* The page-table entry of a translation, and that it leads to the frame of `object`. False: out of
    memory. The two others keep the reverse map alone: a present entry more, or less. */
 bool machine_make_entry(Machine *machine, uint32_t page, uint32_t object);
+bool machine_map_entry(Machine *machine, uint32_t page); /* one that leads to no frame yet */
 void machine_link(Machine *machine, uint32_t page, uint32_t object);
 void machine_unlink(Machine *machine, uint32_t page, uint32_t object);
 
@@ -218,6 +239,18 @@ int machine_apply(Machine *machine, const Resolver *resolver, const VMMEvent *ev
 
 /* Page tables only grow, until a process ends: notes their size before that. */
 void machine_note_tables(Machine *machine);
+
+/* A translation with an entry leads to an object page from now on; 0: it has no entry. */
+void machine_lead(Machine *machine, uint32_t page, uint32_t object);
+
+/* The memory of a process. Costs what its translations are; without objects nothing. */
+Footprint machine_footprint(const Machine *machine, uint32_t space);
+
+/* Present entries of a process, those to the page of zeros aside. */
+uint64_t machine_resident(const Process *process);
+
+/* Whether what is counted of entries is what there is. For checking builds. */
+bool machine_entries_are_counted(const Machine *machine);
 
 /* Fills *stats with everything counted and derived. */
 void machine_stats(const Machine *machine, VMMStats *stats);

@@ -24,7 +24,13 @@
 #define OBJECT_NO_PAGE 0u
 #define OBJECT_NONE 0u
 
-typedef enum ObjectKind { OBJECT_ANONYMOUS, OBJECT_ZEROS, OBJECT_SHARED, OBJECT_FILE } ObjectKind;
+typedef enum ObjectKind {
+    OBJECT_ANONYMOUS,
+    OBJECT_ZEROS,
+    OBJECT_SHARED,
+    OBJECT_FILE,
+    OBJECT_KINDS
+} ObjectKind;
 
 /* A memory object with a name: a file or a segment. */
 typedef struct MemoryObject {

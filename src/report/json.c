@@ -101,6 +101,20 @@ static void report_json_classic(const ReportInput *input, ReportBuffer *out) {
     report_json_decimal(out, "simulation_time_ms", input->wall_time_ms, 3);
 }
 
+/* In pages. */
+static void report_json_memory(const VMMProcessStats *p, ReportBuffer *out) {
+    report_print(out, ", \"rss\": %" PRIu64 ", \"rss_anonymous\": %" PRIu64, p->rss,
+                 p->rss_anonymous);
+    report_print(out, ", \"rss_file\": %" PRIu64 ", \"rss_shared\": %" PRIu64, p->rss_file,
+                 p->rss_shared);
+    report_print(out, ", \"rss_peak\": %" PRIu64 ", \"uss\": %" PRIu64, p->rss_peak, p->uss);
+    report_print(out, ", \"pss\": %s", report_decimal(report_pages(p->pss), 3).text);
+    report_print(out, ", \"swap\": %" PRIu64 ", \"swap_pss\": %s", p->swap,
+                 report_decimal(report_pages(p->swap_pss), 3).text);
+    report_print(out, ", \"cow_faults\": %" PRIu64 ", \"reuse_faults\": %" PRIu64, p->cow_faults,
+                 p->reuse_faults);
+}
+
 static void report_json_process(const VMMProcessStats *p, ReportBuffer *out) {
     report_print(out, "    {\"pid\": %" PRIu64 ", \"accesses\": %" PRIu64, p->pid, p->accesses);
     report_print(out, ", \"reads\": %" PRIu64 ", \"writes\": %" PRIu64, p->reads, p->writes);
@@ -114,7 +128,9 @@ static void report_json_process(const VMMProcessStats *p, ReportBuffer *out) {
     report_print(out, ", \"misses\": %" PRIu64 ", \"page_table_bytes\": %" PRIu64, p->misses,
                  p->page_table_bytes);
     report_print(out, ", \"kernel_references\": %" PRIu64, p->kernel_references);
-    report_print(out, ", \"page_table_bytes_peak\": %" PRIu64 "}", p->page_table_bytes_peak);
+    report_print(out, ", \"page_table_bytes_peak\": %" PRIu64, p->page_table_bytes_peak);
+    report_json_memory(p, out);
+    report_add(out, "}");
 }
 
 static void report_json_processes(const ReportInput *input, ReportBuffer *out) {

@@ -19,6 +19,10 @@ bool report_is_fault_class(const VMMStatInfo *info) {
     return info->offset >= offsetof(VMMStats, faults);
 }
 
+double report_pages(uint64_t share) {
+    return (double)share / 4294967296.0;
+}
+
 double report_ratio(uint64_t part, uint64_t whole) {
     return whole == 0 ? 0.0 : (double)part / (double)whole;
 }

@@ -398,6 +398,28 @@ static void report_text_events(const ReportInput *input, ReportBuffer *out) {
     }
 }
 
+/* Only where events have made memory that can be shared. */
+static void report_text_sharing(const VMMStats *s, ReportBuffer *out) {
+    if (s->copied_entries + s->copies + s->frames_shared_peak + s->file_faults + s->shared_faults ==
+        0) {
+        return;
+    }
+    report_text_section(out, "Sharing");
+    report_text_note(out, "Forked entries:", s->copied_entries, "page-table entries copied");
+    report_text_count(out, "Copies:", s->copies);
+    report_text_note(out, "Copies avoided:", s->copies_avoided, "by copy-on-write, so far");
+    report_text_count(out, "Shared frames:", s->frames_shared);
+    report_text_count(out, "Peak shared:", s->frames_shared_peak);
+    report_text_note(out, "Reverse map:", s->rmap_steps, "entries visited");
+    report_text_section(out, "Faults and Evictions by Kind");
+    report_text_count(out, "Anonymous:", s->anonymous_faults);
+    report_text_count(out, "Of files:", s->file_faults);
+    report_text_count(out, "Of segments:", s->shared_faults);
+    report_text_note(out, "Cache hits:", s->page_cache_hits, "of the file faults");
+    report_text_note(out, "Clean evictions:", s->clean_file_evictions, "of files, dropped");
+    report_text_note(out, "Dirty evictions:", s->dirty_file_evictions, "of files, written back");
+}
+
 void report_text_summary(const ReportInput *input, ReportBuffer *out) {
     const VMMStats *s = &input->stats;
     report_add(out, "\n");
@@ -414,11 +436,34 @@ void report_text_summary(const ReportInput *input, ReportBuffer *out) {
     report_text_slots(s, out);
     report_text_page_tables(s, out);
     report_text_simulated_time(s, out);
+    report_text_sharing(s, out);
     report_text_events(input, out);
     report_text_losses(input->trace, out);
 }
 
 /* ---- Processes ------------------------------------------------------------------------------ */
+
+/* Memory of each process, in pages; of its page table the most bytes it had. */
+static void report_text_memory_of_processes(const ReportInput *input, ReportBuffer *out) {
+    VMMProcessStats p = {.struct_size = sizeof p};
+    report_add(out, "\n");
+    report_text_banner(out, "MEMORY OF PROCESSES (PAGES)");
+    report_print(out, "%10s | %8s | %8s | %8s | %8s | %8s | %8s | %10s | %8s | %8s | %8s | %10s\n",
+                 "PID", "RSS", "Anon", "File", "Shared", "Peak", "USS", "PSS", "Swap", "COW",
+                 "Reuse", "Tables (B)");
+    for (size_t i = 0; i < vmm_process_count(input->vmm); i++) {
+        if (vmm_process_stats(input->vmm, i, &p) != VMM_OK) {
+            break;
+        }
+        report_print(out,
+                     "%10" PRIu64 " | %8" PRIu64 " | %8" PRIu64 " | %8" PRIu64 " | %8" PRIu64
+                     " | %8" PRIu64 " | %8" PRIu64 " | %10s | %8" PRIu64 " | %8" PRIu64
+                     " | %8" PRIu64 " | %10" PRIu64 "\n",
+                     p.pid, p.rss, p.rss_anonymous, p.rss_file, p.rss_shared, p.rss_peak, p.uss,
+                     report_decimal(report_pages(p.pss), 2).text, p.swap, p.cow_faults,
+                     p.reuse_faults, p.page_table_bytes_peak);
+    }
+}
 
 void report_text_processes(const ReportInput *input, ReportBuffer *out) {
     VMMProcessStats p = {.struct_size = sizeof p};
@@ -434,5 +479,8 @@ void report_text_processes(const ReportInput *input, ReportBuffer *out) {
                      "%10" PRIu64 " | %12" PRIu64 " | %12" PRIu64 " | %12" PRIu64 " | %12" PRIu64
                      " | %12" PRIu64 " | %12" PRIu64 "\n",
                      p.pid, p.accesses, p.reads, p.writes, p.page_faults, p.tlb_hits, p.tlb_misses);
+    }
+    if (input->stats.events > 0) {
+        report_text_memory_of_processes(input, out);
     }
 }

@@ -66,7 +66,9 @@ class ProcessStats(Structure):
     _fields_ = [(name, c_uint64) for name in (
         "struct_size", "pid", "accesses", "reads", "writes", "fetches", "page_references",
         "tlb_hits", "tlb_misses", "page_faults", "major_faults", "minor_faults", "misses",
-        "page_table_bytes", "kernel_references", "page_table_bytes_peak")]
+        "page_table_bytes", "kernel_references", "page_table_bytes_peak",
+        "rss", "rss_anonymous", "rss_file", "rss_shared", "rss_peak", "uss", "pss", "swap",
+        "swap_pss", "cow_faults", "reuse_faults")]
 
 
 class TraceOptions(Structure):

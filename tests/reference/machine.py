@@ -28,11 +28,13 @@ COUNTERS = (
     "events",
     "tlb_hits", "tlb_misses", "tlb_evictions", "tlb_writebacks", "tlb_invalidations",
     "tlb_flushes", "context_switches", "walks", "walk_reads",
-    "misses", "page_faults", "major_faults", "minor_faults", "replacements", "clean_evictions",
-    "discards",
-    "rmap_steps", "copied_entries", "mapped_around", "swap_ins", "swap_outs", "cleanings", "file_writes", "file_cleanings",
+    "misses", "page_faults", "major_faults", "minor_faults", "anonymous_faults", "file_faults",
+    "shared_faults", "page_cache_hits", "replacements", "clean_evictions",
+    "clean_file_evictions", "dirty_file_evictions", "discards",
+    "rmap_steps", "copied_entries", "copies", "copies_avoided", "mapped_around", "swap_ins", "swap_outs", "cleanings", "file_writes", "file_cleanings",
     "swap_slots_used", "swap_slots_peak", "oom_events",
-    "frames", "frames_used", "frames_used_peak", "space_time",
+    "frames", "frames_used", "frames_used_peak", "frames_shared", "frames_shared_peak",
+    "space_time",
     "distinct_pages", "processes",
     "page_tables", "page_table_bytes", "page_tables_peak", "page_table_bytes_peak",
     "stall_time_ps", "background_time_ps",
@@ -42,6 +44,8 @@ PROCESS_COUNTERS = (
     "accesses", "reads", "writes", "fetches", "page_references", "tlb_hits", "tlb_misses",
     "page_faults", "major_faults", "minor_faults", "misses", "kernel_references",
 )
+
+SHARE_OF_PAGE = 2 ** 32  # proportional sizes are counts of such parts of a page
 
 KIND = {"R": "reads", "W": "writes", "I": "fetches"}
 # Small letters are touches by the kernel, which are data whatever they do.
@@ -99,6 +103,7 @@ class Process:
         self.pool = pool
         self.table: RadixPageTable | SinglePageTable | None = None
         self.table_bytes_peak = 0
+        self.rss_peak = 0
         self.begin()
         self.count = dict.fromkeys(PROCESS_COUNTERS, 0)
 
@@ -315,6 +320,7 @@ class Machine:
     def fault(self, process: Process, fault_class: str) -> None:
         """Counts a fault."""
         self.faults[fault_class] += 1
+        self.count["anonymous_faults"] += fault_class != "invalid"
         self.add(process, "page_faults")
         if fault_class != "invalid":
             self.add(process, "major_faults" if fault_class in MAJOR else "minor_faults")
@@ -387,6 +393,7 @@ class Machine:
         tables = [process.table for process in self.processes.values() if process.table]
         for process in self.processes.values():
             process.note_peak()
+            process.rss_peak = max(process.rss_peak, self.resident(process))
         for name, value in (("frames_used", sum(len(pool.frame_of) for pool in self.pools)),
                             ("page_tables", sum(table.tables for table in tables)),
                             ("page_table_bytes", sum(table.bytes for table in tables))):
@@ -476,7 +483,23 @@ class Machine:
 
     def process_statistics(self) -> list[dict[str, int]]:
         """The processes in the order of their first reference."""
-        return [process.statistics() for process in self.processes.values()]
+        return [process.statistics() | self.memory_of(process)
+                for process in self.processes.values()]
+
+    @staticmethod
+    def resident(process: Process) -> int:
+        """Pages of the process in frames."""
+        return sum(page[0] == process.pid for page in process.pool.frame_of)
+
+    def memory_of(self, process: Process) -> dict[str, int]:
+        """RSS, USS, PSS and swap; nothing is shared, so they are all its own."""
+        resident = self.resident(process)
+        swapped = sum(page[0] == process.pid and page not in process.pool.frame_of
+                      for page in self.slots)
+        return {"rss": resident, "rss_anonymous": resident, "rss_file": 0, "rss_shared": 0,
+                "rss_peak": process.rss_peak, "uss": resident, "pss": resident * SHARE_OF_PAGE,
+                "swap": swapped, "swap_pss": swapped * SHARE_OF_PAGE,
+                "cow_faults": 0, "reuse_faults": 0}
 
 
 def simulate(trace: Trace, options: dict[str, str]) -> Machine:

@@ -19,12 +19,18 @@ import json
 import sys
 
 from config import Config, DEFAULTS
-from machine import Machine, simulate
+from machine import SHARE_OF_PAGE, Machine, simulate
 from traces import read_trace
 
 LETTERS = {"ram": "-r", "page-size": "-p", "swap": "-s", "vspace": "-v", "policy": "-a",
            "tlb-size": "-T", "max-accesses": "-n"}
 ALIASES = {"policy": "--algorithm", "pt-type": "--page-table", "tlb-size": "--tlb-entries"}
+
+
+def in_pages(process: dict[str, int]) -> dict:
+    """The numbers of a process with its shares in pages."""
+    shares = {name: round(process[name] / SHARE_OF_PAGE, 3) for name in ("pss", "swap_pss")}
+    return process | shares
 
 
 def report(machine: Machine) -> dict:
@@ -47,7 +53,7 @@ def report(machine: Machine) -> dict:
         "swap_outs": counters["swap_outs"],
         "replacements": counters["replacements"],
         "avg_memory_access_time_ns": round(stall / accesses / 1000, 2) if accesses else 0,
-        "per_process": machine.process_statistics(),
+        "per_process": [in_pages(process) for process in machine.process_statistics()],
         "fault_classes": machine.faults,
         **counters,
     }
