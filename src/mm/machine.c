@@ -68,8 +68,10 @@ static uint64_t machine_pool_seed(const Machine *machine) {
 }
 
 /* vmm_policy_name() */
-static uint64_t machine_name_of(const void *names, uint32_t page) {
-    const Directory *directory = names;
+static uint64_t machine_name_of(const void *names, uint32_t object) {
+    const Machine *machine = names;
+    const Directory *directory = machine->directory;
+    uint32_t page = machine->objects == NULL ? object : machine->objects->born[object];
     uint32_t pid = directory->pids[directory_space_of(directory, page)];
     return directory_vpn(directory, page) ^ rng_mix(pid);
 }
@@ -96,7 +98,7 @@ static int machine_add_pool(Machine *machine, Error *error) {
                    .capacity = unbounded ? UINT32_MAX - 1 : (uint32_t)settings_frames(settings),
                    .page_state = machine->page_state,
                    .name_of = machine_name_of,
-                   .names = machine->directory,
+                   .names = machine,
                    .seed = machine_pool_seed(machine)};
     machine->pools[machine->pool_count++] = pool;
     return pool_init(pool, &machine->policy, &base, flushes ? &machine->tlb : NULL, error);

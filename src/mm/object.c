@@ -13,6 +13,7 @@ void objects_free(Objects *objects, const Memory *memory) {
     memory_free(memory, objects->kind, objects->capacity, sizeof *objects->kind);
     memory_free(memory, objects->owners, objects->capacity, sizeof *objects->owners);
     memory_free(memory, objects->charged, objects->capacity, sizeof *objects->charged);
+    memory_free(memory, objects->born, objects->capacity, sizeof *objects->born);
     memory_free(memory, objects->key, objects->capacity, sizeof *objects->key);
     memory_free(memory, objects->next, objects->capacity, sizeof *objects->next);
     if (objects->places != NULL) {
@@ -44,6 +45,7 @@ static bool objects_reserve(Objects *objects, const Memory *memory, uint32_t cou
     if (!objects_grow_array(memory, (void **)&objects->kind, old, wanted, 1) ||
         !objects_grow_array(memory, (void **)&objects->owners, old, wanted, sizeof(uint32_t)) ||
         !objects_grow_array(memory, (void **)&objects->charged, old, wanted, sizeof(uint32_t)) ||
+        !objects_grow_array(memory, (void **)&objects->born, old, wanted, sizeof(uint32_t)) ||
         !objects_grow_array(memory, (void **)&objects->key, old, wanted, sizeof(uint64_t)) ||
         !objects_grow_array(memory, (void **)&objects->next, old, wanted, sizeof(uint32_t))) {
         return false;
@@ -75,12 +77,14 @@ bool objects_begin(Objects *objects, const Memory *memory, uint32_t count, uint3
     for (uint32_t page = 0; page < count; page++) {
         objects->kind[page] = OBJECT_ANONYMOUS;
         objects->owners[page] = 1;
+        objects->born[page] = page;
     }
     objects->count = count;
     return true;
 }
 
-uint32_t objects_new_page(Objects *objects, const Memory *memory, ObjectKind kind, uint32_t space) {
+uint32_t objects_new_page(Objects *objects, const Memory *memory, ObjectKind kind, uint32_t space,
+                          uint32_t born) {
     if (!objects_reserve_space(objects, memory, space)) {
         return OBJECT_NO_PAGE;
     }
@@ -96,6 +100,7 @@ uint32_t objects_new_page(Objects *objects, const Memory *memory, ObjectKind kin
     objects->kind[page] = (uint8_t)kind;
     objects->owners[page] = 0;
     objects->charged[page] = space;
+    objects->born[page] = born;
     return page;
 }
 
@@ -179,7 +184,7 @@ uint32_t objects_find(const Objects *objects, uint32_t object, uint64_t index) {
 }
 
 uint32_t objects_page(Objects *objects, const Memory *memory, uint32_t object, uint64_t index,
-                      uint32_t space) {
+                      uint32_t space, uint32_t born) {
     uint64_t key = objects_key(object, index);
     if (!objects_grow_table(objects, memory)) {
         return OBJECT_NO_PAGE;
@@ -188,7 +193,7 @@ uint32_t objects_page(Objects *objects, const Memory *memory, uint32_t object, u
     if (objects->places[place] != 0) {
         return objects->places[place];
     }
-    uint32_t page = objects_new_page(objects, memory, objects->objects[object].kind, space);
+    uint32_t page = objects_new_page(objects, memory, objects->objects[object].kind, space, born);
     if (page == OBJECT_NO_PAGE) {
         return OBJECT_NO_PAGE;
     }

@@ -43,6 +43,7 @@ typedef struct Objects {
     uint8_t *kind;     /* by page: an ObjectKind */
     uint32_t *owners;  /* by page; 0: the number is free, */
     uint32_t *charged; /* by page: the address space that it is charged to, */
+    uint32_t *born;    /* by page: the translation that first led to it, which gives it its name, */
     uint64_t *key;     /* by page of an object with a name: object << 40 | index, */
     uint32_t *next;    /* and the next page of the object; of a free number, the next free one */
     uint32_t count;    /* numbers given out, 0 included */
@@ -66,13 +67,14 @@ bool objects_begin(Objects *objects, const Memory *memory, uint32_t count, uint3
 /* A new memory object, or OBJECT_NONE: out of memory. */
 uint32_t objects_add(Objects *objects, const Memory *memory, ObjectKind kind);
 
-/* A new page without a name and without owners, charged to `space`; OBJECT_NO_PAGE: out of memory.
- */
-uint32_t objects_new_page(Objects *objects, const Memory *memory, ObjectKind kind, uint32_t space);
+/* A new page without a name and without owners, charged to `space`, for the translation `born`;
+   OBJECT_NO_PAGE: out of memory. */
+uint32_t objects_new_page(Objects *objects, const Memory *memory, ObjectKind kind, uint32_t space,
+                          uint32_t born);
 
 /* The page of an object, made if need be; it is its own owner. OBJECT_NO_PAGE: out of memory. */
 uint32_t objects_page(Objects *objects, const Memory *memory, uint32_t object, uint64_t index,
-                      uint32_t space);
+                      uint32_t space, uint32_t born);
 
 /* The page of an object if it was made, else OBJECT_NO_PAGE. */
 uint32_t objects_find(const Objects *objects, uint32_t object, uint64_t index);

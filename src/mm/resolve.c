@@ -205,14 +205,14 @@ static uint32_t resolver_object_page(Resolver *resolver, const Mapping *mapping,
     uint64_t start = directory_vpn(resolver->directory, page) << resolver->page_shift;
     uint64_t index = (start - mapping->start + mapping->offset) >> resolver->page_shift;
     uint32_t object = objects_page(&resolver->objects, &resolver->memory, mapping->object, index,
-                                   directory_space_of(resolver->directory, page));
+                                   directory_space_of(resolver->directory, page), page);
     resolver->failed |= object == OBJECT_NO_PAGE;
     return object;
 }
 
 static uint32_t resolver_new_page(Resolver *resolver, ObjectKind kind, uint32_t page) {
     uint32_t object = objects_new_page(&resolver->objects, &resolver->memory, kind,
-                                       directory_space_of(resolver->directory, page));
+                                       directory_space_of(resolver->directory, page), page);
     resolver->failed |= object == OBJECT_NO_PAGE;
     return object;
 }
@@ -290,7 +290,7 @@ static void resolver_know(Resolver *resolver, const ResolveWindow *window, uint6
         return;
     }
     uint32_t object = objects_page(&resolver->objects, &resolver->memory, window->object,
-                                   window->index + (vpn - window->first), window->space);
+                                   window->index + (vpn - window->first), window->space, page);
     if (object == OBJECT_NO_PAGE) {
         resolver->failed = true;
         return;
