@@ -12,34 +12,38 @@ static EngineLoop *consume_loop(const Machine *machine) {
 
 /* ---- Elements that the resolver marked ------------------------------------------------------ */
 
-/* The page references of an element behind its first one, which was a store. */
-static bool consume_rest(Machine *machine, Pool *pool, const Batch *batch, size_t i,
+/* The page references of an element behind the first `done` ones, which were stores. */
+static bool consume_rest(Machine *machine, Pool *pool, const Batch *batch, size_t i, uint32_t done,
                          EngineLoop *loop) {
-    if (batch_repeat(batch, i) == 0) {
+    if (batch_repeat(batch, i) < done) {
         return true;
     }
-    uint32_t repeat = batch->repeat[i]--;
-    uint32_t stores = batch->stores[i]--;
+    uint32_t repeat = batch->repeat[i];
+    uint32_t stores = batch->stores[i];
     uint8_t op = batch->op[i];
-    batch->op[i] = (uint8_t)((op & ~(OP_CONTINUED | OP_WRITE_BIT)) | (stores > 1));
+    batch->repeat[i] = repeat - done;
+    batch->stores[i] = stores - done;
+    batch->op[i] = (uint8_t)((op & ~(OP_CONTINUED | OP_WRITE_BIT)) | (stores > done));
     bool going = loop(machine, pool, batch, i, i + 1) != i;
     batch->repeat[i] = repeat;
     batch->stores[i] = stores;
     batch->op[i] = op;
-    machine->stopped_at += !going;
+    machine->stopped_at += going ? 0 : done;
     return going;
 }
 
-/* Each reference of a forbidden element is a fault of its own. */
+/* Each reference of a forbidden element is a fault of its own; or each store, if loads may be. */
 static bool consume_forbidden(Machine *machine, Pool *pool, const Batch *batch, size_t i,
-                              const Resolved *resolved) {
-    for (uint32_t place = 0; place <= batch_repeat(batch, i); place++) {
+                              const Resolved *resolved, EngineLoop *loop) {
+    bool loads = resolved->object != OBJECT_NO_PAGE;
+    uint32_t count = loads ? batch_stores(batch, i) : batch_repeat(batch, i) + 1;
+    for (uint32_t place = 0; place < count; place++) {
         if (!engine_resolved(machine, pool, batch, i, place, resolved)) {
             machine->stopped_at = place;
             return false;
         }
     }
-    return true;
+    return !loads || consume_rest(machine, pool, batch, i, count, loop);
 }
 
 /*
@@ -50,10 +54,9 @@ static bool consume_forbidden(Machine *machine, Pool *pool, const Batch *batch, 
 static bool consume_special(Machine *machine, Pool *pool, const Batch *batch, size_t i,
                             EngineLoop *loop) {
     const Resolved *resolved = &batch->special[machine->special_at].resolved;
-    if (resolved->how == RESOLVED_FORBIDDEN) {
-        return consume_forbidden(machine, pool, batch, i, resolved);
-    }
-    Pool *own = machine_pool(machine, machine->objects->charged[resolved->object]);
+    Pool *own = resolved->object == OBJECT_NO_PAGE
+                    ? pool
+                    : machine_pool(machine, machine->objects->charged[resolved->object]);
     Policy *policy = own->policy;
     uint64_t clock = policy->clock;
     if (own != pool) {
@@ -62,11 +65,13 @@ static bool consume_special(Machine *machine, Pool *pool, const Batch *batch, si
         policy->away = clock - vmm_policy_time(pool->policy);
     }
     bool going;
-    if (resolved->how != RESOLVED_PLAINLY && !machine->special_begun) {
+    if (resolved->how == RESOLVED_FORBIDDEN) {
+        going = consume_forbidden(machine, own, batch, i, resolved, loop);
+    } else if (resolved->how != RESOLVED_PLAINLY && !machine->special_begun) {
         machine->special_begun = true;
         going = engine_resolved(machine, own, batch, i, 0, resolved);
         machine->stopped_at = going ? machine->stopped_at : 0;
-        going = going && consume_rest(machine, own, batch, i, loop);
+        going = going && consume_rest(machine, own, batch, i, 1, loop);
     } else {
         going = loop(machine, own, batch, i, i + 1) != i;
     }

@@ -42,12 +42,25 @@ static int stream_add_special(Stream *stream, size_t at, const Resolved *resolve
     return VMM_OK;
 }
 
+/* What loads through a translation lead to, or OBJECT_NO_PAGE: they are forbidden. */
+static uint32_t stream_resolve_load(Resolver *resolver, uint32_t page) {
+    if (resolver_is_plain(resolver, page, false)) {
+        return resolver->object_of[page];
+    }
+    Resolved load = resolver_reference(resolver, page, false);
+    return load.how == RESOLVED_PLAINLY ? load.object : OBJECT_NO_PAGE;
+}
+
 /* An element that needs a closer look. */
 static int stream_resolve_element(Stream *stream, size_t i, Error *error) {
     Resolver *resolver = &stream->resolver;
     uint32_t page = stream->batch.page[i];
     bool write = (stream->batch.op[i] & OP_WRITE_BIT) != 0;
     Resolved resolved = resolver_reference(resolver, page, write);
+    if (resolved.how == RESOLVED_FORBIDDEN && write &&
+        batch_repeat(&stream->batch, i) >= batch_stores(&stream->batch, i)) {
+        resolved.object = stream_resolve_load(resolver, page);
+    }
     if (resolver->failed) {
         return error_no_memory(error, resolver->pages * (size_t)4, "address spaces");
     }

@@ -425,7 +425,8 @@ uint32_t machine_miss(Machine *machine, Pool *pool, uint32_t page, uint32_t obje
 
 void machine_invalid(Machine *machine, uint32_t space) {
     Process *process = &machine->processes[space];
-    machine_revive(machine, process);
+    uint32_t memory = machine->resolver == NULL ? space : resolver_within(machine->resolver, space);
+    machine_revive(machine, &machine->processes[memory]);
     process->tlb_misses++;
     process->faults[VMM_FAULT_invalid]++;
     machine->fault = VMM_FAULT_invalid;

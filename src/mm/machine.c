@@ -76,6 +76,18 @@ static uint64_t machine_name_of(const void *names, uint32_t object) {
     return directory_vpn(directory, page) ^ rng_mix(pid);
 }
 
+/* With young-flush: a page's accessed bit was cleared, and its translations leave the TLB. */
+static void machine_bit_cleared(void *user, uint32_t object) {
+    Machine *machine = user;
+    if (machine->objects == NULL) {
+        tlb_invalidate(&machine->tlb, object);
+        return;
+    }
+    for (uint32_t page = machine->mapper[object]; page != 0; page = machine->mapper_next[page]) {
+        tlb_invalidate(&machine->tlb, page);
+    }
+}
+
 static int machine_add_pool(Machine *machine, Error *error) {
     const Settings *settings = &machine->settings;
     if (machine->pool_count == machine->pool_capacity) {
@@ -101,7 +113,8 @@ static int machine_add_pool(Machine *machine, Error *error) {
                    .names = machine,
                    .seed = machine_pool_seed(machine)};
     machine->pools[machine->pool_count++] = pool;
-    return pool_init(pool, &machine->policy, &base, flushes ? &machine->tlb : NULL, error);
+    return pool_init(pool, &machine->policy, &base, flushes ? machine_bit_cleared : NULL, machine,
+                     error);
 }
 
 int machine_attach(Machine *machine, const Directory *directory, Error *error) {

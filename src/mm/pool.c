@@ -8,13 +8,14 @@ enum { POOL_FIRST_FRAMES = 16 };
 
 static void pool_bit_cleared(void *host, uint32_t frame) {
     const Pool *pool = host;
-    tlb_invalidate(pool->tlb, pool->page[frame]);
+    pool->cleared(pool->user, pool->page[frame]);
 }
 
-int pool_init(Pool *pool, const PolicySpec *spec, const Policy *base, Tlb *tlb, Error *error) {
-    *pool = (Pool){.capacity = base->capacity, .tlb = tlb};
+int pool_init(Pool *pool, const PolicySpec *spec, const Policy *base, PoolCleared *cleared,
+              void *user, Error *error) {
+    *pool = (Pool){.capacity = base->capacity, .cleared = cleared, .user = user};
     Policy told = *base;
-    if (tlb != NULL) {
+    if (cleared != NULL) {
         told.bit_cleared = pool_bit_cleared;
         told.host = pool;
     }

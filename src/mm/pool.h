@@ -13,16 +13,19 @@
 #include "../base/error.h"
 #include "../base/memory.h"
 #include "policy/policy.h"
-#include "tlb/tlb.h"
 
 #define POOL_NO_FRAME POLICY_NO_FRAME
+
+/* The accessed bit of the page, which is in a frame, was cleared. */
+typedef void PoolCleared(void *user, uint32_t page);
 
 typedef struct Pool {
     uint32_t *page; /* by frame: the page id in it, DIRECTORY_NO_PAGE if none */
     uint8_t *dirty; /* by frame: 1 if the page was written since it was loaded */
     uint32_t *free; /* stack of frames that held a page and were given back */
     Policy *policy;
-    Tlb *tlb; /* with young-flush: where entries go when accessed bits are cleared */
+    PoolCleared *cleared; /* with young-flush: who is to hear of accessed bits that are cleared */
+    void *user;
     uint32_t capacity;
     uint32_t reserved; /* frames the arrays have room for */
     uint32_t unused;   /* the first frame never used */
@@ -33,10 +36,11 @@ typedef struct Pool {
 } Pool;
 
 /*
- * `base` carries what the policy is to know (see policy_create). `tlb` is NULL unless clearing an
- * accessed bit is to drop the page's TLB entry; the pool must then not move in memory.
+ * `base` carries what the policy is to know (see policy_create). `cleared` is NULL unless somebody
+ * is to hear of it when an accessed bit is cleared; the pool must then not move in memory.
  */
-int pool_init(Pool *pool, const PolicySpec *spec, const Policy *base, Tlb *tlb, Error *error);
+int pool_init(Pool *pool, const PolicySpec *spec, const Policy *base, PoolCleared *cleared,
+              void *user, Error *error);
 void pool_free(Pool *pool, const Memory *memory);
 
 /* A free frame, or POOL_NO_FRAME if all hold pages. VMM_E_NO_MEMORY goes to *status. */

@@ -365,7 +365,7 @@ Resolved resolver_reference(Resolver *resolver, uint32_t page, bool write) {
     }
     uint8_t rights = mapping == NULL ? 0 : resolver_rights(resolver, mapping);
     if (resolver->failed || (rights & (write ? RIGHT_WRITE : RIGHT_READ)) == 0) {
-        return (Resolved){.how = RESOLVED_FORBIDDEN, .object = object};
+        return (Resolved){.how = RESOLVED_FORBIDDEN, .object = OBJECT_NO_PAGE};
     }
     if (object == OBJECT_NO_PAGE) {
         return resolver_first(resolver, mapping, page, write);
@@ -559,6 +559,10 @@ static void resolver_remap(Resolver *resolver, uint32_t space, const VMMEvent *e
     uint64_t start = event->start;
     uint64_t end = resolver_end(event);
     uint64_t kept = event->value < event->length ? event->value : event->length;
+    uint64_t apart = event->target > start ? event->target - start : start - event->target;
+    if (apart != 0 && apart < (event->target > start ? end - start : event->value)) {
+        return; /* onto itself: the system call refuses that */
+    }
     Mappings *maps = &resolver->spaces[space].maps;
     Mapping *found = mappings_find(maps, start, end);
     Mapping moved = found == NULL ? (Mapping){0} : *found;
@@ -735,10 +739,11 @@ int resolver_apply(Resolver *resolver, const VMMEvent *event, bool is_shared_mem
     if (status != VMM_OK || (!resolver->on && !resolver_begin(resolver))) {
         return status != VMM_OK ? status : error_no_memory(error, 0, "address spaces");
     }
-    if (event->type == VMM_EVENT_FORK && child != process) {
+    uint32_t parent = resolver->spaces[process].within;
+    if (event->type == VMM_EVENT_FORK && child != process && child != parent) {
+        resolver->spaces[child].within = child;
         resolver_leave(resolver, child); /* what a process of that number left */
-        resolver_fork(resolver, resolver->spaces[process].within, child,
-                      (event->flags & VMM_FORK_VFORK) != 0);
+        resolver_fork(resolver, parent, child, (event->flags & VMM_FORK_VFORK) != 0);
     } else if (event->type != VMM_EVENT_FORK) {
         resolver_change(resolver, process, event, is_shared_memory);
     }

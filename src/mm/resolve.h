@@ -56,7 +56,8 @@ typedef enum ResolvedHow {
     RESOLVED_PLAINLY,
     RESOLVED_COPY,     /* a write makes a private copy, `object`, of `source` */
     RESOLVED_REUSE,    /* a write takes the page over: there is no other owner any more */
-    RESOLVED_FORBIDDEN /* there is no mapping, or it forbids the reference; `object` may be none */
+    RESOLVED_FORBIDDEN /* there is no mapping, or it forbids the reference; `object` is what loads
+                          of the same element lead to, or none */
 } ResolvedHow;
 
 typedef struct Resolved {

@@ -272,23 +272,91 @@ def address_limit(options: dict[str, str]) -> int:
     return limit
 
 
+class Events:
+    """Makes events that go with the references of a trace."""
+
+    def __init__(self, rng: Random, pids: list[int], page_size: int) -> None:
+        self.rng, self.pids, self.page_size = rng, pids, page_size
+        self.plain = rng.random() < 0.25  # what takes pages, and nothing else
+        self.children = [pid + 1000 for pid in pids if pid < 2**31] + pids
+
+    def length(self) -> int:
+        """Bytes of a range: a few pages."""
+        return self.rng.choice((1, 1, 2, 3, 8, 8, 30)) * self.page_size
+
+    def mapping(self) -> str:
+        """A MAP: private or shared, of a file or not."""
+        rng = self.rng
+        words = [f"prot={rng.choice((3, 3, 3, 1, 7, 0))}"]
+        if rng.random() < 0.5:
+            words.append(f"file={rng.choice((1, 1, 2, 100))}")
+            words.append(f"offset={rng.choice((0, 0, 1, 5)) * self.page_size}")
+        if rng.random() < 0.5:
+            words.append("shared")
+        if rng.random() < 0.1:
+            words.append("down")
+        return "M:" + ",".join(words)
+
+    def near(self, pid: int, addr: int) -> Reference:
+        """One on a range that begins at an address, or before it."""
+        rng = self.rng
+        start = max(0, addr // self.page_size - rng.choice((0, 0, 1, 3))) * self.page_size
+        length = self.length()
+        kind = rng.choice("UUAMM" if self.plain else "UAMMMMPPVVAO")
+        if kind == "M":
+            return (pid, "M" if self.plain else self.mapping(), start, length)
+        if kind == "P":
+            return (pid, f"P:prot={rng.choice((0, 1, 3, 3))}", start, length)
+        if kind == "A" and rng.random() < 0.3:
+            return (pid, "A:advice=8", start, length)
+        if kind == "V":
+            away = rng.choice((0, 1, 2, 64, 2**28)) * self.page_size
+            return (pid, f"V:target={start + away},bytes={self.length()}", start, length)
+        return (pid, kind, start, length)
+
+    def fork(self, pid: int) -> Reference:
+        """A process makes another one."""
+        word = ",vfork" if self.rng.random() < 0.2 else ""
+        return (pid, f"F:child={self.rng.choice(self.children)}{word}", 0, 0)
+
+
 def with_events(rng: Random, trace: list[Reference], page_size: int) -> list[Reference]:
-    """Puts unmaps and exits between the references."""
+    """Puts events between the references, and lets some be those of children."""
+    events = Events(rng, sorted({reference[0] for reference in trace}), page_size)
     mixed: list[Reference] = []
+    often = rng.choice((1, 1, 3))
     for reference in trace:
+        pid, op, addr, size = reference
+        if not events.plain and rng.random() < 0.3:
+            reference = (rng.choice(events.children), op, addr, size)
         mixed.append(reference)
-        pid, _, addr, _ = reference
-        chance = rng.random()
-        if chance < 0.02:
-            mixed.append((pid, rng.choice("XXE"), 0, 0))
+        chance = rng.random() / often
+        if chance < 0.015:
+            mixed.append((reference[0], rng.choice("XXE"), 0, 0))
         elif chance < 0.06 and addr < 2**47:
-            length = rng.choice((1, 1, 2, 8)) * page_size
-            mixed.append((pid, rng.choice("UUAM"), addr // page_size * page_size, length))
-        elif chance < 0.08:
-            mixed.append((pid, rng.choice("ON"), 0, 0))
+            mixed.append(events.near(reference[0], addr))
+        elif chance < 0.075 and not events.plain:
+            mixed.append(events.fork(reference[0]))
+        elif chance < 0.085:
+            mixed.append((reference[0], rng.choice("ON"), 0, 0))
     if rng.random() < 0.3:
         mixed += [(pid, "X", 0, 0) for pid in sorted({reference[0] for reference in trace})]
     return mixed
+
+
+def options_for_events(rng: Random, options: dict[str, str]) -> None:
+    """What there is to be chosen about address spaces."""
+    page_size = int(options["page-size"])
+    if rng.random() < 0.4:
+        options["mappings"] = rng.choice(("complete", "partial"))
+    if rng.random() < 0.4:
+        options["zero-page"] = "on"
+    if rng.random() < 0.4:
+        options["file-cache"] = "warm"
+    if rng.random() < 0.4 and page_size <= 2**21:
+        options["fault-around"] = str(page_size * rng.choice((1, 2, 4, 16)))
+    if rng.random() < 0.3:
+        options["stack-limit"] = str(max(1, page_size * rng.choice((1, 3, 20)) >> 20))
 
 
 def vmt_mode(rng: Random, codec: str, options: dict[str, str],
@@ -303,6 +371,7 @@ def vmt_mode(rng: Random, codec: str, options: dict[str, str],
     if "scope" not in options and rng.random() < 0.6:
         options["policy"] = random_policy_for_events(rng, True)
         trace = with_events(rng, trace, page_size)
+        options_for_events(rng, options)
     return f"{codec}:{of_trace}", trace
 
 
@@ -321,6 +390,7 @@ def random_case(seed: int) -> Case:
     if mode == "feed" and "scope" not in options and rng.random() < 0.7:
         options["policy"] = random_policy_for_events(rng, False)
         trace = with_events(rng, trace, page_size)
+        options_for_events(rng, options)
     if page_list:
         trace = [(0, "R", addr // page_size * page_size, 1) for _, _, addr, _ in trace]
     return Case(options, trace, mode, page_list)

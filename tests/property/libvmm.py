@@ -27,8 +27,9 @@ REPORT_NO_TIMING = 1
 FAULT_NAMES = ("invalid", "swap_in", "file_read", "swap_cached", "file_cached", "shared_attach",
                "zero_fill", "zero_map", "cow", "reuse", "write_notify")
 NO_FAULT = len(FAULT_NAMES)
-EVENTS = {"U": 1, "X": 2, "M": 4, "V": 6, "A": 7, "O": 5, "E": 9, "N": 14}
-MAP_FIXED, MADV_DONTNEED = 4, 4
+EVENTS = {"U": 1, "X": 2, "M": 4, "P": 5, "V": 6, "A": 7, "F": 8, "E": 9, "O": 12, "N": 14}
+MAP_SHARED, MAP_ANONYMOUS, MAP_FIXED, MAP_GROWSDOWN, FORK_VFORK = 1, 2, 4, 64, 4096
+MADV_DONTNEED = 4
 NEEDS_ACCESSED_BIT, NEEDS_FUTURE = 1, 3
 
 
@@ -137,16 +138,28 @@ class Event(Structure):
 
 
 def event(pid: int, op: str, start: int, length: int) -> Event:
-    """A VMMEvent, by the letter that the reference model gives it."""
-    made = Event(struct_size=ctypes.sizeof(Event), type=EVENTS[op], pid=pid, start=start,
+    """A VMMEvent, by the letter that the reference model gives it, and what is behind a colon."""
+    made = Event(struct_size=ctypes.sizeof(Event), type=EVENTS[op[0]], pid=pid, start=start,
                  length=length)
-    if op == "M":
-        made.flags = MAP_FIXED
-    elif op == "A":
-        made.value = MADV_DONTNEED
-    elif op == "V":
-        made.target, made.value = start + 2**40, length
+    told = dict(part.partition("=")[::2] for part in op[2:].split(",") if part)
+    made.prot = int(told.get("prot", 0))
+    if op[0] == "M":
+        made.flags = (MAP_FIXED | MAP_SHARED * ("shared" in told)
+                      | MAP_ANONYMOUS * ("file" not in told) | MAP_GROWSDOWN * ("down" in told))
+        made.file, made.offset = int(told.get("file", 0)), int(told.get("offset", 0))
+    elif op[0] == "A":
+        made.value = int(told.get("advice", MADV_DONTNEED))
+    elif op[0] == "V":
+        made.target = int(told.get("target", start + 2**40))
+        made.value = int(told.get("bytes", length))
+    elif op[0] == "F":
+        made.value, made.flags = int(told["child"]), FORK_VFORK * ("vfork" in told)
     return made
+
+
+class TraceFile(Structure):
+    """VMMTraceFile."""
+    _fields_ = [("device", c_uint64), ("inode", c_uint64), ("path", c_char_p)]
 
 
 class CurveOptions(Structure):
@@ -226,6 +239,7 @@ def load() -> ctypes.CDLL:
         "vmm_trace_writer_open": (c_int, c_int, POINTER(WriterOptions), POINTER(c_void_p),
                                   c_char_p),
         "vmm_trace_write": (c_int, c_void_p, POINTER(Ref), c_size_t),
+        "vmm_trace_write_file": (c_uint32, c_void_p, POINTER(TraceFile)),
         "vmm_trace_write_event": (c_int, c_void_p, POINTER(Event)),
         "vmm_trace_writer_error_text": (c_char_p, c_void_p),
         "vmm_trace_writer_finish": (c_int, c_void_p),
@@ -322,7 +336,12 @@ def write_vmt(path: str, references: Iterable[tuple[int, str, int, int]], codec:
                 if op in OPS:
                     code = LIB.vmm_trace_write(handle, byref(reference(pid, op, addr, size)), 1)
                 else:
-                    code = LIB.vmm_trace_write_event(handle, byref(event(pid, op, addr, size)))
+                    made = event(pid, op, addr, size)
+                    if made.file:  # from 100 on a segment of shared memory
+                        place = b"/dev/shm/%d" if made.file >= 100 else b"/files/%d"
+                        made.file = LIB.vmm_trace_write_file(
+                            handle, byref(TraceFile(1, made.file, place % made.file)))
+                    code = LIB.vmm_trace_write_event(handle, byref(made))
                 if code:
                     break
             code = code or LIB.vmm_trace_writer_finish(handle)

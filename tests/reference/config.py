@@ -38,14 +38,21 @@ DEFAULTS = {
     "cost-swap-write": "1ms",
     "cost-store-read": "1ms",
     "swap-write": "stall",
+    "mappings": "auto",
+    "zero-page": "off",
+    "file-cache": "cold",
+    "fault-around": "off",
+    "stack-limit": "8M",
+    "cost-copy": "400ns",
+    "cost-file-write": "1ms",
 }
 
 # Options whose bare number counts MiB.
-IN_MEBIBYTES = {"ram", "swap", "vspace"}
+IN_MEBIBYTES = {"ram", "swap", "vspace", "stack-limit"}
 
 SIZE_UNITS = {"": 1, "B": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 # Words that stand for "no number", which is 0.
-NO_NUMBER = {"auto", "unlimited", "full", "all"}
+NO_NUMBER = {"auto", "unlimited", "full", "all", "off"}
 
 COUNT_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9,
                "KI": 1 << 10, "MI": 1 << 20, "GI": 1 << 30}
@@ -134,13 +141,19 @@ class Config:
         self.swap_write_stalls = self.text("swap-write") == "stall"
         self.cost = {name: parse_duration(self.text("cost-" + name))
                      for name in ("tlb", "memory", "walk-read", "fault", "zero-fill",
-                                  "swap-read", "swap-write", "store-read")}
+                                  "swap-read", "swap-write", "store-read", "copy", "file-write")}
+        self.mappings_complete = self.text("mappings") == "complete"
+        self.zero_page = self.text("zero-page") == "on"
+        self.file_cache_is_warm = self.text("file-cache") == "warm"
+        self.fault_around = parse_size(self.text("fault-around"))
+        self.stack_limit = parse_size(self.text("stack-limit"), 1 << 20)
 
         self.frames = parse_count(self.text("frames"))
         if self.frames == 0:
             self.frames = parse_size(self.text("ram"), 1 << 20) // self.page_size
         self.address_bits = 57 if self.levels == 5 else 48
-        self.address_limit = 1 << self.address_bits
+        self.address_limit_of_tables = 1 << self.address_bits
+        self.address_limit = self.address_limit_of_tables
         vspace = parse_size(self.text("vspace"), 1 << 20)
         if vspace:
             self.address_limit = min(self.address_limit, vspace)

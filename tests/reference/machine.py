@@ -6,15 +6,17 @@ What one page reference does, in this order:
     switch of process -> TLB lookup -> page walk -> fault (victim, load) -> TLB fill
     -> the policy hears of it -> a write makes the page dirty
 
-Everything is a plain dict, list or set. A page is a pair (pid, vpn).
+Everything is a plain dict, list or set. What is looked up is a translation, a pair (pid, vpn); what
+is in a frame is the page of an object that it leads to (address_space.py).
 """
 
 from __future__ import annotations
 
+from address_space import AddressSpaces, Effect, Found, ObjectPage, Translation
 from config import Config
 from page_table import RadixPageTable, SinglePageTable, make_page_table
 from policies import POLICIES
-from policy import Future, Page, Policy
+from policy import Future, Policy
 from splitmix import SplitMix64
 from tlb import Tlb
 from traces import Reference, Trace
@@ -31,7 +33,8 @@ COUNTERS = (
     "misses", "page_faults", "major_faults", "minor_faults", "anonymous_faults", "file_faults",
     "shared_faults", "page_cache_hits", "replacements", "clean_evictions",
     "clean_file_evictions", "dirty_file_evictions", "discards",
-    "rmap_steps", "copied_entries", "copies", "copies_avoided", "mapped_around", "swap_ins", "swap_outs", "cleanings", "file_writes", "file_cleanings",
+    "rmap_steps", "copied_entries", "copies", "copies_avoided", "mapped_around", "swap_ins",
+    "swap_outs", "cleanings", "file_writes", "file_cleanings",
     "swap_slots_used", "swap_slots_peak", "oom_events",
     "frames", "frames_used", "frames_used_peak", "frames_shared", "frames_shared_peak",
     "space_time",
@@ -43,6 +46,7 @@ COUNTERS = (
 PROCESS_COUNTERS = (
     "accesses", "reads", "writes", "fetches", "page_references", "tlb_hits", "tlb_misses",
     "page_faults", "major_faults", "minor_faults", "misses", "kernel_references",
+    "cow_faults", "reuse_faults", "rss_peak",
 )
 
 SHARE_OF_PAGE = 2 ** 32  # proportional sizes are counts of such parts of a page
@@ -51,15 +55,13 @@ KIND = {"R": "reads", "W": "writes", "I": "fetches"}
 # Small letters are touches by the kernel, which are data whatever they do.
 WANTED = {"all": "RWIrwi", "data": "RWrwi", "fetch": "I"}
 
-# Events in place of a reference; addr and size give the range, where there is one.
-EVENTS_OF_RANGES = {
-    "U": "unmap",
-    "A": "advise, MADV_DONTNEED",
-    "M": "map with FIXED",
-    "V": "remap to another place",
-}
-EVENTS_OF_PROCESSES = {"X": "exit", "E": "exec"}
-OTHER_EVENTS = {"O": "one that changes an address space and takes nothing", "N": "any other"}
+# Events in place of a reference: a letter, and what else is to be said behind a colon; addr and size
+# give the range, where there is one.
+#     U unmap    M map: shared, file=N (from 100 on a segment), offset=N, prot=N, down
+#     P protect: prot=N    A advise: advice=N (MADV_DONTNEED)    V remap: target=N, bytes=N
+#     F fork: child=N, vfork    X exit    E exec    O one that counts and changes nothing
+#     N one that does not even count
+UNCOUNTED = "N"
 
 
 class SwapFull(Exception):
@@ -75,7 +77,7 @@ class Pool:
         seed = config.seed if number == 0 else SplitMix64(config.seed, f"pool.{number}").state
         frames = 0 if kind.variable_space else config.frames
         self.policy: Policy = kind(frames, config.policy_parameters, seed, future)
-        self.frame_of: dict[Page, int] = {}
+        self.frame_of: dict[ObjectPage, int] = {}
         self.given_back: list[int] = []  # frames that pages left on their own, the last one last
 
     @property
@@ -101,9 +103,10 @@ class Process:
         self.config = config
         self.pid = pid
         self.pool = pool
+        self.number = 0  # in the order in which they appear, from 1
         self.table: RadixPageTable | SinglePageTable | None = None
         self.table_bytes_peak = 0
-        self.rss_peak = 0
+        self.rss = 0  # entries that lead to frames, the page of zeros aside
         self.begin()
         self.count = dict.fromkeys(PROCESS_COUNTERS, 0)
 
@@ -148,9 +151,17 @@ class Machine:
         self.future: Future | None = None
         self.position = -1              # of the page reference among the valid ones
         self.previous_pid: int | None = None
-        self.seen: set[Page] = set()    # distinct pages
-        self.dirty: set[Page] = set()   # resident pages written since they came in
-        self.slots: set[Page] = set()   # pages with a copy on the swap device
+        self.spaces = AddressSpaces(config, by_hand)
+        self.seen: set[Translation] = set()   # referenced
+        self.mapped: set[Translation] = set()   # with an entry in the page table,
+        self.present: dict[Translation, ObjectPage] = {}  # and those that lead to a frame;
+        self.mappers: dict[ObjectPage, set[Translation]] = {}  # by the page that is in it
+        self.private: set[Translation] = set()  # that have got a private copy
+        self.noticed: set[Translation] = set()  # through which a write to a file's page was noticed
+        self.loaded: set[ObjectPage] = set()    # were in a frame once, since they were made
+        self.dirty: set[ObjectPage] = set()     # resident pages written since they came in
+        self.slots: set[ObjectPage] = set()     # pages with a copy on the swap device
+        self.referencing = 0  # how many processes there are, up to the last one that made a reference
 
     # ---- A whole trace ---------------------------------------------------------------------
 
@@ -194,15 +205,29 @@ class Machine:
     def foresee(self, trace: list[Reference]) -> Future:
         """All page references to come, and where pages are given up between them."""
         future = Future()
+        spaces = AddressSpaces(self.config, self.by_hand)
+        known: set[int] = set()
         for reference in self.simulated(trace):
             if self.is_event(reference):
-                future.give_up(lambda page, event=reference: self.takes(event, page))
+                if self.changes(reference, reference.pid in known):
+                    known |= {reference.pid} if reference.op[0] in "MF" else set()
+                    for effect in spaces.apply(reference):
+                        if effect.what == "drop":
+                            future.give_up(effect.page)
             elif self.is_wanted(reference):
+                known.add(reference.pid)
                 for vpn, is_valid in self.pages_of(reference):
                     future.pass_time(reference.pid)
                     if is_valid:
-                        future.add((reference.pid, vpn))
+                        translation = (spaces.space_of(reference.pid), vpn)
+                        future.add(spaces.refer(translation, reference.op in "Ww").page,
+                                   reference.pid)
         return future
+
+    @staticmethod
+    def changes(event: Reference, is_known: bool) -> bool:
+        """Whether an event has something to change: of unknown processes there is nothing."""
+        return is_known or event.op[0] in "MF"
 
     # ---- One reference ---------------------------------------------------------------------
 
@@ -235,12 +260,19 @@ class Machine:
             if self.config.scope_is_process or not self.pools:
                 self.pools.append(Pool(self.config, len(self.pools), self.future))
             self.processes[pid] = Process(self.config, pid, self.pools[-1])
-        self.processes[pid].begin()
+            self.processes[pid].number = len(self.processes)
         return self.processes[pid]
+
+    def table_of(self, translation: Translation) -> RadixPageTable | SinglePageTable:
+        """The page table of an address space, made anew if it was given up."""
+        process = self.process_of(translation[0])
+        process.begin()
+        return process.table
 
     def reference(self, reference: Reference) -> None:
         """One memory reference: one or more page references."""
         process = self.process_of(reference.pid)
+        self.referencing = max(self.referencing, process.number)
         if reference.op.islower():
             self.add(process, "kernel_references")
         else:
@@ -251,22 +283,23 @@ class Machine:
 
     def page_reference(self, process: Process, vpn: int, is_valid: bool, is_write: bool) -> None:
         """One page looked up."""
-        page = (process.pid, vpn)
+        translation = (self.spaces.space_of(process.pid), vpn)
         self.add(process, "page_references")
         self.switch_to(process)
         process.pool.policy.tell_time(process.pid)
         try:
-            self.make_page_reference(process, page, is_valid, is_write)
+            self.make_page_reference(process, translation, is_valid, is_write)
         finally:  # when swap is full as well
             if process.pool.policy.uses_clock:
                 self.count["space_time"] += len(process.pool.frame_of)
 
-    def make_page_reference(self, process: Process, page: Page, is_valid: bool,
+    def make_page_reference(self, process: Process, translation: Translation, is_valid: bool,
                             is_write: bool) -> None:
         """The reference and what the policy makes of it."""
         if is_valid:
-            self.valid_page_reference(process, page, is_write)
+            self.valid_page_reference(process, translation, is_write)
         else:
+            self.table_of(translation)
             self.add(process, "tlb_misses")
             self.add(process, "walks")
             self.fault(process, "invalid")
@@ -275,30 +308,71 @@ class Machine:
         self.serve(process.pool)
         self.flush_young(process.pool.policy)
 
-    def valid_page_reference(self, process: Process, page: Page, is_write: bool) -> None:
+    def valid_page_reference(self, process: Process, translation: Translation,
+                             is_write: bool) -> None:
         """Translation, residence, and what the reference leaves behind."""
-        self.seen.add(page)
         self.position += 1
         policy = process.pool.policy
         policy.now = self.position
+        found = self.spaces.refer(translation, is_write)
+        tlb_hit = self.look_up(process, translation, is_write and found.how != "forbidden")
+        if found.how == "forbidden":
+            self.fault(process, "invalid")
+            return
+        self.seen.add(translation)
+        was_resident, faulted = self.find(process, translation, found, is_write)
+        if self.config.has_tlb and (not tlb_hit or found.how == "copy"):
+            self.tlb.fill(translation, is_write)
+        if not is_write and faulted == "file_cached":
+            self.map_around(process, translation)
+        if was_resident:
+            accessed = self.config.sees_every_reference or not tlb_hit
+            policy.referenced(found.page, accessed, is_write)
+        if is_write:
+            self.write(process, translation, found.page, faulted)
 
-        tlb_hit = self.config.has_tlb and self.tlb.lookup(page, is_write)
+    def look_up(self, process: Process, translation: Translation, is_write: bool) -> bool:
+        """In the TLB, else by a walk."""
+        tlb_hit = self.config.has_tlb and self.tlb.lookup(translation, is_write)
         self.add(process, "tlb_hits" if tlb_hit else "tlb_misses")
         if not tlb_hit:
             self.add(process, "walks")
-            self.add(process, "walk_reads", process.table.walk(page[1]))
+            self.add(process, "walk_reads", self.table_of(translation).walk(translation[1]))
+        return tlb_hit
 
-        was_resident = page in process.pool.frame_of
-        if not was_resident:
-            self.page_fault(process, page, is_write)
-        if self.config.has_tlb and not tlb_hit:
-            self.tlb.fill(page, is_write)
-        if was_resident:
-            accessed = self.config.sees_every_reference or not tlb_hit
-            policy.referenced(page, accessed, is_write)
-        if is_write:
-            self.dirty.add(page)
-            self.slots.discard(page)
+    def find(self, process: Process, translation: Translation, found: Found,
+             is_write: bool) -> tuple[bool, str]:
+        """The page's frame: whether the page was in memory, and the class of the fault, or ""."""
+        page = found.page
+        is_present = translation in self.present
+        if found.how == "copy":
+            return False, self.copy_page(process, translation, found)
+        if found.how == "reuse" and is_present:
+            self.fault(process, "reuse", page.kind)
+            return True, "reuse"
+        if page not in process.pool.frame_of:
+            fault_class = self.class_of(page)
+            self.add(process, "misses")
+            self.fault(process, fault_class, page.kind)
+            self.load(process.pool, page, translation, is_write)
+            return False, fault_class
+        if not is_present:
+            fault_class = {"file": "file_cached", "zeros": "zero_map", "shared": "shared_attach",
+                           "anonymous": "swap_cached"}[page.kind]
+            self.fault(process, fault_class, page.kind)
+            self.enter(translation, page)
+            return True, fault_class
+        return True, ""
+
+    def write(self, process: Process, translation: Translation, page: ObjectPage,
+              faulted: str) -> None:
+        """A write has found its page. Of the first one to a file's a kernel wants to know."""
+        if page.kind == "file" and translation not in self.noticed:
+            self.noticed.add(translation)
+            if not faulted:
+                self.fault(process, "write_notify", page.kind)
+        self.dirty.add(page)
+        self.slots.discard(page)
 
     def switch_to(self, process: Process) -> None:
         """A change of address space since the previous page reference."""
@@ -312,40 +386,126 @@ class Machine:
         """With young-flush, clearing an accessed bit drops the TLB entry."""
         if self.config.young_flush and not self.config.sees_every_reference:
             for page in policy.cleared:
-                self.tlb.invalidations += self.tlb.drop(page)
+                for translation in self.mappers.get(page, ()):
+                    self.tlb.invalidations += self.tlb.drop(translation)
         policy.cleared.clear()
 
     # ---- Faults ----------------------------------------------------------------------------
 
-    def fault(self, process: Process, fault_class: str) -> None:
-        """Counts a fault."""
+    def fault(self, process: Process, fault_class: str, kind: str = "") -> None:
+        """Counts a fault; kind: of the page that was there before it, "" if there is none."""
         self.faults[fault_class] += 1
-        self.count["anonymous_faults"] += fault_class != "invalid"
         self.add(process, "page_faults")
-        if fault_class != "invalid":
-            self.add(process, "major_faults" if fault_class in MAJOR else "minor_faults")
+        if fault_class == "invalid":
+            return
+        self.add(process, "major_faults" if fault_class in MAJOR else "minor_faults")
+        self.count[{"file": "file_faults", "shared": "shared_faults"}.get(
+            kind, "anonymous_faults")] += 1
+        self.count["page_cache_hits"] += (kind == "file"
+                                          and fault_class in ("file_cached", "cow"))
+        if fault_class in ("cow", "reuse"):
+            process.count[fault_class + "_faults"] += 1
 
-    def page_fault(self, process: Process, page: Page, is_write: bool) -> None:
-        """Brings a page into a frame."""
-        pool = process.pool
-        self.add(process, "misses")
-        pool.policy.missed(page)
+    def class_of(self, page: ObjectPage) -> str:
+        """Of the fault that brings a page in, by where its content is."""
         if page in self.slots:
-            fault_class = "swap_in"
-        elif self.from_store:
-            fault_class = "file_read"
-        else:
-            fault_class = "zero_fill"
-        self.fault(process, fault_class)
-        self.count["swap_ins"] += fault_class == "swap_in"
+            self.count["swap_ins"] += 1
+            return "swap_in"
+        if page.kind == "file":
+            is_cached = self.config.file_cache_is_warm and page not in self.loaded
+            return "file_cached" if is_cached else "file_read"
+        if page.kind == "zeros":
+            return "zero_map"
+        if page.kind == "anonymous" and self.from_store:
+            return "file_read"
+        return "zero_fill"
 
+    def copy_page(self, process: Process, translation: Translation, found: Found) -> str:
+        """A write makes a private copy; the source is read from where it is, and does not move."""
+        fault_class = "cow"
+        if found.source.kind == "zeros":
+            fault_class = "zero_fill"
+        elif found.source not in process.pool.frame_of:
+            fault_class = self.class_of(found.source)
+            fault_class = fault_class if fault_class in MAJOR else "cow"
+        self.add(process, "misses")
+        self.fault(process, fault_class, found.source.kind)
+        self.count["copies"] += 1
+        self.count["copies_avoided"] -= found.source.kind == "anonymous"
+        self.take_entry(translation)
+        self.private.add(translation)
+        self.load(process.pool, found.page, translation, True)
+        return fault_class
+
+    def load(self, pool: Pool, page: ObjectPage, translation: Translation | None,
+             is_write: bool) -> None:
+        """Puts a page into a frame."""
+        pool.policy.missed(page)
         frame = self.make_room(pool) if pool.is_full else pool.free_frame()
         pool.frame_of[page] = frame
         pool.policy.frames[frame] = page
-        process.table.map(page[1])
+        self.loaded.add(page)
+        if translation is not None:
+            self.enter(translation, page)
         pool.policy.loaded(page, is_write)
         self.flush_young(pool.policy)
         self.note_peaks()
+
+    def enter(self, translation: Translation, page: ObjectPage) -> None:
+        """An entry in the page table, that leads to a page's frame."""
+        self.map_entry(translation)
+        if translation in self.present:
+            return
+        self.present[translation] = page
+        mappers = self.mappers.setdefault(page, set())
+        mappers.add(translation)
+        if page.kind != "zeros":
+            owner = self.processes[translation[0]]
+            owner.rss += 1
+            owner.count["rss_peak"] = max(owner.count["rss_peak"], owner.rss)
+            self.count["frames_shared"] += len(mappers) == 2
+            self.count["frames_shared_peak"] = max(self.count["frames_shared_peak"],
+                                                   self.count["frames_shared"])
+
+    def map_entry(self, translation: Translation) -> None:
+        """An entry in the page table, wherever it leads."""
+        self.table_of(translation).map(translation[1])
+        self.mapped.add(translation)
+
+    def take_entry(self, translation: Translation) -> None:
+        """An entry does not lead to a frame any more."""
+        page = self.present.pop(translation, None)
+        if page is None:
+            return
+        self.mappers[page].remove(translation)
+        if page.kind != "zeros":
+            self.processes[translation[0]].rss -= 1
+            self.count["frames_shared"] -= len(self.mappers[page]) == 1
+        self.noticed.discard(translation)
+        self.tlb.invalidations += self.tlb.drop(translation)
+
+    def entries_of(self, page: ObjectPage) -> list[Translation]:
+        """The entries that lead to a page: what a reverse map is for."""
+        found = sorted(self.mappers.get(page, ()))
+        self.count["rmap_steps"] += len(found) if self.spaces.on else 0
+        return found
+
+    def map_around(self, process: Process, translation: Translation) -> None:
+        """Fault-around: the pages of the window that are in memory are mapped as well."""
+        mapping, window = self.spaces.window(translation)
+        for vpn in window:
+            other = (translation[0], vpn)
+            page = self.spaces.page_of_object(mapping, other)
+            if other in self.present or other in self.private:
+                continue
+            pool = process.pool
+            if (page not in pool.frame_of and self.config.file_cache_is_warm
+                    and page not in self.loaded and not pool.is_full
+                    and not pool.policy.needs_future):
+                self.load(pool, page, None, False)
+            if page in pool.frame_of:
+                self.enter(other, page)
+                self.count["mapped_around"] += 1
 
     def make_room(self, pool: Pool) -> int:
         """Evicts the policy's victim; returns its frame."""
@@ -360,31 +520,47 @@ class Machine:
             pool.given_back.append(self.evict(pool, page))
         policy.parting.clear()
         for page in policy.writing:
-            is_full = self.config.swap_is_limited and len(self.slots) == self.config.swap_slots
-            if page in self.dirty and page in pool.frame_of and not is_full:
+            if page in self.dirty and page in pool.frame_of and self.can_write(page):
                 self.write_out(page)
-                self.count["cleanings"] += 1
-                self.tlb.invalidations += self.tlb.drop(page)
+                self.count["file_cleanings" if page.kind == "file" else "cleanings"] += 1
+                self.forget_writes(page)
                 policy.cleaned(page)
         policy.writing.clear()
 
-    def write_out(self, page: Page) -> None:
-        """A dirty page gets a copy on the swap device."""
+    def can_write(self, page: ObjectPage) -> bool:
+        """There is a place for the page on its device."""
+        return (page.kind == "file" or not self.config.swap_is_limited
+                or len(self.slots) < self.config.swap_slots)
+
+    def write_out(self, page: ObjectPage) -> None:
+        """A dirty page is written: to its file, or to the swap device, which has a copy then."""
         self.dirty.remove(page)
+        if page.kind == "file":
+            self.count["file_writes"] += 1
+            return
         self.slots.add(page)
         self.count["swap_outs"] += 1
         self.count["swap_slots_peak"] = max(self.count["swap_slots_peak"], len(self.slots))
 
-    def evict(self, pool: Pool, victim: Page) -> int:
+    def forget_writes(self, page: ObjectPage) -> None:
+        """The next write to a page is to be noticed, through whichever entry it comes."""
+        for translation in self.entries_of(page):
+            self.noticed.discard(translation)
+            self.tlb.invalidations += self.tlb.drop(translation)
+
+    def evict(self, pool: Pool, victim: ObjectPage) -> int:
         """Takes a page out of memory, saving it if it must be; returns its frame."""
         if victim in self.dirty:
-            if self.config.swap_is_limited and len(self.slots) == self.config.swap_slots:
+            if not self.can_write(victim):
                 raise SwapFull
             self.write_out(victim)
+            self.count["dirty_file_evictions"] += victim.kind == "file"
         else:
             self.count["clean_evictions"] += 1
+            self.count["clean_file_evictions"] += victim.kind == "file"
         self.count["replacements"] += 1
-        self.tlb.invalidations += self.tlb.drop(victim)
+        for translation in self.entries_of(victim):
+            self.take_entry(translation)
         pool.policy.evicted(victim)
         return pool.frame_of.pop(victim)
 
@@ -393,7 +569,6 @@ class Machine:
         tables = [process.table for process in self.processes.values() if process.table]
         for process in self.processes.values():
             process.note_peak()
-            process.rss_peak = max(process.rss_peak, self.resident(process))
         for name, value in (("frames_used", sum(len(pool.frame_of) for pool in self.pools)),
                             ("page_tables", sum(table.tables for table in tables)),
                             ("page_table_bytes", sum(table.bytes for table in tables))):
@@ -404,31 +579,80 @@ class Machine:
     def event(self, event: Reference) -> None:
         """Something happens to an address space."""
         is_known = event.pid in self.processes
-        if self.by_hand and event.op in "UX" and not is_known:
+        if self.by_hand and event.op[0] in "UX" and not is_known:
             return
-        self.count["events"] += event.op != "N"
+        self.count["events"] += event.op[0] not in UNCOUNTED
         self.note_peaks()
-        for page in list(self.seen):
-            if self.takes(event, page):
-                self.forget(page)
-        if event.op in EVENTS_OF_PROCESSES and is_known:
-            self.processes[event.pid].table = None
+        if not self.changes(event, is_known):
+            return
+        if event.op[0] in "MF":
+            self.make_processes(event)
+        for effect in self.spaces.apply(event):
+            self.carry_out(effect, event.op[0] == "F")
+        if self.spaces.on:
+            self.referencing = len(self.processes)
 
-    def takes(self, event: Reference, page: Page) -> bool:
-        """True if the event takes the page: all of it, or nothing happens to it."""
-        if event.pid != page[0]:
-            return False
-        if event.op in EVENTS_OF_RANGES:
-            start = page[1] * self.config.page_size
-            end = start + self.config.page_size
-            return event.addr <= start and end <= event.addr + event.size
-        return event.op in EVENTS_OF_PROCESSES
+    def make_processes(self, event: Reference) -> None:
+        """Those that an event is the first to name."""
+        pids = [event.pid] + ([self.child_of(event)] if event.op[0] == "F" else [])
+        for pid in pids:
+            if pid not in self.processes:
+                self.process_of(pid)
 
-    def forget(self, page: Page) -> None:
-        """Takes a page out of memory and swap, content and all."""
-        pool = self.processes[page[0]].pool
+    @staticmethod
+    def child_of(event: Reference) -> int:
+        """Of a fork."""
+        return int(event.op.partition("child=")[2].partition(",")[0])
+
+    def carry_out(self, effect: Effect, is_fork: bool) -> None:
+        """One effect of an event."""
+        self.note_peaks()
+        translation, page = effect.translation, effect.page
+        if effect.what == "unmap":
+            self.take_entry(translation)
+            self.mapped.discard(translation)
+            self.private.discard(translation)
+        elif effect.what == "protect":
+            self.tlb.invalidations += self.tlb.drop(translation)
+        elif effect.what == "copy":
+            self.copy_entry(translation, effect.to, page, is_fork)
+        elif effect.what == "clean":
+            self.clean(page)
+        elif effect.what == "drop":
+            self.drop(page)
+        else:
+            self.processes[translation[0]].table = None
+
+    def copy_entry(self, translation: Translation, other: Translation, page: ObjectPage,
+                   is_fork: bool) -> None:
+        """The entry of a translation, if there is one, for another one."""
+        if translation not in self.mapped:
+            return
+        self.map_entry(other)
+        if translation in self.present:
+            self.enter(other, page)
+        if translation in self.private:
+            self.private.add(other)
+        if is_fork:
+            self.count["copied_entries"] += 1
+            self.count["copies_avoided"] += page.kind == "anonymous"
+
+    def pool_of(self, page: ObjectPage) -> Pool:
+        """The pool of the process that a page is charged to."""
+        return self.processes[page.charged].pool
+
+    def clean(self, page: ObjectPage) -> None:
+        """MADV_FREE: the content may be lost, so nothing is to be written."""
+        self.slots.discard(page)
+        if page in self.dirty:
+            self.dirty.discard(page)
+            self.forget_writes(page)
+            self.pool_of(page).policy.cleaned(page)
+
+    def drop(self, page: ObjectPage) -> None:
+        """A page is gone, content and all."""
+        pool = self.pool_of(page)
         if page in pool.frame_of:
-            self.tlb.invalidations += self.tlb.drop(page)
             pool.policy.evicted(page)
             pool.given_back.append(pool.frame_of.pop(page))
             self.count["discards"] += 1
@@ -452,7 +676,7 @@ class Machine:
             "frames": self.frames(),
             "frames_used": sum(len(pool.frame_of) for pool in self.pools),
             "distinct_pages": len(self.seen),
-            "processes": len(self.processes),
+            "processes": self.referencing,
             "page_tables": sum(table.tables for table in tables),
             "page_table_bytes": sum(table.bytes for table in tables),
             "stall_time_ps": stall,
@@ -475,31 +699,40 @@ class Machine:
                  + count["page_faults"] * cost["fault"]
                  + self.faults["zero_fill"] * cost["zero-fill"]
                  + count["swap_ins"] * cost["swap-read"]
+                 + self.faults["cow"] * cost["copy"]
                  + self.faults["file_read"] * cost["store-read"])
-        ahead = count["cleanings"] * cost["swap-write"]
-        writing = count["swap_outs"] * cost["swap-write"] - ahead
+        ahead = (count["cleanings"] * cost["swap-write"]
+                 + count["file_cleanings"] * cost["file-write"])
+        writing = (count["swap_outs"] * cost["swap-write"]
+                   + count["file_writes"] * cost["file-write"] - ahead)
         return ((stall + writing, ahead) if self.config.swap_write_stalls
                 else (stall, ahead + writing))
 
     def process_statistics(self) -> list[dict[str, int]]:
         """The processes in the order of their first reference."""
         return [process.statistics() | self.memory_of(process)
-                for process in self.processes.values()]
-
-    @staticmethod
-    def resident(process: Process) -> int:
-        """Pages of the process in frames."""
-        return sum(page[0] == process.pid for page in process.pool.frame_of)
+                for process in self.processes.values()][:self.referencing]
 
     def memory_of(self, process: Process) -> dict[str, int]:
-        """RSS, USS, PSS and swap; nothing is shared, so they are all its own."""
-        resident = self.resident(process)
-        swapped = sum(page[0] == process.pid and page not in process.pool.frame_of
-                      for page in self.slots)
-        return {"rss": resident, "rss_anonymous": resident, "rss_file": 0, "rss_shared": 0,
-                "rss_peak": process.rss_peak, "uss": resident, "pss": resident * SHARE_OF_PAGE,
-                "swap": swapped, "swap_pss": swapped * SHARE_OF_PAGE,
-                "cow_faults": 0, "reuse_faults": 0}
+        """RSS by kind, USS, PSS and swap, from the definitions."""
+        found = dict.fromkeys(("rss", "rss_anonymous", "rss_file", "rss_shared", "uss", "pss",
+                               "swap", "swap_pss"), 0)
+        leads = {one: self.spaces.entries[one].page for one in self.mapped}
+        for translation, page in leads.items():
+            if translation[0] != process.pid or page.kind == "zeros":
+                continue
+            if translation in self.present:
+                sharers = len(self.mappers[page])
+                found["rss"] += 1
+                found["rss_" + page.kind] += 1
+                found["uss"] += sharers == 1
+                found["pss"] += SHARE_OF_PAGE // sharers
+            elif page in self.slots and page not in self.pool_of(page).frame_of:
+                sharers = sum(other == page for other in leads.values())
+                found["swap"] += 1
+                found["swap_pss"] += SHARE_OF_PAGE // sharers
+        assert found["rss"] == process.rss
+        return found
 
 
 def simulate(trace: Trace, options: dict[str, str]) -> Machine:

@@ -7,21 +7,23 @@ from policy import Page, Policy
 
 
 class Timed(Policy):
-    """Knows the virtual time of each resident page's last reference in its process."""
+    """Knows which process referenced each resident page last, and at which virtual time of it."""
 
     uses_clock = True
 
     def start(self) -> None:
         self.last: dict[Page, int] = {}
+        self.user: dict[Page, int] = {}
 
     def loaded(self, page: Page, is_write: bool) -> None:
         self.last[page] = self.times[self.pid]
+        self.user[page] = self.pid
 
     def referenced(self, page: Page, accessed: bool, is_write: bool) -> None:
-        self.last[page] = self.times[self.pid]
+        self.loaded(page, is_write)
 
     def evicted(self, page: Page) -> None:
-        del self.last[page]
+        del self.last[page], self.user[page]
 
 
 class Ws(Timed):
@@ -32,7 +34,7 @@ class Ws(Timed):
 
     def completed(self) -> None:
         for page, time in self.last.items():
-            if page[0] == self.pid and self.times[self.pid] - time >= self.parameters["window"]:
+            if self.user[page] == self.pid and self.times[self.pid] - time >= self.parameters["window"]:
                 self.parting.append(page)
 
 
@@ -81,11 +83,12 @@ class Pff(Policy):
 
     def start(self) -> None:
         self.used: dict[Page, bool] = {}  # R bits, in the order in which they were set last
+        self.user: dict[Page, int] = {}  # whose set a page is in: the last process that used it
         self.last_fault: dict[int, int] = {}
 
     def loaded(self, page: Page, is_write: bool) -> None:
-        pid, now = page[0], self.times[page[0]]
-        mine = [other for other in self.used if other[0] == pid]
+        pid, now = self.pid, self.times[self.pid]
+        mine = [other for other in self.used if self.user[other] == pid]
         if now - self.last_fault.get(pid, 0) > self.parameters["threshold"]:
             self.parting += [other for other in mine if not self.used[other]]
         for other in mine:
@@ -93,15 +96,17 @@ class Pff(Policy):
                 self.cleared.append(other)
             self.used[other] = False
         self.used[page] = True
+        self.user[page] = pid
         self.last_fault[pid] = now
 
     def referenced(self, page: Page, accessed: bool, is_write: bool) -> None:
-        if accessed and not self.used[page]:
+        if accessed and not (self.used[page] and self.user[page] == self.pid):
             del self.used[page]
             self.used[page] = True
+            self.user[page] = self.pid
 
     def evicted(self, page: Page) -> None:
-        del self.used[page]
+        del self.used[page], self.user[page]
 
 
 class WsClock(Policy):
@@ -114,11 +119,13 @@ class WsClock(Policy):
     def start(self) -> None:
         self.used: dict[Page, bool] = {}
         self.last: dict[Page, int] = {}
+        self.user: dict[Page, int] = {}  # the process that loaded it, whose time counts
         self.dirty: set[Page] = set()
         self.hand = 0
 
     def loaded(self, page: Page, is_write: bool) -> None:
-        self.last[page] = self.times[page[0]]
+        self.user[page] = self.pid
+        self.last[page] = self.times[self.pid]
         self.referenced(page, True, is_write)
 
     def referenced(self, page: Page, accessed: bool, is_write: bool) -> None:
@@ -130,12 +137,12 @@ class WsClock(Policy):
         self.dirty.remove(page)
 
     def evicted(self, page: Page) -> None:
-        del self.used[page], self.last[page]
+        del self.used[page], self.last[page], self.user[page]
         self.dirty.discard(page)
 
     def idle(self, page: Page) -> int:
         """References of its process since it was seen to be used."""
-        return self.times[page[0]] - self.last[page]
+        return self.times[self.user[page]] - self.last[page]
 
     def victim(self) -> Page:
         passed = []
@@ -144,7 +151,7 @@ class WsClock(Policy):
             self.hand = (self.hand + 1) % len(self.frames)
             if self.used[page]:
                 self.used[page] = False
-                self.last[page] = self.times[page[0]]
+                self.last[page] = self.times[self.user[page]]
                 self.cleared.append(page)
             is_old = self.idle(page) > self.parameters["tau"]
             if is_old and page not in self.dirty:

@@ -15,15 +15,13 @@ Pages that it puts on `parting` leave, and dirty ones that it puts on `writing` 
 (cleaned(page) tells that), when the reference is done, before and after completed(). forgotten(page):
 the page is given up for good, and a page of that name is another one.
 
-A page is a pair (pid, vpn). `accessed` says whether the hardware set the accessed bit at this
+A page is a pair (pid, vpn), at least for a policy: what gives it a name. `accessed` says whether the hardware set the accessed bit at this
 reference; policies that see every reference ignore it.
 """
 
 from __future__ import annotations
 
 import bisect
-from typing import Callable
-
 from splitmix import SplitMix64
 
 Page = tuple[int, int]
@@ -46,17 +44,16 @@ class Future:
         """A process makes a page reference, valid or not."""
         self.virtual[pid] = self.virtual.get(pid, 0) + 1
 
-    def add(self, page: Page) -> None:
-        """The page reference is one to a page."""
-        self.positions.setdefault(page, []).append(self.length)
-        self.times.append(self.virtual[page[0]])
+    def add(self, page: Page | None, pid: int) -> None:
+        """The page reference is one to a page, by process `pid`; None: it fails."""
+        if page is not None:
+            self.positions.setdefault(page, []).append(self.length)
+        self.times.append(self.virtual[pid])
         self.length += 1
 
-    def give_up(self, takes: Callable[[Page], bool]) -> None:
-        """An event between the references."""
-        for page in self.positions:
-            if takes(page):
-                self.given_up.setdefault(page, []).append(self.length)
+    def give_up(self, page: Page) -> None:
+        """The page is gone, between two references."""
+        self.given_up.setdefault(page, []).append(self.length)
 
     def next_use(self, page: Page, now: int) -> int | None:
         """The first position after `now`; None if there is none."""

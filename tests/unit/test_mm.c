@@ -883,7 +883,7 @@ static void pool_hands_out_frames_in_order(void **state) {
     assert_int_equal(policy_parse("lru", &spec, NULL), VMM_OK);
     Policy base = {.memory = &memory, .capacity = 1000};
     Pool pool;
-    assert_int_equal(pool_init(&pool, &spec, &base, NULL, NULL), VMM_OK);
+    assert_int_equal(pool_init(&pool, &spec, &base, NULL, NULL, NULL), VMM_OK);
     int status = VMM_OK;
     for (uint32_t i = 0; i < 1000; i++) { /* across the growth of its arrays */
         assert_int_equal(pool_take_frame(&pool, &memory, &status), i);

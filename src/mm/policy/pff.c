@@ -45,9 +45,13 @@ static void pff_insert(Policy *policy, uint32_t frame) {
 
 static inline void pff_touch(Policy *policy, uint32_t frame) {
     Resident *pff = (Resident *)policy;
-    uint64_t span = pff->sets[policy->space].number;
-    if (pff->pages[frame].time != span) {
-        resident_renew(pff, frame, span);
+    const ResidentPage *page = &pff->pages[frame];
+    if (page->space == policy->space && page->time == pff->sets[page->space].number) {
+        return;
+    }
+    const ResidentSet *set = resident_make_set(pff); /* there may be none yet: a page of others */
+    if (set != NULL) {
+        resident_renew(pff, frame, set->number);
     }
 }
 

@@ -1,0 +1,525 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Address spaces: which page of which memory object a reference leads to.
+
+    pid, virtual page --(mappings, fork, copy-on-write)--> page of an object
+
+Nothing here knows what is in memory: a reference leads where it leads whatever was evicted. The
+definitions are those of mmap(2), munmap(2), mremap(2), mprotect(2), madvise(2), fork(2) and
+vfork(2) on Linux, and of copy-on-write; docs/internals/processes.md has the choices.
+
+Until the first event that changes an address space, every page is anonymous memory of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from config import Config
+from traces import Reference
+
+Translation = tuple[int, int]  # pid of the address space, virtual page number
+
+READ, WRITE, EXEC = 1, 2, 4
+TABLE_ENTRIES = 512  # of the lowest page table of x86-64: fault-around stays in one
+DONTNEED, FREE = 4, 8
+# Events that change address spaces: the first one makes pages those of objects.
+CHANGING = "UXMPVAFE"
+
+
+class ObjectPage(tuple):
+    """A page of a memory object; as a tuple the translation that first led to it, its name.
+
+    Two pages may have one name (one freed, or copied on a write), so they are told apart by a
+    number, given in the order in which pages are made.
+    """
+
+    number: int
+    kind: str                  # "anonymous", "zeros", "shared", "file"
+    owners: int                # translations that lead here, and one more for a name or the zeros
+    charged: int               # the process that made it
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ObjectPage) and self.number == other.number
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return self.number
+
+
+@dataclass
+class MemoryObject:
+    """A file or a segment: pages by their index in it."""
+
+    kind: str
+    pages: dict[int, ObjectPage]
+    mappings: int = 0
+
+
+@dataclass(eq=False)
+class Mapping:
+    """A range of an address space, in bytes."""
+
+    start: int
+    end: int
+    prot: int = READ | WRITE | EXEC
+    backing: MemoryObject | None = None  # None: private anonymous memory
+    offset: int = 0                      # of start, in the object
+    shared: bool = False
+    grows_down: bool = False
+    copied: bool = False                 # private pages were made in it
+
+    def continues(self, other: "Mapping") -> bool:
+        """True if the two are one mapping in truth."""
+        same = ("prot", "backing", "shared", "grows_down", "copied")
+        return (self.end == other.start
+                and all(getattr(self, name) is getattr(other, name)
+                        or getattr(self, name) == getattr(other, name) for name in same)
+                and (self.backing is None
+                     or self.offset + self.end - self.start == other.offset))
+
+
+@dataclass
+class Entry:
+    """What a translation leads to, and which references need no closer look."""
+
+    page: ObjectPage
+    readable: bool
+    writable: bool
+    shares: bool = False  # since a fork: a write copies, or takes the page over
+
+
+class Found(NamedTuple):
+    """What a reference does: "plain", "copy" of source, "reuse" or "forbidden"."""
+
+    how: str
+    page: ObjectPage | None = None
+    source: ObjectPage | None = None
+
+
+class Effect(NamedTuple):
+    """What an event does to a machine.
+
+    unmap: translation, which led to page, is gone. protect: it allows less. copy: the translation
+    `to` gets the entry of `translation`. clean: the page's content may be lost. drop: the page is
+    gone. end: the page table of process translation[0] is.
+    """
+
+    what: str
+    translation: Translation | None = None
+    page: ObjectPage | None = None
+    to: Translation | None = None
+
+
+def parameters(event: Reference) -> dict[str, int]:
+    """Of an event such as "M:shared,file=3,prot=1": words count as 1."""
+    found: dict[str, int] = {}
+    for part in event.op[2:].split(",") if len(event.op) > 1 else []:
+        name, _, value = part.partition("=")
+        found[name] = int(value) if value else 1
+    return found
+
+
+class AddressSpaces:
+    """All address spaces of one run."""
+
+    def __init__(self, config: Config, by_hand: bool = False) -> None:
+        self.config = config
+        self.by_hand = by_hand  # without a table of files: they are all on a device
+        self.on = False
+        self.made = 0
+        self.entries: dict[Translation, Entry] = {}
+        self.maps: dict[int, list[Mapping]] = {}
+        self.runs_in: dict[int, int] = {}  # after a vfork: whose space a process runs in
+        self.files: dict[int, MemoryObject] = {}
+        self.zeros: ObjectPage | None = None
+        self.effects: list[Effect] = []
+
+    # ---- References ------------------------------------------------------------------------
+
+    def space_of(self, pid: int) -> int:
+        """The process whose address space this one runs in."""
+        return self.runs_in.get(pid, pid)
+
+    def refer(self, translation: Translation, is_write: bool) -> Found:
+        """Where a reference leads."""
+        entry = self.entries.get(translation)
+        if not self.on:
+            if entry is None:
+                entry = self.lead(translation, self.make("anonymous", translation), True, True)
+            return Found("plain", entry.page)
+        if entry and (entry.writable if is_write else entry.readable):
+            return Found("plain", entry.page)
+        return self.refer_closely(translation, is_write)
+
+    def refer_closely(self, translation: Translation, is_write: bool) -> Found:
+        """The first reference, a write that may copy, or one that is not allowed."""
+        mapping = self.find_mapping(translation)
+        if mapping is None and self.config.mappings_complete:
+            return Found("forbidden")
+        mapping = mapping or Mapping(0, 0)
+        readable, writable = self.rights(mapping)
+        if not (writable if is_write else readable):
+            return Found("forbidden")
+        entry = self.entries.get(translation)
+        if entry is None:
+            return self.first(mapping, translation, is_write)
+        if is_write:
+            return self.write(mapping, translation, entry)
+        entry.readable = True
+        self.know_around(translation)
+        return Found("plain", entry.page)
+
+    def rights(self, mapping: Mapping) -> tuple[bool, bool]:
+        """Whether it may be read and written. Every page that can be used at all can be read."""
+        if not self.config.mappings_complete:
+            return True, True
+        return mapping.prot != 0, bool(mapping.prot & WRITE)
+
+    def first(self, mapping: Mapping, translation: Translation, is_write: bool) -> Found:
+        """The first reference through a translation."""
+        readable, writable = self.rights(mapping)
+        if mapping.backing is None:
+            if not is_write and self.config.zero_page:
+                if self.zeros is None:
+                    self.zeros = self.make("zeros", translation)
+                    self.zeros.owners = 1
+                self.lead(translation, self.zeros, readable, False)
+                return Found("plain", self.zeros)
+            mapping.copied = True
+            page = self.make("anonymous", translation)
+            self.lead(translation, page, readable, writable)
+            return Found("plain", page)
+        page = self.page_of_object(mapping, translation)
+        if not mapping.shared and is_write:
+            return self.copy(mapping, translation, page)
+        self.lead(translation, page, readable, writable and mapping.shared)
+        self.know_around(translation)
+        return Found("plain", page)
+
+    def write(self, mapping: Mapping, translation: Translation, entry: Entry) -> Found:
+        """A write through a translation that leads somewhere, and does not allow it as it is."""
+        page = entry.page
+        is_own = page.kind == "anonymous" and page.owners == 1
+        if not is_own and not (mapping.shared and mapping.backing):
+            return self.copy(mapping, translation, page)
+        how = "reuse" if entry.shares else "plain"
+        entry.readable, entry.writable = self.rights(mapping)
+        entry.shares = False
+        return Found(how, page)
+
+    def copy(self, mapping: Mapping, translation: Translation, source: ObjectPage) -> Found:
+        """A private copy for the writer."""
+        if translation in self.entries:
+            del self.entries[translation]
+            source.owners -= 1
+        page = self.make("anonymous", translation)
+        self.lead(translation, page, *self.rights(mapping))
+        mapping.copied = True
+        return Found("copy", page, source)
+
+    def find_mapping(self, translation: Translation) -> Mapping | None:
+        """The mapping that a page lies in; a stack grows down to it."""
+        pid, vpn = translation
+        start = vpn * self.config.page_size
+        above = [mapping for mapping in self.maps.get(pid, []) if mapping.end > start]
+        if not above:
+            return None
+        mapping = min(above, key=lambda one: one.start)
+        if mapping.start < start + self.config.page_size:
+            return mapping
+        if mapping.grows_down and mapping.end - start <= self.config.stack_limit:
+            mapping.start = start
+            return mapping
+        return None
+
+    # ---- Pages -----------------------------------------------------------------------------
+
+    def make(self, kind: str, translation: Translation) -> ObjectPage:
+        """A new page."""
+        page = ObjectPage(translation)
+        page.kind, page.owners, page.charged = kind, 0, translation[0]
+        self.made += 1
+        page.number = self.made
+        return page
+
+    def lead(self, translation: Translation, page: ObjectPage, readable: bool,
+             writable: bool) -> Entry:
+        """Lets a translation lead to a page."""
+        page.owners += 1
+        self.entries[translation] = Entry(page, readable, writable)
+        return self.entries[translation]
+
+    def page_of_object(self, mapping: Mapping, translation: Translation) -> ObjectPage:
+        """The page of a file or segment that a mapping shows at a translation."""
+        start = translation[1] * self.config.page_size
+        index = (start - mapping.start + mapping.offset) // self.config.page_size
+        assert mapping.backing is not None
+        if index not in mapping.backing.pages:
+            page = self.make(mapping.backing.kind, translation)
+            page.owners = 1
+            mapping.backing.pages[index] = page
+        return mapping.backing.pages[index]
+
+    def release(self, page: ObjectPage) -> None:
+        """One owner fewer; with the last one the page goes."""
+        page.owners -= 1
+        if page.owners == 0:
+            self.effects.append(Effect("drop", page=page))
+
+    def give_up(self, translation: Translation) -> None:
+        """A translation leads nowhere any more."""
+        page = self.entries.pop(translation).page
+        self.effects.append(Effect("unmap", translation, page))
+        self.release(page)
+
+    def window(self, translation: Translation) -> tuple[Mapping | None, range]:
+        """What fault-around maps with a page of a file: as do_fault_around() of Linux."""
+        pid, vpn = translation
+        size, pages = self.config.page_size, self.config.fault_around // self.config.page_size
+        inside = [mapping for mapping in self.maps.get(pid, [])
+                  if mapping.start <= vpn * size < mapping.end]
+        if pages < 2 or not inside or not inside[0].backing or inside[0].backing.kind != "file":
+            return None, range(0)
+        mapping = inside[0]
+        first = max(vpn // pages * pages, -(-mapping.start // size))
+        end = min(first + pages, mapping.end // size,
+                  (vpn // TABLE_ENTRIES + 1) * TABLE_ENTRIES)
+        return mapping, range(first, end)
+
+    def know_around(self, translation: Translation) -> None:
+        """The others of a window lead to the file's pages too, if they led nowhere."""
+        mapping, window = self.window(translation)
+        for vpn in window:
+            other = (translation[0], vpn)
+            if other not in self.entries:
+                self.lead(other, self.page_of_object(mapping, other), False, False)
+
+    # ---- Events ----------------------------------------------------------------------------
+
+    def apply(self, event: Reference) -> list[Effect]:
+        """Applies an event; what it does to machines."""
+        self.effects = []
+        kind, pid = event.op[0], event.pid
+        if kind not in CHANGING:
+            return []
+        self.on = True
+        told = parameters(event)
+        start, end = event.addr, min(event.addr + event.size, 2**64)
+        space = self.space_of(pid)
+        if kind == "U":
+            self.unmap(space, start, end)
+        elif kind == "M":
+            self.map(space, start, end, told)
+        elif kind == "P":
+            self.protect(space, start, end, told.get("prot", 0))
+        elif kind == "V":
+            self.remap(space, start, end, told.get("target", start + 2**40),
+                       told.get("bytes", event.size))
+        elif kind == "A":
+            self.advise(space, start, end, told.get("advice", DONTNEED))
+        elif kind == "F":
+            if told["child"] not in (pid, space):
+                self.runs_in.pop(told["child"], None)
+                self.leave(told["child"])
+                self.fork(space, told["child"], "vfork" in told)
+        else:
+            self.leave(pid)
+        return self.effects
+
+    def pages_in(self, space: int, start: int, end: int) -> list[Translation]:
+        """The translations of a space that lie in a range wholly and lead somewhere."""
+        size = self.config.page_size
+        return [translation for translation in self.entries
+                if translation[0] == space and start <= translation[1] * size
+                and (translation[1] + 1) * size <= end]
+
+    def use(self, backing: MemoryObject | None, change: int) -> None:
+        """A mapping of an object more or less; a segment goes with its last one."""
+        if backing is None:
+            return
+        backing.mappings += change
+        if backing.mappings == 0 and backing.kind != "file":
+            pages = list(backing.pages.values())
+            backing.pages.clear()
+            for page in pages:
+                self.release(page)
+
+    def cut(self, space: int, start: int, end: int) -> None:
+        """Forgets the mappings of a range."""
+        kept: list[Mapping] = []
+        gone: list[MemoryObject | None] = []
+        for mapping in self.maps.get(space, []):
+            pieces = [piece for piece in (self.piece(mapping, mapping.start, start),
+                                          self.piece(mapping, end, mapping.end)) if piece]
+            if mapping.end <= start or end <= mapping.start or start >= end:
+                pieces = [mapping]
+            kept += pieces
+            if pieces:
+                self.use(mapping.backing, len(pieces) - 1)
+            else:
+                gone.append(mapping.backing)
+        self.maps[space] = kept
+        for backing in gone:
+            self.use(backing, -1)
+
+    @staticmethod
+    def piece(mapping: Mapping, start: int, end: int) -> Mapping | None:
+        """The part of a mapping between two addresses."""
+        start, end = max(start, mapping.start), min(end, mapping.end)
+        if start >= end:
+            return None
+        return replace(mapping, start=start, end=end,
+                       offset=mapping.offset + start - mapping.start)
+
+    def join(self, space: int, borders: list[int]) -> None:
+        """Makes mappings one that continue each other at these addresses."""
+        maps = self.maps[space]
+        maps.sort(key=lambda mapping: mapping.start)
+        for border in borders:
+            for place in range(1, len(maps)):
+                one, other = maps[place - 1], maps[place]
+                if other.start == border and one.continues(other):
+                    one.end = other.end
+                    self.use(other.backing, -1)
+                    del maps[place]
+                    break
+
+    def add(self, space: int, mapping: Mapping) -> None:
+        """A mapping in place of what is there."""
+        self.use(mapping.backing, 1)
+        self.cut(space, mapping.start, mapping.end)
+        self.maps[space].append(mapping)
+        self.join(space, [mapping.end, mapping.start])
+
+    def unmap(self, space: int, start: int, end: int) -> None:
+        """munmap(2)."""
+        for translation in self.pages_in(space, start, end):
+            self.give_up(translation)
+        self.cut(space, start, end)
+
+    def map(self, space: int, start: int, end: int, told: dict[str, int]) -> None:
+        """mmap(2), in place of what is there."""
+        if start >= end:
+            return
+        self.unmap(space, start, end)
+        backing = None
+        if "file" in told:
+            number = told["file"]
+            is_segment = number >= 100 and not self.by_hand
+            backing = self.files.setdefault(
+                number, MemoryObject("shared" if is_segment else "file", {}))
+        elif "shared" in told:
+            backing = MemoryObject("shared", {})
+        self.add(space, Mapping(start, end, told.get("prot", 0), backing, told.get("offset", 0),
+                                "shared" in told, "down" in told))
+
+    def protect(self, space: int, start: int, end: int, prot: int) -> None:
+        """mprotect(2)."""
+        changed: list[Mapping] = []
+        kept: list[Mapping] = []
+        for mapping in self.maps.get(space, []):
+            parts = [(self.piece(mapping, mapping.start, start), False),
+                     (self.piece(mapping, start, end), True),
+                     (self.piece(mapping, end, mapping.end), False)]
+            found = [(part, is_inside) for part, is_inside in parts if part]
+            if not any(is_inside for _, is_inside in found) or start >= end:
+                kept.append(mapping)
+                continue
+            self.use(mapping.backing, len(found) - 1)
+            for part, is_inside in found:
+                part.prot = prot if is_inside else part.prot
+                changed += [part] if is_inside else []
+                kept.append(part)
+        if changed:
+            self.maps[space] = kept
+            kept.sort(key=lambda one: one.start)
+            places = [kept.index(part) for part in changed]
+            borders = [mapping.start for mapping in kept[min(places):max(places) + 2]]
+            self.join(space, borders[::-1])
+        for translation in self.pages_in(space, start, end):
+            self.narrow(translation)
+
+    def narrow(self, translation: Translation) -> None:
+        """The rights that a new protection takes away go at once."""
+        mapping = self.find_mapping(translation)
+        readable, writable = self.rights(mapping) if mapping else (True, True)
+        entry = self.entries[translation]
+        if (entry.readable and not readable) or (entry.writable and not writable):
+            self.effects.append(Effect("protect", translation, entry.page))
+        entry.readable, entry.writable = entry.readable and readable, entry.writable and writable
+
+    def twin(self, translation: Translation, other: Translation) -> None:
+        """A new translation to the page of another one."""
+        entry = self.entries[translation]
+        entry.page.owners += 1
+        self.entries[other] = replace(entry)
+        self.effects.append(Effect("copy", translation, entry.page, other))
+
+    def remap(self, space: int, start: int, end: int, target: int, size: int) -> None:
+        """mremap(2): cuts off, grows in place, or moves."""
+        if target != start and target < end and start < target + size:
+            return  # onto itself: the system call refuses that
+        kept = min(size, end - start)
+        found = [mapping for mapping in self.maps.get(space, [])
+                 if mapping.end > start and mapping.start < end]
+        moved = None
+        if found and size > 0:
+            source = min(found, key=lambda one: one.start)
+            offset = source.offset + max(0, start - source.start)
+            moved = replace(source, start=target, end=target + size, offset=offset)
+            self.use(moved.backing, 1)
+        self.unmap(space, start + kept, end)
+        if target != start:
+            self.unmap(space, target, target + size)
+            by = target // self.config.page_size - start // self.config.page_size
+            for translation in self.pages_in(space, start, start + kept):
+                other = (space, translation[1] + by)
+                if 0 <= other[1] < self.config.address_limit_of_tables // self.config.page_size:
+                    self.twin(translation, other)
+                self.give_up(translation)
+            self.cut(space, start, start + kept)
+        if moved:
+            self.add(space, moved)
+            self.use(moved.backing, -1)
+
+    def advise(self, space: int, start: int, end: int, advice: int) -> None:
+        """madvise(2): MADV_DONTNEED and MADV_FREE."""
+        for translation in self.pages_in(space, start, end):
+            page = self.entries[translation].page
+            if advice == DONTNEED:
+                self.give_up(translation)
+            elif advice == FREE and page.kind == "anonymous" and page.owners == 1:
+                self.effects.append(Effect("clean", page=page))
+
+    def fork(self, space: int, child: int, is_vfork: bool) -> None:
+        """fork(2): the child gets the same pages; private ones are copied by the first write."""
+        if is_vfork:
+            self.runs_in[child] = space
+            return
+        self.maps[child] = [replace(mapping) for mapping in self.maps.get(space, [])]
+        for mapping in self.maps[child]:
+            self.use(mapping.backing, 1)
+        for translation in [one for one in self.entries if one[0] == space]:
+            mapping = self.find_mapping(translation)
+            if mapping and mapping.backing and (mapping.shared or not mapping.copied):
+                continue  # the child finds the pages again by itself, as on Linux
+            entry = self.entries[translation]
+            if entry.page.kind == "anonymous":
+                if entry.writable:
+                    self.effects.append(Effect("protect", translation, entry.page))
+                entry.writable, entry.shares = False, True
+            self.twin(translation, (child, translation[1]))
+
+    def leave(self, pid: int) -> None:
+        """A process ends or executes another program: it gives its space up, if it has one."""
+        if self.space_of(pid) == pid:
+            for translation in [one for one in self.entries if one[0] == pid]:
+                self.give_up(translation)
+            gone = self.maps.pop(pid, [])
+            for mapping in gone:
+                self.use(mapping.backing, -1)
+            self.effects.append(Effect("end", (pid, 0)))
+        self.runs_in.pop(pid, None)
