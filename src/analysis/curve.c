@@ -63,6 +63,8 @@ static int curve_event(void *self, const VMMEvent *event, const Resolver *resolv
     for (uint32_t i = 0; curve->status == VMM_OK && i < resolver->op_count; i++) {
         if (resolver->ops[i].type == RESOLVE_DROP) {
             curve->status = curve->type->discard(curve, resolver->ops[i].object, &curve->error);
+        } else if (resolver->ops[i].type == RESOLVE_CLEAN && curve->type->clean != NULL) {
+            curve->type->clean(curve, resolver->ops[i].object);
         }
     }
     return curve->status;

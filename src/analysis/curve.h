@@ -41,6 +41,8 @@ typedef struct CurveType {
     void (*take)(VMMCurve *curve, const CurvePart *part);
     /* A page is given up; its next reference is its first again. */
     int (*discard)(VMMCurve *curve, uint32_t page, Error *error);
+    /* The content of a page may be lost: it is as good as clean. NULL: nothing comes of that. */
+    void (*clean)(VMMCurve *curve, uint32_t page);
     /* The trace is at its end: makes the curve readable. */
     int (*finish)(VMMCurve *curve, Error *error);
     void (*describe)(const VMMCurve *curve, size_t series, VMMCurveSeries *description);

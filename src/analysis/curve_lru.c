@@ -113,6 +113,16 @@ static int lrucurve_discard(VMMCurve *curve, uint32_t page, Error *error) {
     return status;
 }
 
+static void lrucurve_clean(VMMCurve *curve, uint32_t page) {
+    LruCurve *lru = (LruCurve *)curve;
+    uint32_t place = lru->of.pages[page].place;
+    if (place != STACK_NOWHERE) {
+        LruStack *stack =
+            &lru->stacks[stackcurve_stack(&lru->of, stackcurve_space(&lru->of, page))];
+        stackcurve_clean(&lru->of, page, lru_stack_depth(stack, place, stack->now - 1));
+    }
+}
+
 static int lrucurve_finish(VMMCurve *curve, Error *error) {
     LruCurve *lru = (LruCurve *)curve;
     for (uint32_t i = 0; i < lru->of.count; i++) {
@@ -128,6 +138,7 @@ const CurveType curve_lru = {
     .reserve = lrucurve_reserve,
     .take = lrucurve_take,
     .discard = lrucurve_discard,
+    .clean = lrucurve_clean,
     .finish = lrucurve_finish,
     .describe = stackcurve_describe,
     .at = stackcurve_at,

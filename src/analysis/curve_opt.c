@@ -84,6 +84,15 @@ static int optcurve_discard(VMMCurve *curve, uint32_t page, Error *error) {
     return VMM_OK;
 }
 
+static void optcurve_clean(VMMCurve *curve, uint32_t page) {
+    OptCurve *opt = (OptCurve *)curve;
+    if (opt->of.pages[page].place != STACK_NOWHERE) {
+        uint32_t space = stackcurve_space(&opt->of, page);
+        OptStack *stack = &opt->stacks[stackcurve_stack(&opt->of, space)];
+        stackcurve_clean(&opt->of, page, opt_stack_depth(stack, opt->of.pages, page));
+    }
+}
+
 static int optcurve_finish(VMMCurve *curve, Error *error) {
     OptCurve *opt = (OptCurve *)curve;
     for (uint32_t i = 0; i < opt->of.count; i++) {
@@ -100,6 +109,7 @@ const CurveType curve_opt = {
     .reserve = optcurve_reserve,
     .take = optcurve_take,
     .discard = optcurve_discard,
+    .clean = optcurve_clean,
     .finish = optcurve_finish,
     .describe = stackcurve_describe,
     .at = stackcurve_at,

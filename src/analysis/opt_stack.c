@@ -509,6 +509,10 @@ uint32_t opt_stack_touch(OptStack *stack, StackPage *pages, uint32_t page, int64
     return depth;
 }
 
+uint32_t opt_stack_depth(const OptStack *stack, const StackPage *pages, uint32_t page) {
+    return optlist_depth(stack, optlist_find(stack, pages, page));
+}
+
 uint32_t opt_stack_make_hole(OptStack *stack, const StackPage *pages, uint32_t page) {
     Cursor at = optlist_find(stack, pages, page);
     stack->chunks[at.chunk].keys[at.index] = OPT_HOLE;

@@ -83,6 +83,9 @@ void opt_stack_free(OptStack *stack, const Memory *memory);
  */
 uint32_t opt_stack_touch(OptStack *stack, StackPage *pages, uint32_t page, int64_t new_key);
 
+/* Where a page of the stack is. */
+uint32_t opt_stack_depth(const OptStack *stack, const StackPage *pages, uint32_t page);
+
 /* The page is given up; returns the depth it had. */
 uint32_t opt_stack_make_hole(OptStack *stack, const StackPage *pages, uint32_t page);
 

@@ -109,6 +109,12 @@ void stackcurve_discard(StackCurve *curve, uint32_t page, uint32_t depth) {
     *kept = (StackPage){STACK_NOWHERE, DEPTHS_CLEAN};
 }
 
+void stackcurve_clean(StackCurve *curve, uint32_t page, uint32_t depth) {
+    uint32_t *dirty_from = &curve->pages[page].dirty_from;
+    depths_sink(stackcurve_series(curve, stackcurve_space(curve, page)), depth, dirty_from);
+    *dirty_from = DEPTHS_CLEAN;
+}
+
 void stackcurve_end(void *user, uint32_t page, uint32_t depth) {
     StackCurve *curve = user;
     Depths *depths = stackcurve_series(curve, stackcurve_space(curve, page));

@@ -52,6 +52,9 @@ Depths *stackcurve_count(StackCurve *curve, const CurvePart *part);
 /* A page of the stack is given up at `depth`. */
 void stackcurve_discard(StackCurve *curve, uint32_t page, uint32_t depth);
 
+/* A page of the stack, at `depth`, is as good as clean. */
+void stackcurve_clean(StackCurve *curve, uint32_t page, uint32_t depth);
+
 /* A page is at `depth` at the end. `user` is the StackCurve. */
 void stackcurve_end(void *user, uint32_t page, uint32_t depth);
 

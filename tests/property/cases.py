@@ -275,9 +275,9 @@ def address_limit(options: dict[str, str]) -> int:
 class Events:
     """Makes events that go with the references of a trace."""
 
-    def __init__(self, rng: Random, pids: list[int], page_size: int) -> None:
+    def __init__(self, rng: Random, pids: list[int], page_size: int, plain: bool) -> None:
         self.rng, self.pids, self.page_size = rng, pids, page_size
-        self.plain = rng.random() < 0.25  # what takes pages, and nothing else
+        self.plain = plain or rng.random() < 0.25
         self.children = [pid + 1000 for pid in pids if pid < 2**31] + pids
 
     def length(self) -> int:
@@ -320,9 +320,13 @@ class Events:
         return (pid, f"F:child={self.rng.choice(self.children)}{word}", 0, 0)
 
 
-def with_events(rng: Random, trace: list[Reference], page_size: int) -> list[Reference]:
-    """Puts events between the references, and lets some be those of children."""
-    events = Events(rng, sorted({reference[0] for reference in trace}), page_size)
+def with_events(rng: Random, trace: list[Reference], page_size: int,
+                plain: bool = False) -> list[Reference]:
+    """Puts events between the references, and lets some be those of children.
+
+    plain: events that take pages, and nothing else.
+    """
+    events = Events(rng, sorted({reference[0] for reference in trace}), page_size, plain)
     mixed: list[Reference] = []
     often = rng.choice((1, 1, 3))
     for reference in trace:

@@ -21,7 +21,7 @@ from random import Random
 from typing import Callable
 
 import libvmm
-from cases import Case, random_options, random_trace, address_limit, vmt_mode, with_events
+from cases import Case, random_options, random_trace, address_limit, options_for_events, vmt_mode, with_events
 from compare import SCRATCH, Config, Model, Reference, run_model, shrink
 from tap import Tap
 
@@ -34,8 +34,11 @@ IRRELEVANT = ("swap", "policy", "frames", "accessed-bit", "young-flush")
 EXAMPLES = libvmm.ROOT / "examples/traces"
 
 
-def random_case(seed: int) -> Case:
-    """A trace, mostly with events, and what of the options matters to a curve."""
+def random_case(seed: int, plain: bool = False) -> Case:
+    """A trace, mostly with events, and what of the options matters to a curve.
+
+    plain: no page is shared by processes, so that it is clear whose it is.
+    """
     rng = Random(seed)
     options = {name: value for name, value in random_options(rng).items()
                if name not in IRRELEVANT}
@@ -49,7 +52,11 @@ def random_case(seed: int) -> Case:
         options["scope"] = options.get("scope", "global")
         mode, trace = vmt_mode(rng, mode, options, trace)
         if rng.random() < 0.7:
-            trace = with_events(rng, trace, page_size)
+            plain = plain or options["scope"] == "process"
+            trace = with_events(rng, trace, page_size, plain)
+            if not plain:
+                options_for_events(rng, options)
+                options.pop("fault-around", None)  # it takes frames for pages nobody asked for
         options.pop("policy", None)
     return Case({**options, "frames": "1"}, trace, mode)
 
@@ -78,7 +85,7 @@ def run_at(case: Case, policy: str, frames: int) -> tuple[dict, list[dict]]:
 
 def point_problems(point: libvmm.CurvePoint, counters: dict, where: str) -> list[str]:
     """How a point differs from a run."""
-    expected = (counters["misses"], counters["swap_outs"])
+    expected = (counters["misses"], counters["swap_outs"] + counters["file_writes"])
     found = (point.misses, point.writebacks)
     if expected != found:
         return [f"{where}: misses and write-backs of the run {expected}, of the curve {found}"]
@@ -172,11 +179,20 @@ def page_references(case: Case) -> list[tuple[int, int | None] | Callable]:
     result = []
     for reference in model.simulated([Reference(*one) for one in case.references]):
         if model.is_event(reference):
-            result.append(lambda page, event=reference: model.takes(event, page))
+            result.append(lambda page, event=reference: takes(event, page, model.config.page_size))
         elif model.is_wanted(reference):
             result += [(reference.pid, vpn if valid else None)
                        for vpn, valid in model.pages_of(reference)]
     return result
+
+
+def takes(event: Reference, page: tuple[int, int], page_size: int) -> bool:
+    """Whether one of the plain events takes a page: all of it, or nothing happens to it."""
+    if event.pid != page[0] or event.op not in "UAMXE":
+        return False
+    start = page[1] * page_size
+    return (event.op in "XE"
+            or event.addr <= start and start + page_size <= event.addr + event.size)
 
 
 def by_definition(stream: list, kind: str, window: int) -> dict[int, list[int]]:
@@ -297,7 +313,7 @@ def random_cases(tap: Tap, seed: int, count: int, kind: str, what: str, problem)
     """One result for many cases."""
     failures = []
     for number in range(seed, seed + count):
-        case = random_case(number)
+        case = random_case(number, kind not in STACK_KINDS)
         why = problem(case, kind)
         if why is not None:
             if not failures:

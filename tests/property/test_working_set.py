@@ -89,7 +89,7 @@ def fails(case: Case) -> str | None:
 def random_cases(seed: int, count: int) -> None:
     """The definition on many cases."""
     for number in range(seed, seed + count):
-        case = random_case(number)
+        case = random_case(number, plain=True)
         if "vspace" in case.options and Config(case.options).page_size > 4096:
             del case.options["vspace"]  # it may be less than a page
         why = problem(case, (0.0, 0.25, 1.0)[number % 3])
