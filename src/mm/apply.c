@@ -90,7 +90,7 @@ static void machine_free_lazily(Machine *machine, uint32_t object) {
     }
 }
 
-/* A child's translation gets the entry of its parent's, as far as there is one. */
+/* A translation gets the entry of another, as far as there is one: a child's, or one that moves. */
 static void machine_copy_entry(Machine *machine, const ResolveOp *op) {
     if ((machine->state[op->page] & PAGE_MAPPED) == 0) {
         return;
@@ -101,8 +101,10 @@ static void machine_copy_entry(Machine *machine, const ResolveOp *op) {
         machine_lead(machine, op->to, op->object);
     }
     machine->state[op->to] |= machine->state[op->page] & PAGE_OWN;
-    machine->copied_entries++;
-    machine->copied_private += machine->objects->kind[op->object] == OBJECT_ANONYMOUS;
+    const Directory *directory = machine->directory;
+    bool forked = directory_space_of(directory, op->page) != directory_space_of(directory, op->to);
+    machine->copied_entries += forked; /* else it moves */
+    machine->copied_private += forked && machine->objects->kind[op->object] == OBJECT_ANONYMOUS;
 }
 
 static void machine_end(Machine *machine, uint32_t space) {
@@ -148,9 +150,6 @@ int machine_apply(Machine *machine, const Resolver *resolver, const VMMEvent *ev
     }
     if (machine->status == VMM_OK) {
         machine->status = machine_reserve(machine, &machine->error);
-    }
-    if (event->type == VMM_EVENT_FORK) { /* the child is there before its first reference */
-        machine->seen_spaces = machine->process_count;
     }
     for (uint32_t i = 0; machine->status == VMM_OK && i < resolver->op_count; i++) {
         machine_do(machine, &resolver->ops[i]);

@@ -493,10 +493,9 @@ static void resolver_map(Resolver *resolver, uint32_t space, const VMMEvent *eve
         mapping.object = objects_add(&resolver->objects, &resolver->memory, OBJECT_SHARED);
         resolver->failed |= mapping.object == OBJECT_NONE;
     }
-    mapping.flags =
-        (uint8_t)((shared ? MAPPING_SHARED : 0) |
-                  ((event->flags & (VMM_MAP_GROWSDOWN | VMM_MAP_STACK)) != 0 ? MAPPING_GROWS_DOWN
-                                                                             : 0));
+    bool grows =
+        mapping.object == OBJECT_NONE && (event->flags & (VMM_MAP_GROWSDOWN | VMM_MAP_STACK)) != 0;
+    mapping.flags = (uint8_t)((shared ? MAPPING_SHARED : 0) | (grows ? MAPPING_GROWS_DOWN : 0));
     if (!resolver->failed) {
         resolver->failed |= !mappings_add(&resolver->spaces[space].maps, &resolver->memory,
                                           &mapping, resolver_use, resolver);

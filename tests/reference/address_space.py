@@ -414,7 +414,7 @@ class AddressSpaces:
         elif "shared" in told:
             backing = MemoryObject("shared", {})
         self.add(space, Mapping(start, end, told.get("prot", 0), backing, told.get("offset", 0),
-                                "shared" in told, "down" in told))
+                                "shared" in told, "down" in told and backing is None))
 
     def protect(self, space: int, start: int, end: int, prot: int) -> None:
         """mprotect(2)."""
