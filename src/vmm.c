@@ -116,6 +116,7 @@
 #include "../tools/vmm/list.c"
 #include "../tools/vmm/main.c"
 #include "../tools/vmm/messages.c"
+#include "../tools/vmm/memory.c"
 #include "../tools/vmm/mrc.c"
 #include "../tools/vmm/mrc_files.c"
 #include "../tools/vmm/mrc_run.c"

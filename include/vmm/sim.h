@@ -117,6 +117,14 @@ typedef int VMMProgressCallback(void *user, const VMMProgress *progress);
 VMM_API int vmm_run(VMM *const *vmms, size_t count, VMMTrace *trace, VMMProgressCallback *progress,
                     void *user);
 
+/*
+ * vmm_run(), and `progress` is called after each `every` references that the machines take too, for
+ * time series: the machines can be asked for their statistics then. 0: as vmm_run(). In page runs
+ * it is the first end of a stretch behind that. The results are those of vmm_run().
+ */
+VMM_API int vmm_run_every(VMM *const *vmms, size_t count, VMMTrace *trace, uint64_t every,
+                          VMMProgressCallback *progress, void *user);
+
 /* vmm_run() for one machine, without progress. */
 VMM_API int vmm_run_trace(VMM *vmm, VMMTrace *trace);
 

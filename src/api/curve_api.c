@@ -208,7 +208,7 @@ int vmm_curve_run(VMMCurve *const *curves, size_t count, VMMTrace *trace,
         return VMM_E_USAGE;
     }
     Error error = {0};
-    RunWatch watch = {progress, user, {.pass = 1, .passes = 1}, 0};
+    RunWatch watch = {progress, user, {.pass = 1, .passes = 1}, 0, 0};
     for (size_t i = 0; i < count; i++) {
         watch.progress.passes = curves[i]->type->needs_future ? 2 : watch.progress.passes;
     }

@@ -44,10 +44,10 @@ static int check_machines(VMM *const *vmms, size_t count) {
             return handle_fail(vmms[i], VMM_E_USAGE);
         }
         if (!streams_agree(&vmms[0]->machine, &vmms[i]->machine)) {
-            error_set(
-                &vmms[i]->error, VMM_E_CONFIG,
-                "machines of one run must agree in page-size, vspace, refs, max-accesses, "
-                "mappings, zero-page, fault-around, stack-limit and the address width of their page tables");
+            error_set(&vmms[i]->error, VMM_E_CONFIG,
+                      "machines of one run must agree in page-size, vspace, refs, max-accesses, "
+                      "mappings, zero-page, fault-around, stack-limit and the address width of "
+                      "their page tables");
             return handle_fail(vmms[i], VMM_E_CONFIG);
         }
     }
@@ -178,8 +178,8 @@ static int simulate(VMM *const *vmms, size_t count, Outlook *outlook, VMMTrace *
     return status;
 }
 
-int vmm_run(VMM *const *vmms, size_t count, VMMTrace *trace, VMMProgressCallback *progress,
-            void *user) {
+int vmm_run_every(VMM *const *vmms, size_t count, VMMTrace *trace, uint64_t every,
+                  VMMProgressCallback *progress, void *user) {
     if (vmms == NULL || count == 0 || trace == NULL) {
         return VMM_E_USAGE;
     }
@@ -190,7 +190,7 @@ int vmm_run(VMM *const *vmms, size_t count, VMMTrace *trace, VMMProgressCallback
     }
     Outlook outlook = {.file = -1, .notes = -1, .times = -1};
     bool future = needs_future(vmms, count, &outlook.timed);
-    RunWatch watch = {progress, user, {.pass = 1, .passes = future ? 2 : 1}, 0};
+    RunWatch watch = {progress, user, {.pass = 1, .passes = future ? 2 : 1}, 0, every};
     if (future) {
         const Machine *machine = &vmms[0]->machine;
         status = run_look_ahead(&machine->settings, machine->table_type->info.address_bits,
@@ -204,6 +204,11 @@ int vmm_run(VMM *const *vmms, size_t count, VMMTrace *trace, VMMProgressCallback
     }
     run_free_outlook(&outlook);
     return status != VMM_OK ? fail_all(vmms, count, status) : gather(vmms, count);
+}
+
+int vmm_run(VMM *const *vmms, size_t count, VMMTrace *trace, VMMProgressCallback *progress,
+            void *user) {
+    return vmm_run_every(vmms, count, trace, 0, progress, user);
 }
 
 int vmm_run_trace(VMM *vmm, VMMTrace *trace) {

@@ -92,7 +92,7 @@ int vmm_working_set_run(VMMWorkingSet *set, VMMTrace *trace, VMMProgressCallback
     if (set == NULL || trace == NULL) {
         return VMM_E_USAGE;
     }
-    RunWatch watch = {progress, user, {.pass = 1, .passes = 1}, 0};
+    RunWatch watch = {progress, user, {.pass = 1, .passes = 1}, 0, 0};
     Outlook outlook = {.file = -1, .notes = -1, .times = -1};
     int status = workingsetapi_check_trace(set, trace);
     if (status == VMM_OK) {

@@ -44,7 +44,8 @@ typedef struct RunPass {
     const VMMRuns *runs;        /* the stretch that is being taken, NULL: none */
     VMMRef refs[RUN_READ_REFS]; /* references read from the trace and not yet taken */
     size_t ref_count, taken;
-    bool ended; /* the trace */
+    bool ended;        /* the trace */
+    uint64_t boundary; /* a batch ends when so many references were taken */
 } RunPass;
 
 /* ---- Filling batches ------------------------------------------------------------------------ */
@@ -92,8 +93,10 @@ static int run_take(RunPass *pass, bool *full) {
         *full = !taken;
     } else {
         size_t taken;
-        status = stream_add(stream, pass->refs + pass->taken, pass->ref_count - pass->taken, &taken,
-                            pass->error);
+        uint64_t left = pass->boundary - stream->references;
+        size_t count = pass->ref_count - pass->taken;
+        status = stream_add(stream, pass->refs + pass->taken, count < left ? count : (size_t)left,
+                            &taken, pass->error);
         pass->taken += taken;
         *full = stream_is_full(stream);
     }
@@ -108,6 +111,7 @@ static int run_fill_batch(RunPass *pass) {
     /* Where filter or sample leave out all there is, a batch ends too: the watch has to be called.
      */
     while (!full && !pass->ended && !stream_is_done(stream) &&
+           stream->references < pass->boundary &&
            stream->batch.left_out + stream->batch.unsampled < RUN_MOST_LEFT_OUT) {
         int status = VMM_OK;
         if (pass->by_runs && pass->runs == NULL) {
@@ -517,6 +521,11 @@ static void run_settle_mappings(RunPass *pass) {
     }
 }
 
+/* How many references there will have been when the watch wants to be called next. */
+static uint64_t run_next_boundary(const RunWatch *watch, const Stream *stream) {
+    return watch->every == 0 ? UINT64_MAX : (stream->references / watch->every + 1) * watch->every;
+}
+
 /* From the first reference to the last, or to an error. */
 static int run_pass(RunPass *pass, RunWatch *watch) {
     const Stream *stream = pass->stream;
@@ -526,11 +535,14 @@ static int run_pass(RunPass *pass, RunWatch *watch) {
     pass->alive = pass->count;
     vmm_trace_on_event(pass->trace, run_on_event, pass);
     do {
+        pass->boundary = run_next_boundary(watch, stream);
         int filled = run_fill_batch(pass); /* what was read before a bad record is simulated */
         status = pass->status != VMM_OK ? pass->status : run_finish_batch(pass);
         status = filled != VMM_OK ? filled : status;
         if (status == VMM_OK) {
-            status = run_report_progress(watch, stream, pass->trace, pass->error);
+            status = stream->references >= pass->boundary
+                         ? run_call_watch(watch, stream, pass->trace, pass->error)
+                         : run_report_progress(watch, stream, pass->trace, pass->error);
         }
     } while (status == VMM_OK && pass->alive > 0 && !pass->ended && !stream_is_done(stream));
     vmm_trace_on_event(pass->trace, NULL, NULL);

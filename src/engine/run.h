@@ -36,6 +36,7 @@ typedef struct RunWatch {
     void *user;
     VMMProgress progress;
     uint64_t next_call; /* references at which to call again */
+    uint64_t every;     /* and at each multiple of so many references; 0: not */
 } RunWatch;
 
 /*

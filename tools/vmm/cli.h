@@ -222,7 +222,7 @@ int cli_output_check_names(const CliFileName *names, size_t count);
 
 /* The files of a command that runs machines; NULL: not named. */
 typedef struct CliFiles {
-    const char *trace, *config, *json, *csv, *plot;
+    const char *trace, *config, *json, *csv, *plot, *memory;
 } CliFiles;
 
 /* As cli_output_check_names(); and not both JSON and CSV go to standard output. */
@@ -351,6 +351,27 @@ typedef struct CliSteps {
 void cli_steps_init(CliSteps *steps, const VMMConfig *config);
 /* A VMMObserver whose user is a CliSteps: one line on standard error. */
 void cli_steps_print(void *user, const VMMStep *step);
+
+/* ---- Memory over time (memory.c) ----------------------------------------------------------------
+ */
+
+/* The rows of a CSV file of the memory of processes. */
+typedef struct CliMemory {
+    uint64_t every; /* references between two points; 0: none are wanted */
+    uint64_t next;  /* where the next one is due */
+    uint64_t last;  /* where the last one was; 0: there is none */
+    FILE *rows;
+    char *text;
+    size_t length;
+} CliMemory;
+
+/* `every` is the value of --memory-every or NULL. CLI_OK or an exit status after a message. */
+int cli_memory_init(const CliCommand *command, CliMemory *memory, const char *every);
+/* Adds a point, if one is due; and the one at the end of a run, if there is none yet. */
+void cli_memory_add(CliMemory *memory, const VMM *vmm, uint64_t references);
+void cli_memory_end(CliMemory *memory, const VMM *vmm, uint64_t references);
+int cli_memory_write(CliMemory *memory, CliOutput *output);
+void cli_memory_free(CliMemory *memory);
 
 /* ---- Plots (plot.c) ------------------------------------------------------------------------- */
 

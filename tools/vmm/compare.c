@@ -206,7 +206,11 @@ static int comparecmd_check_flags(const Compare *compare) {
     if (flags->csv_append && flags->csv == NULL) {
         return cli_usage_error(compare->command->name, "--csv-append needs --csv FILE");
     }
-    const CliFiles files = {flags->trace, flags->config_file, flags->json, flags->csv, flags->plot};
+    const CliFiles files = {.trace = flags->trace,
+                            .config = flags->config_file,
+                            .json = flags->json,
+                            .csv = flags->csv,
+                            .plot = flags->plot};
     int status = cli_plot_check(compare->command, flags->plot);
     return status == CLI_OK ? cli_output_check_files(compare->command, &files) : status;
 }

@@ -223,7 +223,11 @@ static int mrccmd_check_flags(const Mrc *mrc) {
         return cli_usage_error(mrc->command->name,
                                "--csv - has room for one curve only: name a file");
     }
-    const CliFiles files = {flags->trace, flags->config_file, flags->json, flags->csv, flags->plot};
+    const CliFiles files = {.trace = flags->trace,
+                            .config = flags->config_file,
+                            .json = flags->json,
+                            .csv = flags->csv,
+                            .plot = flags->plot};
     int status = cli_plot_check(mrc->command, flags->plot);
     return status == CLI_OK ? cli_output_check_files(mrc->command, &files) : status;
 }

@@ -15,7 +15,8 @@
 #include "cli.h"
 
 typedef struct SimFlags {
-    const char *trace, *format, *threads, *config_file, *json, *csv, *config_name;
+    const char *trace, *format, *threads, *config_file, *json, *csv, *config_name, *memory;
+    const char *memory_every;
     bool csv_append, skip_bad_records, no_timing, verbose, debug, quiet, help;
 } SimFlags;
 
@@ -46,6 +47,12 @@ static const CliFlag simcmd_flags[] = {
      offsetof(SimFlags, csv_append)},
     {"config-name", NULL, 0, "NAME", "default", "Results", "first column of the CSV row",
      offsetof(SimFlags, config_name)},
+    {"memory", NULL, 0, "FILE", NULL, "Results",
+     "write the memory of each process and of all over time as CSV: RSS, USS, PSS, page tables, "
+     "...",
+     offsetof(SimFlags, memory)},
+    {"memory-every", NULL, 0, "N", "100000", "Results", "references between two points of --memory",
+     offsetof(SimFlags, memory_every)},
     {"no-timing", NULL, 0, NULL, NULL, "Results",
      "write 0 where wall-clock time would stand, so that equal runs give equal bytes",
      offsetof(SimFlags, no_timing)},
@@ -68,7 +75,10 @@ typedef struct SimRun {
     CliArguments arguments;
     VMMConfig config;
     uint32_t threads;
-    CliOutput json, csv;
+    CliOutput json, csv, memory;
+    CliMemory points; /* of --memory */
+    CliProgress progress;
+    uint64_t references; /* delivered by the trace so far */
     VMMTrace *trace;
     VMM *vmm;
     CliSteps steps;
@@ -83,6 +93,9 @@ static int simcmd_check_flags(const CliCommand *command, const SimFlags *flags) 
     if (flags->trace == NULL) {
         return cli_usage_error(command->name, "no trace is named; say -t FILE, or -t - for "
                                               "standard input");
+    }
+    if (flags->memory_every != NULL && flags->memory == NULL) {
+        return cli_usage_error(command->name, "--memory-every needs --memory FILE");
     }
     if (flags->csv_append && flags->csv == NULL) {
         return cli_usage_error(command->name, "--csv-append needs --csv FILE");
@@ -131,6 +144,9 @@ static int simcmd_open_outputs(SimRun *run) {
     if (status == CLI_OK) {
         status = cli_output_open(&run->csv, run->flags.csv, run->flags.csv_append);
     }
+    if (status == CLI_OK) {
+        status = cli_output_open(&run->memory, run->flags.memory, false);
+    }
     if (status != CLI_OK || run->csv.path == NULL) {
         return status;
     }
@@ -148,12 +164,16 @@ static int simcmd_open(const CliCommand *command, SimRun *run) {
     if (status == CLI_OK) {
         status = cli_parse_threads(command, run->flags.threads, &run->threads);
     }
+    if (status == CLI_OK && run->flags.memory != NULL) {
+        status = cli_memory_init(command, &run->points, run->flags.memory_every);
+    }
     if (status == CLI_OK) {
         const SimFlags *flags = &run->flags;
         const CliFiles files = {.trace = flags->trace,
                                 .config = flags->config_file,
                                 .json = flags->json,
-                                .csv = flags->csv};
+                                .csv = flags->csv,
+                                .memory = flags->memory};
         status = cli_output_check_files(command, &files);
     }
     if (status == CLI_OK) {
@@ -171,6 +191,8 @@ static int simcmd_open(const CliCommand *command, SimRun *run) {
 static void simcmd_close(SimRun *run) {
     cli_output_discard(&run->json);
     cli_output_discard(&run->csv);
+    cli_output_discard(&run->memory);
+    cli_memory_free(&run->points);
     vmm_destroy(run->vmm);
     vmm_trace_close(run->trace);
     cli_arguments_free(&run->arguments);
@@ -183,18 +205,29 @@ static uint64_t simcmd_limit(const VMMConfig *config) {
     return strtoull(cli_config_text(config, "max-accesses", value), NULL, 10);
 }
 
+static int simcmd_step(void *user, const VMMProgress *now) {
+    SimRun *run = user;
+    if (run->memory.path != NULL && now->pass == now->passes) {
+        cli_memory_add(&run->points, run->vmm, now->references);
+    }
+    run->references = now->references;
+    return cli_progress_step(&run->progress, now);
+}
+
 static void simcmd_simulate(SimRun *run) {
-    CliProgress progress;
     bool draws = !run->flags.quiet && !run->flags.debug;
     cli_catch_interrupt();
-    cli_progress_init(&progress, draws, simcmd_limit(&run->config));
+    cli_progress_init(&run->progress, draws, simcmd_limit(&run->config));
     double start = cli_now();
-    run->error = vmm_run(&run->vmm, 1, run->trace, cli_progress_step, &progress);
+    run->error = vmm_run_every(&run->vmm, 1, run->trace, run->points.every, simcmd_step, run);
     run->wall_time_ms = (cli_now() - start) * 1000.0;
     cli_release_interrupt();
-    cli_progress_end(&progress);
+    cli_progress_end(&run->progress);
     run->info = (VMMTraceInfo){.struct_size = sizeof run->info};
     vmm_trace_info(run->trace, &run->info);
+    if (run->memory.path != NULL) {
+        cli_memory_end(&run->points, run->vmm, run->references);
+    }
 }
 
 /* CLI_GO_ON if there is something to report, else the exit status after a message. */
@@ -302,6 +335,8 @@ static int simcmd_report(SimRun *run) {
     cli_flush_stdout();
     int json = simcmd_write_json(run, &context);
     int csv = simcmd_write_csv(run, &context);
+    int memory = run->memory.path == NULL ? CLI_OK : cli_memory_write(&run->points, &run->memory);
+    csv = csv != CLI_OK ? csv : memory;
     if (run->error == VMM_E_OUT_OF_MEMORY) {
         cli_error("%s", vmm_error_text(run->vmm));
     }
@@ -320,7 +355,7 @@ static void simcmd_set_level(const SimFlags *flags) {
 }
 
 static int simcmd_run(const CliCommand *command, int argc, char **argv) {
-    SimRun run = {.json = {.fd = -1}, .csv = {.fd = -1}};
+    SimRun run = {.json = {.fd = -1}, .csv = {.fd = -1}, .memory = {.fd = -1}};
     int status = cli_parse(command, argc, argv, &run.flags, &run.arguments);
     if (status == CLI_OK && run.arguments.help) {
         status = cli_print_help(command);
