@@ -51,9 +51,7 @@ static uint32_t machine_walk(Machine *machine, Process *process, uint32_t page) 
 
 /* The process whose address space a translation is of, */
 static Process *machine_owner(Machine *machine, uint32_t page) {
-    return machine->process_count == 1
-               ? &machine->processes[0]
-               : &machine->processes[directory_space_of(machine->directory, page)];
+    return &machine->processes[directory_space_of(machine->directory, page)];
 }
 
 /* and the one that makes the reference: another only after a vfork. */
@@ -150,7 +148,7 @@ void machine_unlink(Machine *machine, uint32_t page, uint32_t object) {
     tlb_invalidate(&machine->tlb, page);
 }
 
-bool machine_map_entry(Machine *machine, uint32_t page) {
+static inline bool machine_map(Machine *machine, uint32_t page) {
     if ((machine->state[page] & PAGE_MAPPED) == 0) {
         Process *owner = machine_owner(machine, page);
         machine_revive(machine, owner);
@@ -164,15 +162,15 @@ bool machine_map_entry(Machine *machine, uint32_t page) {
     return true;
 }
 
+bool machine_map_entry(Machine *machine, uint32_t page) {
+    return machine_map(machine, page);
+}
+
 bool machine_make_entry(Machine *machine, uint32_t page, uint32_t object) {
-    if (!machine_map_entry(machine, page)) {
+    if (!machine_map(machine, page)) {
         return false;
     }
-    if (machine->objects == NULL) {
-        Process *owner = machine_owner(machine, page);
-        machine_add_resident(owner, OBJECT_ANONYMOUS);
-        owner->swapped -= machine->slot_of[object] != SWAP_NO_SLOT;
-    } else if ((machine->state[page] & PAGE_PRESENT) == 0) {
+    if (machine->objects != NULL && (machine->state[page] & PAGE_PRESENT) == 0) {
         machine_link(machine, page, object);
     }
     return true;
@@ -375,7 +373,14 @@ static uint32_t machine_fault(Machine *machine, Process *process, Pool *pool, ui
                               uint32_t object, bool write) {
     machine_count_fault(machine, process, machine_classify(machine, object), object);
     process->misses++;
-    return machine_load(machine, pool, object, page, write);
+    uint32_t frame = machine_load(machine, pool, object, page, write);
+    if (machine->objects == NULL && frame != MACHINE_NO_FRAME) {
+        uint64_t resident = ++process->resident[OBJECT_ANONYMOUS];
+        process->swapped -= machine->fault == VMM_FAULT_swap_in;
+        process->resident_peak =
+            resident > process->resident_peak ? resident : process->resident_peak;
+    }
+    return frame;
 }
 
 /* A walk of the page table, after a TLB miss. */
