@@ -25,6 +25,7 @@
 
 /* trace: formats, decompression, generators */
 #include "trace/event.c"
+#include "trace/event_read.c"
 #include "trace/format.c"
 #include "trace/generator.c"
 #include "trace/source.c"
@@ -100,6 +101,7 @@
 #include "api/curve_api.c"
 #include "api/machine_api.c"
 #include "api/policy_api.c"
+#include "api/process_api.c"
 #include "api/run_api.c"
 #include "api/tables_api.c"
 #include "api/working_set_api.c"

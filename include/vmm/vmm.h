@@ -19,6 +19,7 @@
  * Reading order: types.h (the words), config.h (options by name), sim.h (the machine; threads
  * and determinism), trace.h, runs.h and generate.h (where references come from), trace_write.h
  * (where they can go), reduce.h (how they become fewer), event.h (control and observation),
+ * process.h (system calls on address spaces),
  * curve.h (every memory size at once), working_set.h (windows of time), stats.h and report.h
  * (results), error.h.
  *
@@ -35,6 +36,7 @@
 #include "error.h"
 #include "event.h"
 #include "generate.h"
+#include "process.h"
 #include "reduce.h"
 #include "report.h"
 #include "runs.h"

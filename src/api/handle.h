@@ -7,13 +7,27 @@
 #include "../engine/stream.h"
 #include "../mm/machine.h"
 
+/* A file or a segment of shared memory of process.h. */
+typedef struct NamedFile {
+    char *name;
+    uint64_t size; /* bytes of a segment */
+    bool is_segment;
+    bool was_attached; /* since the segment was made */
+} NamedFile;
+
 struct VMM {
     VMMConfig config; /* as given, with derived values filled in */
     Machine machine;
     Stream *stream; /* NULL before the first reference; shared by the machines of one run */
     Error error;    /* the last failure */
     int error_code;
+    NamedFile *files; /* those that were named so far */
+    uint32_t file_count;
+    uint32_t file_capacity;
 };
+
+/* What process_api.c keeps in a handle. */
+void handle_free_files(VMM *vmm, const Memory *memory);
 
 /* Notes a failure in the handle and returns its code. */
 int handle_fail(VMM *vmm, int code);

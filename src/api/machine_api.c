@@ -74,6 +74,7 @@ void vmm_destroy(VMM *vmm) {
     machine_free(&vmm->machine);
     policy_release(&policy);
     stream_release(vmm->stream);
+    handle_free_files(vmm, &memory);
     memory_free(&memory, vmm, 1, sizeof *vmm);
 }
 
@@ -269,7 +270,8 @@ int vmm_apply(VMM *vmm, const VMMEvent *event) {
         return VMM_OK;
     }
     stream_next_batch(vmm->stream);
-    status = stream_apply(vmm->stream, event, false, &vmm->error);
+    bool is_segment = (event->flags & VMM_MAP_SYSV) != 0;
+    status = stream_apply(vmm->stream, event, is_segment, &vmm->error);
     if (status != VMM_OK) { /* half applied: the machine cannot go on */
         machine->status = status;
         machine->error = vmm->error;

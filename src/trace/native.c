@@ -11,7 +11,7 @@
  *   op       R read, W write, I instruction fetch, M read and then write; KR, KW a read or a write
  *            that the kernel made for the program; either case
  *   address  hexadecimal with 0x or 0X and at most 16 digits, or decimal
- *   size     bytes, decimal, 1 to 4294967295; 1 if absent
+ *   size     bytes, decimal, 1 to 4294967295, also in K or M (1024 K); 1 if absent
  *   text     anything that does not begin with a digit, or a sign and a digit; ignored, because
  *            traces in the wild carry remarks there. A number there would be a size gone wrong.
  *
@@ -75,6 +75,13 @@ static const char *native_address(Scan *scan, uint64_t *addr) {
     return problem;
 }
 
+/* "64K" or "2M" of people: the unit, a power of 1024, is taken. */
+static void native_unit(Scan *scan, uint64_t *size) {
+    if (scan->at < scan->end && (*scan->at == 'K' || *scan->at == 'M')) {
+        *size <<= *scan->at++ == 'K' ? 10 : 20; /* at most 52 bits */
+    }
+}
+
 /* The size, if there is one, and the text behind. */
 static const char *native_tail(Scan *scan, uint64_t *size) {
     *size = 1;
@@ -84,7 +91,8 @@ static const char *native_tail(Scan *scan, uint64_t *size) {
         if (problem != NULL) {
             return problem;
         }
-        if (*size == 0 || !scan_at_gap(scan)) {
+        native_unit(scan, size);
+        if (*size == 0 || *size > UINT32_MAX || !scan_at_gap(scan)) {
             return "the size is not a number from 1 to 4294967295";
         }
         scan_blanks(scan);

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * System calls on address spaces as functions: each is checked, made into an event and applied as
+ * the events of a trace are. Files and segments have names here; the handle numbers them.
+ */
+#include <string.h>
+
+#include "../../include/vmm/process.h"
+#include "handle.h"
+
+enum {
+    /* Numbers of files begin behind those that the table of a trace has, which count from 1. */
+    FILES_FIRST = 1 << 16,
+    PROT_ALL = VMM_PROT_READ | VMM_PROT_WRITE | VMM_PROT_EXEC
+};
+
+/* ---- Names ---------------------------------------------------------------------------------- */
+
+void handle_free_files(VMM *vmm, const Memory *memory) {
+    for (uint32_t i = 0; i < vmm->file_count; i++) {
+        memory_free(memory, vmm->files[i].name, strlen(vmm->files[i].name) + 1, 1);
+    }
+    memory_free(memory, vmm->files, vmm->file_capacity, sizeof *vmm->files);
+}
+
+static NamedFile *named_find(VMM *vmm, const char *name, bool is_segment) {
+    for (uint32_t i = 0; i < vmm->file_count; i++) {
+        NamedFile *file = &vmm->files[i];
+        if (file->is_segment == is_segment && strcmp(file->name, name) == 0) {
+            return file;
+        }
+    }
+    return NULL;
+}
+
+/* NULL: out of memory. */
+static NamedFile *named_add(VMM *vmm, const char *name, bool is_segment) {
+    const Memory *memory = &vmm->machine.memory;
+    size_t length = strlen(name) + 1;
+    if (vmm->file_count == vmm->file_capacity) {
+        uint32_t wanted = vmm->file_capacity * 2 + 8;
+        NamedFile *grown =
+            memory_grow(memory, vmm->files, vmm->file_capacity, wanted, sizeof *grown);
+        if (grown == NULL) {
+            return NULL;
+        }
+        vmm->files = grown;
+        vmm->file_capacity = wanted;
+    }
+    char *copy = memory_zalloc(memory, length, 1);
+    if (copy == NULL) {
+        return NULL;
+    }
+    memcpy(copy, name, length);
+    NamedFile *file = &vmm->files[vmm->file_count++];
+    *file = (NamedFile){.name = copy, .is_segment = is_segment};
+    return file;
+}
+
+static uint32_t named_number(const VMM *vmm, const NamedFile *file) {
+    return FILES_FIRST + (uint32_t)(file - vmm->files);
+}
+
+/* The memory object of a file or segment; OBJECT_NONE: nobody has mapped it yet. */
+static uint32_t named_object(const VMM *vmm, const NamedFile *file) {
+    const Resolver *resolver = &vmm->stream->resolver;
+    uint32_t number = named_number(vmm, file);
+    return number < resolver->file_capacity ? resolver->files[number] : OBJECT_NONE;
+}
+
+/* A segment goes when it was attached and is not any more. */
+static bool segment_exists(const VMM *vmm, const NamedFile *segment) {
+    if (segment == NULL || segment->size == 0) {
+        return false;
+    }
+    uint32_t object = segment->was_attached ? named_object(vmm, segment) : OBJECT_NONE;
+    return object == OBJECT_NONE || vmm->stream->resolver.objects.objects[object].mappings > 0;
+}
+
+/* ---- Checks --------------------------------------------------------------------------------- */
+
+static int process_refuse(VMM *vmm, const char *what, uint64_t number) {
+    error_set(&vmm->error, VMM_E_USAGE, what, (unsigned long long)number);
+    return handle_fail(vmm, VMM_E_USAGE);
+}
+
+static int process_check_known(VMM *vmm, uint32_t pid) {
+    bool known = vmm->stream != NULL &&
+                 directory_find_space(&vmm->stream->directory, pid) != DIRECTORY_NO_SPACE;
+    return known ? VMM_OK : process_refuse(vmm, "there is no process %llu", pid);
+}
+
+static int process_check_range(VMM *vmm, uint64_t start, uint64_t length) {
+    uint64_t page_size = vmm->machine.settings.page_size;
+    uint64_t limit = UINT64_C(1) << vmm->machine.table_type->info.address_bits;
+    if (start % page_size == 0 && length % page_size == 0 && length != 0 && start < limit &&
+        length <= limit - start) {
+        return VMM_OK;
+    }
+    error_set(&vmm->error, VMM_E_USAGE,
+              "found a range of 0x%llx bytes at 0x%llx, expected whole pages of %llu bytes inside "
+              "the address space",
+              (unsigned long long)length, (unsigned long long)start, (unsigned long long)page_size);
+    return handle_fail(vmm, VMM_E_USAGE);
+}
+
+static int process_check_prot(VMM *vmm, uint32_t prot) {
+    return prot <= PROT_ALL
+               ? VMM_OK
+               : process_refuse(vmm, "found the protection 0x%llx, expected VMM_PROT_ bits", prot);
+}
+
+/* An event of a process that there is, on a range if it has one. */
+static int process_apply(VMM *vmm, VMMEvent event) {
+    event.struct_size = sizeof event;
+    int status = process_check_known(vmm, event.pid);
+    if (status == VMM_OK && event.length != 0) {
+        status = process_check_range(vmm, event.start, event.length);
+    }
+    return status == VMM_OK ? vmm_apply(vmm, &event) : status;
+}
+
+/* ---- Processes ------------------------------------------------------------------------------ */
+
+static int process_fork(VMM *vmm, uint32_t parent, uint32_t child, uint32_t flags) {
+    return parent == child ? process_refuse(vmm, "the process %llu cannot be its own child", parent)
+                           : process_apply(vmm, (VMMEvent){.type = VMM_EVENT_FORK,
+                                                           .pid = parent,
+                                                           .value = child,
+                                                           .flags = flags});
+}
+
+int vmm_fork(VMM *vmm, uint32_t parent, uint32_t child) {
+    return process_fork(vmm, parent, child, 0);
+}
+
+int vmm_vfork(VMM *vmm, uint32_t parent, uint32_t child) {
+    return process_fork(vmm, parent, child, VMM_FORK_VFORK);
+}
+
+int vmm_exec(VMM *vmm, uint32_t pid) {
+    return process_apply(vmm, (VMMEvent){.type = VMM_EVENT_EXEC, .pid = pid});
+}
+
+int vmm_exit(VMM *vmm, uint32_t pid) {
+    return process_apply(vmm, (VMMEvent){.type = VMM_EVENT_EXIT, .pid = pid});
+}
+
+/* ---- Mappings ------------------------------------------------------------------------------- */
+
+/* A range of a process, which is made if there is none. */
+static int process_map(VMM *vmm, VMMEvent event) {
+    event.struct_size = sizeof event;
+    event.type = VMM_EVENT_MAP;
+    int status = process_check_range(vmm, event.start, event.length);
+    status = status == VMM_OK ? process_check_prot(vmm, event.prot) : status;
+    return status == VMM_OK ? vmm_apply(vmm, &event) : status;
+}
+
+int vmm_map(VMM *vmm, uint32_t pid, uint64_t address, uint64_t length, uint32_t prot,
+            uint32_t flags, const char *file, uint64_t offset) {
+    if ((flags & ~(uint32_t)(VMM_MAP_SHARED | VMM_MAP_GROWSDOWN)) != 0) {
+        return process_refuse(vmm, "found the flags 0x%llx, expected VMM_MAP_SHARED or _GROWSDOWN",
+                              flags);
+    }
+    if (offset % vmm->machine.settings.page_size != 0 || (file == NULL && offset != 0)) {
+        return process_refuse(vmm, "found the offset %llu, expected whole pages of a file", offset);
+    }
+    VMMEvent event = {.pid = pid,
+                      .start = address,
+                      .length = length,
+                      .offset = offset,
+                      .prot = prot,
+                      .flags = flags | (file == NULL ? VMM_MAP_ANONYMOUS : 0)};
+    if (file != NULL) {
+        const NamedFile *named = named_find(vmm, file, false);
+        named = named != NULL ? named : named_add(vmm, file, false);
+        if (named == NULL) {
+            error_no_memory(&vmm->error, sizeof *named, "the name of a file");
+            return handle_fail(vmm, VMM_E_NO_MEMORY);
+        }
+        event.file = named_number(vmm, named);
+    }
+    return process_map(vmm, event);
+}
+
+/* Events of a range that must not be empty. */
+static int process_change(VMM *vmm, VMMEvent event) {
+    int status = process_check_range(vmm, event.start, event.length);
+    return status == VMM_OK ? process_apply(vmm, event) : status;
+}
+
+int vmm_unmap(VMM *vmm, uint32_t pid, uint64_t address, uint64_t length) {
+    return process_change(
+        vmm, (VMMEvent){.type = VMM_EVENT_UNMAP, .pid = pid, .start = address, .length = length});
+}
+
+int vmm_protect(VMM *vmm, uint32_t pid, uint64_t address, uint64_t length, uint32_t prot) {
+    int status = process_check_prot(vmm, prot);
+    return status != VMM_OK ? status
+                            : process_change(vmm, (VMMEvent){.type = VMM_EVENT_PROTECT,
+                                                             .pid = pid,
+                                                             .start = address,
+                                                             .length = length,
+                                                             .prot = prot});
+}
+
+int vmm_remap(VMM *vmm, uint32_t pid, uint64_t address, uint64_t length, uint64_t target,
+              uint64_t new_length) {
+    int status = process_check_range(vmm, address, length);
+    status = status == VMM_OK ? process_check_range(vmm, target, new_length) : status;
+    if (status == VMM_OK && target != address && target < address + length &&
+        address < target + new_length) {
+        status = process_refuse(vmm, "a mapping cannot move to 0x%llx, which it overlaps", target);
+    }
+    return status != VMM_OK ? status
+                            : process_change(vmm, (VMMEvent){.type = VMM_EVENT_REMAP,
+                                                             .pid = pid,
+                                                             .start = address,
+                                                             .length = length,
+                                                             .target = target,
+                                                             .value = new_length});
+}
+
+int vmm_advise(VMM *vmm, uint32_t pid, uint64_t address, uint64_t length, uint32_t advice) {
+    return process_change(vmm, (VMMEvent){.type = VMM_EVENT_ADVISE,
+                                          .pid = pid,
+                                          .start = address,
+                                          .length = length,
+                                          .value = advice});
+}
+
+/* ---- Shared memory -------------------------------------------------------------------------- */
+
+int vmm_create_shared(VMM *vmm, const char *name, uint64_t size) {
+    NamedFile *segment = named_find(vmm, name, true);
+    if (segment_exists(vmm, segment)) {
+        error_set(&vmm->error, VMM_E_USAGE, "there is a segment of shared memory \"%s\" already",
+                  name);
+        return handle_fail(vmm, VMM_E_USAGE);
+    }
+    int status = process_check_range(vmm, 0, size);
+    if (status != VMM_OK) {
+        return status;
+    }
+    segment = segment != NULL ? segment : named_add(vmm, name, true);
+    if (segment == NULL) {
+        error_no_memory(&vmm->error, sizeof *segment, "a segment of shared memory");
+        return handle_fail(vmm, VMM_E_NO_MEMORY);
+    }
+    segment->size = size;
+    segment->was_attached = false;
+    return VMM_OK;
+}
+
+int vmm_attach_shared(VMM *vmm, uint32_t pid, const char *name, uint64_t address, uint32_t prot) {
+    NamedFile *segment = named_find(vmm, name, true);
+    if (!segment_exists(vmm, segment)) {
+        error_set(&vmm->error, VMM_E_USAGE, "there is no segment of shared memory \"%s\"", name);
+        return handle_fail(vmm, VMM_E_USAGE);
+    }
+    int status = process_map(vmm, (VMMEvent){.pid = pid,
+                                             .start = address,
+                                             .length = segment->size,
+                                             .prot = prot,
+                                             .flags = VMM_MAP_SHARED | VMM_MAP_SYSV,
+                                             .file = named_number(vmm, segment)});
+    segment->was_attached |= status == VMM_OK;
+    return status;
+}
+
+/* The segment that the process has at exactly this address, or NULL. */
+static const NamedFile *segment_at(VMM *vmm, uint32_t pid, uint64_t address) {
+    const Resolver *resolver = &vmm->stream->resolver;
+    uint32_t space = directory_find_space(&vmm->stream->directory, pid);
+    if (space >= resolver->space_count) {
+        return NULL;
+    }
+    const Mapping *mapping =
+        mappings_of(&resolver->spaces[resolver_within(resolver, space)].maps, address);
+    for (uint32_t i = 0; mapping != NULL && i < vmm->file_count; i++) {
+        const NamedFile *file = &vmm->files[i];
+        if (file->is_segment && file->was_attached && mapping->object != OBJECT_NONE &&
+            mapping->object == named_object(vmm, file)) {
+            bool begins = mapping->start == address && mapping->offset == 0;
+            return begins ? file : NULL;
+        }
+    }
+    return NULL;
+}
+
+int vmm_detach_shared(VMM *vmm, uint32_t pid, uint64_t address) {
+    int status = process_check_known(vmm, pid);
+    if (status != VMM_OK) {
+        return status;
+    }
+    const NamedFile *segment = segment_at(vmm, pid, address);
+    return segment != NULL
+               ? vmm_unmap(vmm, pid, address, segment->size)
+               : process_refuse(vmm, "no segment of shared memory begins at 0x%llx", address);
+}
