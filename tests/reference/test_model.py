@@ -255,13 +255,113 @@ def frames() -> None:
            Config({"ram": "1", "page-size": "256K"}).frames], [16384, 1 << 20, 7, 4])
 
 
+def script(text: str, **options: str) -> Machine:
+    """'M0+4:prot=3 W1 F:child=7 7.R1': references and events on pages of 4 KiB, by process 1.
+
+    A range is first page + pages; another process stands before a dot.
+    """
+    trace = []
+    for word in text.split():
+        pid, _, rest = word.rpartition(".")
+        place, _, told = rest[1:].partition(":")
+        first, _, pages = place.partition("+")
+        op = rest[0] + (":" + told if told else "")
+        trace.append(Reference(int(pid or 1), op, int(first or 0) * 4096,
+                               int(pages) * 4096 if pages else 1))
+    return simulate(Trace(trace, True),
+                    {name.replace("_", "-"): value for name, value in options.items()})
+
+
+def fork_copies() -> None:
+    """fork(2): the first write of each side copies, the last owner takes the page over."""
+    check(script("M0+4:prot=3 W0 W1 F:child=7 7.R0 7.W0 W0 R1"), fault_zero_fill=2, fault_cow=1,
+          fault_reuse=1, page_faults=4, copied_entries=2)
+    check(script("M0+4:prot=3 W0 F:child=7 X W0 7.W0"), fault_cow=0, fault_reuse=1,
+          fault_zero_fill=2)
+    # A grandchild: three owners, so two copies.
+    check(script("M0+1:prot=3 W0 F:child=7 7.F:child=8 W0 7.W0 8.W0"), fault_cow=2,
+          fault_reuse=1, fault_zero_fill=1, copied_entries=2)
+
+
+def fork_and_eviction() -> None:
+    """One frame: what a fork shares is in one swap slot, and the page comes in once for both."""
+    machine = script("M0+4:prot=3 W0 F:child=7 W1 7.R0 R0", frames="1")
+    check(machine, fault_zero_fill=2, fault_swap_in=1, fault_swap_cached=1, swap_outs=2,
+          copied_entries=1, page_faults=4)
+    # A copy of what is on swap is read from there.
+    check(script("M0+4:prot=3 W0 F:child=7 W1 7.W0", frames="1"), fault_zero_fill=2,
+          fault_swap_in=1, fault_cow=0, page_faults=3)
+
+
+def shared_memory() -> None:
+    """Memory that is shared is never copied; a child finds it by faults of its own."""
+    check(script("M0+4:prot=3,shared W0 F:child=7 7.R0 7.W0 W0"), fault_zero_fill=1,
+          fault_shared_attach=1, page_faults=2, copied_entries=0)
+    # Two views of a segment: one page.
+    check(script("M0+1:prot=3,shared,file=100 2.M8+1:prot=3,shared,file=100 W0 2.R8"),
+          fault_zero_fill=1, fault_shared_attach=1, misses=1)
+    # DONTNEED takes the entry, not the page.
+    check(script("M0+1:prot=3,shared W0 A0+1:advice=4 R0"), fault_zero_fill=1,
+          fault_shared_attach=1, discards=0)
+
+
+def files() -> None:
+    """Files: read once, copied by private writes, told of shared ones, written back in place."""
+    check(script("M0+2:prot=1,file=1 2.M0+2:prot=1,file=1 R0 2.R0 R0"), fault_file_read=1,
+          fault_file_cached=1, page_faults=2)
+    check(script("M0+2:prot=3,file=1 R0 W0 W0 R0"), fault_file_read=1, fault_cow=1,
+          page_faults=2)
+    check(script("M0+2:prot=3,file=1,shared R0 W0 W0"), fault_file_read=1,
+          fault_write_notify=1, page_faults=2, file_writes=0)
+    check(script("M0+2:prot=3,file=1,shared W0 R1 R0", frames="1"), fault_file_read=3,
+          fault_write_notify=0, file_writes=1, swap_outs=0)
+    check(script("M0+2:prot=1,file=1 R0", file_cache="warm"), fault_file_cached=1,
+          major_faults=0)
+    # The page cache outlives the mapping; the offset says which page it is.
+    check(script("M0+1:prot=1,file=1,offset=4096 R0 U0+1 M4+2:prot=1,file=1 R5"),
+          fault_file_read=1, fault_file_cached=1, discards=0)
+
+
+def zeros() -> None:
+    """The page of zeros: mapped by reads, left by the first write."""
+    check(script("M0+4:prot=3 R0 R1 R0 W0", zero_page="on"), fault_zero_map=2,
+          fault_zero_fill=1, fault_cow=0, page_faults=3)
+    check(script("M0+4:prot=3 R0 R1 R0 W0"), fault_zero_map=0, fault_zero_fill=2, page_faults=2)
+
+
+def vforks() -> None:
+    """vfork(2): the child runs in its parent's space until it executes another program."""
+    check(script("M0+4:prot=3 W0 F:child=7,vfork 7.R0 7.W0 7.W1 W1"), fault_zero_fill=2,
+          page_faults=2, copied_entries=0)
+    check(script("M0+4:prot=3 W0 F:child=7,vfork 7.E 7.R0 W0"), fault_zero_fill=2,
+          page_faults=2, discards=0)
+
+
+def remaps() -> None:
+    """mremap(2): pages move with their content; what is cut off is gone."""
+    check(script("M0+2:prot=3 W0 W1 V0+2:target=32768,bytes=8192 R8 R9"), fault_zero_fill=2,
+          page_faults=2, discards=0, copied_entries=0)
+    check(script("M0+2:prot=3 W0 W1 V0+2:target=0,bytes=4096 R0"), fault_zero_fill=2,
+          page_faults=2, discards=1)
+    check(script("M0+2:prot=3 W0 V0+2:target=32768,bytes=8192 R0", mappings="complete"),
+          fault_zero_fill=1, fault_invalid=1)
+
+
+def forbidden() -> None:
+    """With all mappings known, what is outside of them or against their protection is invalid."""
+    check(script("M0+2:prot=1 R0 W0 R5 P0+1:prot=0 R0 P0+1:prot=3 W0", mappings="complete"),
+          fault_invalid=3, fault_zero_fill=1, page_faults=4)
+    check(script("M0+2:prot=1 R0 W0 R5"), fault_invalid=0, fault_zero_fill=2)
+
+
 def main() -> int:
     """The command."""
     tap = Tap()
     for test in (random_numbers, units, crossing, invalid, page_tables, tables_stay, tlb_policies,
                  tlb_writebacks, switches, textbook_strings, clock, lfu, mru, aging, nru,
                  tlb_fill_bits, future, swap_cache, out_of_memory, store, pools, filters, time,
-                 frames):
+                 frames, fork_copies, fork_and_eviction, shared_memory, files, zeros, vforks,
+                 remaps, forbidden):
         tap.run("model: " + (test.__doc__ or test.__name__).split("\n")[0], test)
     return tap.finish()
 
