@@ -27,6 +27,7 @@ LINKS = {"bin": BIN, **{name: ROOT / name for name in ("examples", "include", "d
 
 def pages() -> list[pathlib.Path]:
     found = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "examples" / "README.md"]
+    found += sorted((ROOT / "examples" / "scenarios").glob("*.md"))
     found += sorted((ROOT / "docs").rglob("*.md"))
     return [page for page in found if page.exists()]
 
