@@ -9,13 +9,31 @@
 
 enum { OBJECT_INDEX_BITS = 40, OBJECT_FIRST_BITS = 8 };
 
+/* One array of those by page. */
+typedef struct ObjectArray {
+    void **block;
+    size_t size; /* of an element */
+} ObjectArray;
+
+enum { OBJECT_ARRAYS = sizeof((Objects *)0)->rooms / sizeof *((Objects *)0)->rooms };
+
+static ObjectArray objects_array(Objects *objects, unsigned i) {
+    const ObjectArray arrays[OBJECT_ARRAYS] = {
+        {(void **)&objects->kind, sizeof *objects->kind},
+        {(void **)&objects->owners, sizeof *objects->owners},
+        {(void **)&objects->charged, sizeof *objects->charged},
+        {(void **)&objects->born, sizeof *objects->born},
+        {(void **)&objects->key, sizeof *objects->key},
+        {(void **)&objects->next, sizeof *objects->next},
+    };
+    return arrays[i];
+}
+
 void objects_free(Objects *objects, const Memory *memory) {
-    memory_free(memory, objects->kind, objects->capacity, sizeof *objects->kind);
-    memory_free(memory, objects->owners, objects->capacity, sizeof *objects->owners);
-    memory_free(memory, objects->charged, objects->capacity, sizeof *objects->charged);
-    memory_free(memory, objects->born, objects->capacity, sizeof *objects->born);
-    memory_free(memory, objects->key, objects->capacity, sizeof *objects->key);
-    memory_free(memory, objects->next, objects->capacity, sizeof *objects->next);
+    for (unsigned i = 0; i < OBJECT_ARRAYS; i++) {
+        ObjectArray array = objects_array(objects, i);
+        memory_free(memory, *array.block, objects->rooms[i], array.size);
+    }
     if (objects->places != NULL) {
         memory_free(memory, objects->places, (size_t)1 << objects->table_bits,
                     sizeof *objects->places);
@@ -41,14 +59,13 @@ static bool objects_reserve(Objects *objects, const Memory *memory, uint32_t cou
     }
     uint64_t room = (uint64_t)count + count / 2 + 64;
     uint32_t wanted = room < UINT32_MAX ? (uint32_t)room : UINT32_MAX;
-    uint32_t old = objects->capacity;
-    if (!objects_grow_array(memory, (void **)&objects->kind, old, wanted, 1) ||
-        !objects_grow_array(memory, (void **)&objects->owners, old, wanted, sizeof(uint32_t)) ||
-        !objects_grow_array(memory, (void **)&objects->charged, old, wanted, sizeof(uint32_t)) ||
-        !objects_grow_array(memory, (void **)&objects->born, old, wanted, sizeof(uint32_t)) ||
-        !objects_grow_array(memory, (void **)&objects->key, old, wanted, sizeof(uint64_t)) ||
-        !objects_grow_array(memory, (void **)&objects->next, old, wanted, sizeof(uint32_t))) {
-        return false;
+    for (unsigned i = 0; i < OBJECT_ARRAYS; i++) {
+        ObjectArray array = objects_array(objects, i);
+        if (objects->rooms[i] < wanted &&
+            !objects_grow_array(memory, array.block, objects->rooms[i], wanted, array.size)) {
+            return false;
+        }
+        objects->rooms[i] = wanted;
     }
     objects->capacity = wanted;
     return true;

@@ -46,6 +46,7 @@ typedef struct Objects {
     uint32_t *born;    /* by page: the translation that first led to it, which gives it its name, */
     uint64_t *key;     /* by page of an object with a name: object << 40 | index, */
     uint32_t *next;    /* and the next page of the object; of a free number, the next free one */
+    uint32_t rooms[6]; /* of these arrays, each: they are alike unless memory ran out */
     uint32_t count;    /* numbers given out, 0 included */
     uint32_t capacity;
     uint32_t *free; /* by space: the first free number that is charged to it, 0: none */

@@ -21,14 +21,31 @@ void resolver_init(Resolver *resolver, const Memory *memory, Directory *director
                            .stack_limit = settings->stack_limit};
 }
 
+/* One array of those by translation. */
+typedef struct ResolveArray {
+    void **block;
+    size_t size; /* of an element */
+} ResolveArray;
+
+enum { RESOLVE_ARRAYS = sizeof((Resolver *)0)->rooms / sizeof *((Resolver *)0)->rooms };
+
+static ResolveArray resolver_array(Resolver *resolver, unsigned i) {
+    const ResolveArray arrays[RESOLVE_ARRAYS] = {
+        {(void **)&resolver->object_of, sizeof *resolver->object_of},
+        {(void **)&resolver->rights, sizeof *resolver->rights},
+        {(void **)&resolver->next, sizeof *resolver->next},
+        {(void **)&resolver->before, sizeof *resolver->before},
+    };
+    return arrays[i];
+}
+
 void resolver_free(Resolver *resolver) {
     const Memory *memory = &resolver->memory;
-    uint32_t capacity = resolver->page_capacity;
     objects_free(&resolver->objects, memory);
-    memory_free(memory, resolver->object_of, capacity, sizeof *resolver->object_of);
-    memory_free(memory, resolver->rights, capacity, sizeof *resolver->rights);
-    memory_free(memory, resolver->next, capacity, sizeof *resolver->next);
-    memory_free(memory, resolver->before, capacity, sizeof *resolver->before);
+    for (unsigned i = 0; i < RESOLVE_ARRAYS; i++) {
+        ResolveArray array = resolver_array(resolver, i);
+        memory_free(memory, *array.block, resolver->rooms[i], array.size);
+    }
     for (uint32_t i = 0; i < resolver->space_count; i++) {
         mappings_free(&resolver->spaces[i].maps, memory);
     }
@@ -49,15 +66,16 @@ static bool resolver_grow(Resolver *resolver, void **array, uint32_t old, uint32
 
 static bool resolver_reserve_pages(Resolver *resolver) {
     uint32_t count = resolver->directory->count;
-    uint32_t old = resolver->page_capacity;
-    if (count > old) {
+    if (count > resolver->page_capacity) {
         uint64_t room = (uint64_t)count + count / 2;
         uint32_t wanted = room < UINT32_MAX ? (uint32_t)room : UINT32_MAX;
-        if (!resolver_grow(resolver, (void **)&resolver->object_of, old, wanted, 4) ||
-            !resolver_grow(resolver, (void **)&resolver->rights, old, wanted, 1) ||
-            !resolver_grow(resolver, (void **)&resolver->next, old, wanted, 4) ||
-            !resolver_grow(resolver, (void **)&resolver->before, old, wanted, 4)) {
-            return false;
+        for (unsigned i = 0; i < RESOLVE_ARRAYS; i++) {
+            ResolveArray array = resolver_array(resolver, i);
+            if (resolver->rooms[i] < wanted &&
+                !resolver_grow(resolver, array.block, resolver->rooms[i], wanted, array.size)) {
+                return false;
+            }
+            resolver->rooms[i] = wanted;
         }
         resolver->page_capacity = wanted;
     }

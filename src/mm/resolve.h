@@ -83,6 +83,7 @@ typedef struct Resolver {
     uint32_t *next, *before; /* by mapped translation: the chain of its space */
     uint32_t pages;          /* translations that the arrays have room for and that are set up */
     uint32_t page_capacity;
+    uint32_t rooms[4];    /* of these arrays, each: they are alike unless memory ran out */
     ResolveSpace *spaces; /* by space */
     uint32_t space_count;
     uint32_t space_capacity;
