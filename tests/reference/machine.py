@@ -55,8 +55,8 @@ KIND = {"R": "reads", "W": "writes", "I": "fetches"}
 # Small letters are touches by the kernel, which are data whatever they do.
 WANTED = {"all": "RWIrwi", "data": "RWrwi", "fetch": "I"}
 
-# Events in place of a reference: a letter, and what else is to be said behind a colon; addr and size
-# give the range, where there is one.
+# Events in place of a reference: a letter, and what else is to be said behind a colon; addr and
+# size give the range, where there is one.
 #     U unmap    M map: shared, file=N (from 100 on a segment), offset=N, prot=N, down
 #     P protect: prot=N    A advise: advice=N (MADV_DONTNEED)    V remap: target=N, bytes=N
 #     F fork: child=N, vfork    X exit    E exec    O one that counts and changes nothing
@@ -153,7 +153,7 @@ class Machine:
         self.previous_pid: int | None = None
         self.spaces = AddressSpaces(config, by_hand)
         self.seen: set[Translation] = set()   # referenced
-        self.mapped: set[Translation] = set()   # with an entry in the page table,
+        self.mapped: dict[Translation, ObjectPage] = {}   # with an entry in the page table,
         self.present: dict[Translation, ObjectPage] = {}  # and those that lead to a frame;
         self.mappers: dict[ObjectPage, set[Translation]] = {}  # by the page that is in it
         self.private: set[Translation] = set()  # that have got a private copy
@@ -161,7 +161,7 @@ class Machine:
         self.loaded: set[ObjectPage] = set()    # were in a frame once, since they were made
         self.dirty: set[ObjectPage] = set()     # resident pages written since they came in
         self.slots: set[ObjectPage] = set()     # pages with a copy on the swap device
-        self.referencing = 0  # how many processes there are, up to the last one that made a reference
+        self.referencing = 0  # processes there are, up to the last one that made a reference
 
     # ---- A whole trace ---------------------------------------------------------------------
 
@@ -453,7 +453,7 @@ class Machine:
 
     def enter(self, translation: Translation, page: ObjectPage) -> None:
         """An entry in the page table, that leads to a page's frame."""
-        self.map_entry(translation)
+        self.map_entry(translation, page)
         if translation in self.present:
             return
         self.present[translation] = page
@@ -467,10 +467,10 @@ class Machine:
             self.count["frames_shared_peak"] = max(self.count["frames_shared_peak"],
                                                    self.count["frames_shared"])
 
-    def map_entry(self, translation: Translation) -> None:
-        """An entry in the page table, wherever it leads."""
+    def map_entry(self, translation: Translation, page: ObjectPage) -> None:
+        """An entry in the page table, for a page that need not be in a frame."""
         self.table_of(translation).map(translation[1])
-        self.mapped.add(translation)
+        self.mapped[translation] = page
 
     def take_entry(self, translation: Translation) -> None:
         """An entry does not lead to a frame any more."""
@@ -610,7 +610,7 @@ class Machine:
         translation, page = effect.translation, effect.page
         if effect.what == "unmap":
             self.take_entry(translation)
-            self.mapped.discard(translation)
+            self.mapped.pop(translation, None)
             self.private.discard(translation)
         elif effect.what == "protect":
             self.tlb.invalidations += self.tlb.drop(translation)
@@ -628,7 +628,7 @@ class Machine:
         """The entry of a translation, if there is one, for another one."""
         if translation not in self.mapped:
             return
-        self.map_entry(other)
+        self.map_entry(other, page)
         if translation in self.present:
             self.enter(other, page)
         if translation in self.private:
@@ -717,8 +717,7 @@ class Machine:
         """RSS by kind, USS, PSS and swap, from the definitions."""
         found = dict.fromkeys(("rss", "rss_anonymous", "rss_file", "rss_shared", "uss", "pss",
                                "swap", "swap_pss"), 0)
-        leads = {one: self.spaces.entries[one].page for one in self.mapped}
-        for translation, page in leads.items():
+        for translation, page in self.mapped.items():
             if translation[0] != process.pid or page.kind == "zeros":
                 continue
             if translation in self.present:
@@ -728,7 +727,7 @@ class Machine:
                 found["uss"] += sharers == 1
                 found["pss"] += SHARE_OF_PAGE // sharers
             elif page in self.slots and page not in self.pool_of(page).frame_of:
-                sharers = sum(other == page for other in leads.values())
+                sharers = sum(other == page for other in self.mapped.values())
                 found["swap"] += 1
                 found["swap_pss"] += SHARE_OF_PAGE // sharers
         assert found["rss"] == process.rss

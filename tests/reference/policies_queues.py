@@ -454,6 +454,9 @@ class EnhancedSecondChance(Policy):
         del self.accessed[page]
         self.dirty.discard(page)
 
+    def cleaned(self, page: Page) -> None:
+        self.dirty.discard(page)
+
     def turn(self, dirty: bool) -> Page | None:
         """One turn of the hand, which ends behind the page that it finds."""
         count = len(self.frames)

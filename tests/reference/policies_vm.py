@@ -34,7 +34,8 @@ class Ws(Timed):
 
     def completed(self) -> None:
         for page, time in self.last.items():
-            if self.user[page] == self.pid and self.times[self.pid] - time >= self.parameters["window"]:
+            idle = self.times[self.pid] - time
+            if self.user[page] == self.pid and idle >= self.parameters["window"]:
                 self.parting.append(page)
 
 
@@ -294,6 +295,9 @@ class Cflru(Policy):
 
     def evicted(self, page: Page) -> None:
         (self.working if page in self.working else self.region).remove(page)
+        self.dirty.discard(page)
+
+    def cleaned(self, page: Page) -> None:
         self.dirty.discard(page)
 
     def victim(self) -> Page:

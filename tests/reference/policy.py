@@ -11,12 +11,13 @@ A policy rules over one pool of frames. It is told, in this order for one page r
     referenced(page, ...) instead of loaded(): the page was there already
     completed()           the page reference is over
 
-Pages that it puts on `parting` leave, and dirty ones that it puts on `writing` are written and stay
-(cleaned(page) tells that), when the reference is done, before and after completed(). forgotten(page):
-the page is given up for good, and a page of that name is another one.
+Pages that it puts on `parting` leave, and dirty ones that it puts on `writing` are written and
+stay, when the reference is done, before and after completed(). cleaned(page) tells that a page was
+written, or that its content may be lost. forgotten(page): the page is given up for good, and a page
+of that name is another one.
 
-A page is a pair (pid, vpn), at least for a policy: what gives it a name. `accessed` says whether the hardware set the accessed bit at this
-reference; policies that see every reference ignore it.
+A page is a pair (pid, vpn), at least for a policy: what gives it a name. `accessed` says whether
+the hardware set the accessed bit at this reference; policies that see every reference ignore it.
 """
 
 from __future__ import annotations
