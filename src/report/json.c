@@ -174,7 +174,8 @@ static void report_json_config(const ReportInput *input, ReportBuffer *out) {
     report_add(out, "\n  },\n");
 }
 
-static void report_json_trace(const VMMTraceInfo *trace, ReportBuffer *out) {
+static void report_json_trace(const ReportInput *input, ReportBuffer *out) {
+    const VMMTraceInfo *trace = input->trace;
     if (trace == NULL) {
         report_add(out, "  \"trace\": null,\n");
         return;
@@ -189,7 +190,8 @@ static void report_json_trace(const VMMTraceInfo *trace, ReportBuffer *out) {
     report_print(out, ",\n    \"references\": %" PRIu64, trace->references);
     report_print(out, ",\n    \"kernel_references\": %" PRIu64, trace->kernel_references);
     report_print(out, ",\n    \"events\": %" PRIu64, trace->events);
-    report_add(out, ",\n    \"mappings_enforced\": false"); /* until address spaces know theirs */
+    report_print(out, ",\n    \"mappings_enforced\": %s",
+                 report_enforces_mappings(input) ? "true" : "false");
     report_print(out, ",\n    \"page_size\": %" PRIu64, trace->page_size);
     report_print(out, ",\n    \"reduction\": %" PRIu64, trace->reduction);
     report_print(out, ",\n    \"bad_records\": %" PRIu64, trace->bad_records);
@@ -225,7 +227,7 @@ void report_json(const ReportInput *input, ReportBuffer *out) {
     report_print(out, "  \"version\": \"%s\",\n", vmm_version());
     report_print(out, "  \"end\": \"%s\",\n", report_end(input));
     report_json_config(input, out);
-    report_json_trace(input->trace, out);
+    report_json_trace(input, out);
     report_json_fault_classes(input, out);
     report_json_counters(input, out);
     report_add(out, "\n}\n");

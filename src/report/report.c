@@ -19,6 +19,14 @@ bool report_is_fault_class(const VMMStatInfo *info) {
     return info->offset >= offsetof(VMMStats, faults);
 }
 
+bool report_enforces_mappings(const ReportInput *input) {
+    char text[REPORT_VALUE_BYTES] = "";
+    vmm_config_get(input->config, "mappings", text, sizeof text);
+    bool complete = input->trace != NULL && input->trace->mappings_complete != 0;
+    return input->stats.events > 0 && strcmp(text, "partial") != 0 &&
+           (complete || strcmp(text, "complete") == 0);
+}
+
 double report_pages(uint64_t share) {
     return (double)share / 4294967296.0;
 }

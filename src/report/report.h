@@ -37,6 +37,9 @@ uint64_t report_counter(const ReportInput *input, const VMMStatInfo *info);
 /* 1 if the row is a fault class ("fault_swap_in") and not a counter of counters.def. */
 bool report_is_fault_class(const VMMStatInfo *info);
 
+/* Whether references outside of the mappings that the trace told were invalid. */
+bool report_enforces_mappings(const ReportInput *input);
+
 /* Pages of a number of 2^-32 page. */
 double report_pages(uint64_t share);
 

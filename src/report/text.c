@@ -384,8 +384,11 @@ static void report_text_events(const ReportInput *input, ReportBuffer *out) {
     if (input->stats.events > 0) {
         report_text_section(out, "Mappings");
         report_text_note(out, "Events:", input->stats.events,
-                         "mappings are not enforced: every address is anonymous memory, mapped at "
-                         "its first reference; a forked process begins with none");
+                         report_enforces_mappings(input)
+                             ? "a reference outside of the mappings, or against their protection, "
+                               "is invalid"
+                             : "not all mappings are told: an address outside of them is anonymous "
+                               "memory");
         report_text_note(out, "Discards:", input->stats.discards,
                          "pages in memory that events gave up");
     }

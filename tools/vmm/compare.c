@@ -601,9 +601,7 @@ static void comparecmd_print_trace(const Compare *compare) {
     vmm_trace_info(compare->trace, &info);
     uint64_t events = comparecmd_longest(compare)->events;
     if (events > 0) {
-        printf("\nThe trace has %" PRIu64 " events of mappings and processes. Mappings are not "
-               "enforced: every\naddress is anonymous memory, mapped at its first reference.\n",
-               events);
+        printf("\nThe trace has %" PRIu64 " events of mappings and processes.\n", events);
     }
     if (info.reduction > 0) {
         printf("\nThe trace was reduced by SAD, k = %" PRIu64
