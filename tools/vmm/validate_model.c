@@ -156,6 +156,8 @@ static void model_take_process(const VMM *vmm, ValidateProcess *process) {
         process->minor = stats.minor_faults;
         process->major = stats.major_faults;
         process->page_table_bytes = stats.page_table_bytes_peak;
+        process->resident_peak =
+            stats.rss_peak * cli_config_bytes(vmm_configuration(vmm), "page-size");
     }
 }
 

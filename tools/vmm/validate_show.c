@@ -48,26 +48,27 @@ static uint64_t validateshow_distance(const Validate *validate) {
 
 static void validateshow_row(const char *name, const ValidateProcess *kernel,
                              const ValidateProcess *model) {
-    printf("  %-20.20s", name);
+    printf("%-12.12s", name);
     if (kernel == NULL || model == NULL) {
         const ValidateProcess *only = kernel != NULL ? kernel : model;
-        printf(" %9" PRIu64 " minor faults, %s only\n", only->minor,
+        printf(" %7" PRIu64 " minor faults, %s only\n", only->minor,
                kernel != NULL ? "by the kernel" : "simulated");
         return;
     }
-    printf(" %9" PRIu64 " %9" PRIu64 " %+7.1f %%", kernel->minor, model->minor,
+    printf(" %7" PRIu64 " %9" PRIu64 " %+6.1f %%", kernel->minor, model->minor,
            kernel->minor == 0
                ? 0.0
                : 100.0 * ((double)model->minor - (double)kernel->minor) / (double)kernel->minor);
-    printf(" %6" PRIu64 " %6" PRIu64, kernel->major, model->major);
-    printf(" %7" PRIu64 "K %7" PRIu64 "K\n", kernel->page_table_bytes >> 10,
+    printf(" %4" PRIu64 " %4" PRIu64, kernel->major, model->major);
+    printf(" %7" PRIu64 "K %7" PRIu64 "K", kernel->resident_peak >> 10, model->resident_peak >> 10);
+    printf(" %5" PRIu64 "K %5" PRIu64 "K\n", kernel->page_table_bytes >> 10,
            model->page_table_bytes >> 10);
 }
 
 static void validateshow_table(const Validate *validate) {
     const ValidateTree *kernel = validate_kernel(validate), *model = &validate->model.tree;
-    puts("                              minor faults             major faults     page tables\n"
-         "  process                 kernel simulated           kernel   sim.   kernel simulated");
+    puts("            minor faults                 major     max resident      page tables\n"
+         "process      kernel simulated          kern. sim.   kernel     sim. kernel   sim.");
     for (size_t i = 0; i < kernel->count; i++) {
         validateshow_row(kernel->processes[i].name, &kernel->processes[i],
                          validate_tree_twin(kernel, i, model));
