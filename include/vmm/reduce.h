@@ -54,7 +54,8 @@ VMM_API int vmm_reducer_add(VMMReducer *reducer, const VMMRef *refs, size_t coun
 /*
  * Gives out all that is held back, and forgets what came before: nothing behind this place is
  * dropped for what stands in front of it. To be called at the end, and before an event, whatever it
- * does: a page that is given up and comes back is another page.
+ * does: a page that is given up and comes back is another page. Behind it the first write to each
+ * page is kept, with the reference before it, since it may copy a page that is shared.
  */
 VMM_API int vmm_reducer_flush(VMMReducer *reducer);
 

@@ -19,6 +19,9 @@
  * is dropped; else it is kept and becomes the anchor. A page that leaves the stack has k others
  * behind it: its held reference is kept, and if it comes back it begins anew.
  *
+ * Behind an event the first write to a page may make a copy of it, which is another page: it and
+ * the reference before it are kept.
+ *
  * An undecided reference at the front of the queue is kept as soon as k others were met since its
  * anchor, so behind it lie at most two references of each of k pages: the queue is short.
  *
@@ -46,6 +49,7 @@ typedef struct SadPage {
     uint32_t newer, older; /* stack */
     uint32_t chain;        /* next page in the same place of the hash table */
     bool near;             /* rank at most k */
+    bool written;          /* since it was met */
 } SadPage;
 
 typedef struct SadItem {
@@ -77,6 +81,7 @@ struct VMMReducer {
     SadItem *items;
     SadPool item_pool;
     uint32_t front, back; /* queue */
+    bool flushed;         /* there was an event: pages may be shared */
 
     VMMRef out[SAD_SINK_REFS];
     size_t out_count;
@@ -331,8 +336,12 @@ static int sad_meet(VMMReducer *reducer, const VMMRef *ref, uint64_t vpn, uint64
     if (number == SAD_NONE) {
         return sad_no_memory(reducer);
     }
-    reducer->pages[number] =
-        (SadPage){.vpn = vpn, .pid = ref->pid, .anchor = now, .last = now, .held = SAD_NONE};
+    reducer->pages[number] = (SadPage){.vpn = vpn,
+                                       .pid = ref->pid,
+                                       .anchor = now,
+                                       .last = now,
+                                       .held = SAD_NONE,
+                                       .written = ref->op == VMM_OP_WRITE};
     sad_enter(reducer, number);
     sad_push(reducer, number);
     if (reducer->stack_count > reducer->frames + 1) {
@@ -343,7 +352,9 @@ static int sad_meet(VMMReducer *reducer, const VMMRef *ref, uint64_t vpn, uint64
 
 static int sad_meet_again(VMMReducer *reducer, uint32_t number, VMMRef *ref, uint64_t now) {
     SadPage *page = &reducer->pages[number];
-    if (sad_is_far(reducer, page)) {
+    bool copies = reducer->flushed && ref->op == VMM_OP_WRITE && !page->written;
+    page->written |= ref->op == VMM_OP_WRITE;
+    if (copies || sad_is_far(reducer, page)) {
         sad_keep_held(reducer, page);
     } else if (page->held != SAD_NONE) {
         if (reducer->items[page->held].ref.op == VMM_OP_WRITE) {
@@ -357,7 +368,8 @@ static int sad_meet_again(VMMReducer *reducer, uint32_t number, VMMRef *ref, uin
         sad_pull(reducer, number);
         sad_push(reducer, number);
     }
-    return sad_append(reducer, ref, number);
+    page->anchor = copies ? now : page->anchor;
+    return sad_append(reducer, ref, copies ? SAD_NONE : number);
 }
 
 static int sad_page_reference(VMMReducer *reducer, const VMMRef *ref, uint64_t vpn) {
@@ -391,6 +403,7 @@ int vmm_reducer_flush(VMMReducer *reducer) {
     if (reducer == NULL) {
         return VMM_E_USAGE;
     }
+    reducer->flushed = true;
     while (reducer->stack_count > 0) {
         sad_drop_oldest(reducer);
     }
