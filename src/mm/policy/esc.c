@@ -65,6 +65,33 @@ static inline uint32_t esc_next(const Esc *esc, uint32_t frame) {
     return frame + 1 == esc->base.capacity ? 0 : frame + 1;
 }
 
+/* How far a frame is from the hand. */
+static uint32_t esc_distance(const Esc *esc, uint32_t frame) {
+    return frame >= esc->hand ? frame - esc->hand : esc->base.capacity - esc->hand + frame;
+}
+
+/* A page that is clean without having left (MADV_FREE) waits at its place in the ring. */
+static void esc_cleaned(Policy *policy, uint32_t frame) {
+    Esc *esc = (Esc *)policy;
+    uint32_t at = esc->first;
+    while (at < esc->end && esc_distance(esc, esc->waiting[at]) < esc_distance(esc, frame)) {
+        at++;
+    }
+    if (esc->referenced[frame] != 0 || (at < esc->end && esc->waiting[at] == frame)) {
+        return;
+    }
+    if (esc->first > 0) { /* room before, else behind: each frame waits once */
+        memmove(&esc->waiting[esc->first - 1], &esc->waiting[esc->first],
+                (at - esc->first) * sizeof frame);
+        esc->first--;
+        at--;
+    } else {
+        memmove(&esc->waiting[at + 1], &esc->waiting[at], (esc->end - at) * sizeof frame);
+        esc->end++;
+    }
+    esc->waiting[at] = frame;
+}
+
 /* Step 1: a frame with both bits 0, or POLICY_NO_FRAME. */
 static inline uint32_t esc_find_clean(Esc *esc) {
     while (esc->first < esc->end) {
@@ -129,6 +156,7 @@ static const PolicyType esc_policy = {
     .reserve = esc_reserve,
     .insert = esc_touch,
     .touch = esc_touch,
+    .cleaned = esc_cleaned,
     .victim = esc_victim,
     .why = esc_why,
 };
