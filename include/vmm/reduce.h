@@ -13,7 +13,8 @@
  * and pages of the size given here or a multiple of it, the reduced trace has exactly the page
  * faults and the write-backs of the original one, in the same order. It does not hold for the
  * number of accesses and what is derived from it, for TLBs, for other policies, for smaller
- * memories, or when references are filtered by kind after the reduction.
+ * memories, for references that no mapping allows (of several alike one may stay), or when
+ * references are filtered by kind after the reduction.
  */
 #ifndef VMM_REDUCE_H
 #define VMM_REDUCE_H
@@ -54,8 +55,8 @@ VMM_API int vmm_reducer_add(VMMReducer *reducer, const VMMRef *refs, size_t coun
 /*
  * Gives out all that is held back, and forgets what came before: nothing behind this place is
  * dropped for what stands in front of it. To be called at the end, and before an event, whatever it
- * does: a page that is given up and comes back is another page. Behind it the first write to each
- * page is kept, with the reference before it, since it may copy a page that is shared.
+ * does: a page that is given up and comes back is another page. Behind it the first write to a page
+ * is taken for one that makes a copy, and is kept: the copy is another page too.
  */
 VMM_API int vmm_reducer_flush(VMMReducer *reducer);
 

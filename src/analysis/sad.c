@@ -19,8 +19,10 @@
  * is dropped; else it is kept and becomes the anchor. A page that leaves the stack has k others
  * behind it: its held reference is kept, and if it comes back it begins anew.
  *
- * Behind an event the first write to a page may make a copy of it, which is another page: it and
- * the reference before it are kept.
+ * Behind an event the first write to a page may make a copy of it, which is another page in memory.
+ * Whether it does is not known here, so it is taken for one: what stood at its address stays in the
+ * stack without a name, and the write begins anew. Pages counted too often only make references be
+ * kept.
  *
  * An undecided reference at the front of the queue is kept as soon as k others were met since its
  * anchor, so behind it lie at most two references of each of k pages: the queue is short.
@@ -50,6 +52,7 @@ typedef struct SadPage {
     uint32_t chain;        /* next page in the same place of the hash table */
     bool near;             /* rank at most k */
     bool written;          /* since it was met */
+    bool nameless;         /* a copy has its address now: not in the hash table */
 } SadPage;
 
 typedef struct SadItem {
@@ -228,6 +231,9 @@ static uint32_t sad_find(const VMMReducer *reducer, uint32_t pid, uint64_t vpn) 
 }
 
 static void sad_forget(VMMReducer *reducer, uint32_t number) {
+    if (reducer->pages[number].nameless) {
+        return;
+    }
     uint32_t *link = sad_place(reducer, reducer->pages[number].pid, reducer->pages[number].vpn);
     while (*link != number) {
         link = &reducer->pages[*link].chain;
@@ -236,6 +242,9 @@ static void sad_forget(VMMReducer *reducer, uint32_t number) {
 }
 
 static void sad_enter(VMMReducer *reducer, uint32_t number) {
+    if (reducer->pages[number].nameless) {
+        return;
+    }
     uint32_t *link = sad_place(reducer, reducer->pages[number].pid, reducer->pages[number].vpn);
     reducer->pages[number].chain = *link;
     *link = number;
@@ -352,9 +361,7 @@ static int sad_meet(VMMReducer *reducer, const VMMRef *ref, uint64_t vpn, uint64
 
 static int sad_meet_again(VMMReducer *reducer, uint32_t number, VMMRef *ref, uint64_t now) {
     SadPage *page = &reducer->pages[number];
-    bool copies = reducer->flushed && ref->op == VMM_OP_WRITE && !page->written;
-    page->written |= ref->op == VMM_OP_WRITE;
-    if (copies || sad_is_far(reducer, page)) {
+    if (sad_is_far(reducer, page)) {
         sad_keep_held(reducer, page);
     } else if (page->held != SAD_NONE) {
         if (reducer->items[page->held].ref.op == VMM_OP_WRITE) {
@@ -368,8 +375,12 @@ static int sad_meet_again(VMMReducer *reducer, uint32_t number, VMMRef *ref, uin
         sad_pull(reducer, number);
         sad_push(reducer, number);
     }
-    page->anchor = copies ? now : page->anchor;
-    return sad_append(reducer, ref, copies ? SAD_NONE : number);
+    return sad_append(reducer, ref, number);
+}
+
+/* May this write to a page in the stack make a copy of it? */
+static bool sad_may_copy(const VMMReducer *reducer, uint32_t number, const VMMRef *ref) {
+    return reducer->flushed && ref->op == VMM_OP_WRITE && !reducer->pages[number].written;
 }
 
 static int sad_page_reference(VMMReducer *reducer, const VMMRef *ref, uint64_t vpn) {
@@ -378,6 +389,11 @@ static int sad_page_reference(VMMReducer *reducer, const VMMRef *ref, uint64_t v
     kept.addr = vpn << reducer->page_shift;
     kept.size = 1;
     uint32_t number = reducer->table != NULL ? sad_find(reducer, ref->pid, vpn) : SAD_NONE;
+    if (number != SAD_NONE && sad_may_copy(reducer, number, ref)) {
+        sad_forget(reducer, number);
+        reducer->pages[number].nameless = true;
+        number = SAD_NONE;
+    }
     int code = number == SAD_NONE ? sad_meet(reducer, &kept, vpn, now)
                                   : sad_meet_again(reducer, number, &kept, now);
     return code == VMM_OK ? sad_advance(reducer) : code;
