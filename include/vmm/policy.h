@@ -22,7 +22,8 @@
  *   passed    a page reference beyond the address limit was made: time has passed, nothing else.
  *             For types whose pages leave after a time.
  *   dirtied   dirty[frame] has just become 1 for a resident page, after the touch.
- *   cleaned   a write that the policy asked for (below) is done: dirty[frame] has become 0.
+ *   cleaned   dirty[frame] has become 0: a write that the policy asked for (below) is done, or the
+ *             content of the page may be lost (MADV_FREE).
  *   victim    the pool is full and needs a frame: the policy names one that holds a page. Any other
  *             ends the run with VMM_E_POLICY.
  *   remove    the page is leaving the frame, as victim or because it was discarded; page_of is

@@ -98,7 +98,7 @@ static bool resolver_reserve_spaces(Resolver *resolver) {
         resolver->space_capacity = wanted;
     }
     for (uint32_t space = resolver->space_count; space < count; space++) {
-        resolver->spaces[space] = (ResolveSpace){.within = space};
+        resolver->spaces[space] = (ResolveSpace){.within = space, .users = 1};
     }
     resolver->space_count = count > resolver->space_count ? count : resolver->space_count;
     return true;
@@ -467,6 +467,13 @@ static void resolver_use(void *user, uint32_t object, int change) {
     }
 }
 
+/* An object that is looked at for longer than its mappings may last has one use more meanwhile. */
+static void resolver_hold(Resolver *resolver, uint32_t object, int change) {
+    if (object != OBJECT_NONE) {
+        resolver_use(resolver, object, change);
+    }
+}
+
 /* The translations of [start, end) are given up, and what was mapped there. */
 static void resolver_unmap(Resolver *resolver, uint32_t space, uint64_t start, uint64_t end) {
     ResolveRange range = resolver_whole_pages(resolver, space, start, end);
@@ -493,6 +500,8 @@ static uint32_t resolver_file(Resolver *resolver, uint32_t file, ObjectKind kind
     return resolver->files[file];
 }
 
+/* The descriptor that mmap(2) is given holds the object: it outlives a last mapping that this one
+   replaces. */
 static void resolver_map(Resolver *resolver, uint32_t space, const VMMEvent *event,
                          bool is_shared_memory) {
     Mapping mapping = {.start = event->start,
@@ -502,7 +511,6 @@ static void resolver_map(Resolver *resolver, uint32_t space, const VMMEvent *eve
     if (mapping.start >= mapping.end) {
         return;
     }
-    resolver_unmap(resolver, space, mapping.start, mapping.end);
     bool shared = (event->flags & VMM_MAP_SHARED) != 0;
     if (event->file != 0) {
         mapping.object =
@@ -514,10 +522,14 @@ static void resolver_map(Resolver *resolver, uint32_t space, const VMMEvent *eve
     bool grows =
         mapping.object == OBJECT_NONE && (event->flags & (VMM_MAP_GROWSDOWN | VMM_MAP_STACK)) != 0;
     mapping.flags = (uint8_t)((shared ? MAPPING_SHARED : 0) | (grows ? MAPPING_GROWS_DOWN : 0));
-    if (!resolver->failed) {
-        resolver->failed |= !mappings_add(&resolver->spaces[space].maps, &resolver->memory,
-                                          &mapping, resolver_use, resolver);
+    if (resolver->failed) {
+        return;
     }
+    resolver_hold(resolver, mapping.object, 1);
+    resolver_unmap(resolver, space, mapping.start, mapping.end);
+    resolver->failed |= !mappings_add(&resolver->spaces[space].maps, &resolver->memory, &mapping,
+                                      resolver_use, resolver);
+    resolver_hold(resolver, mapping.object, -1);
 }
 
 /* A translation under a new protection: rights that it loses go at once, others are found anew. */
@@ -587,9 +599,7 @@ static void resolver_remap(Resolver *resolver, uint32_t space, const VMMEvent *e
     moved.start = event->target;
     moved.end = event->target + event->value;
     bool known = found != NULL && moved.end > moved.start;
-    if (known && moved.object != OBJECT_NONE) {
-        resolver_use(resolver, moved.object, 1); /* it stays while it is moved */
-    }
+    resolver_hold(resolver, moved.object, 1); /* it stays while it is moved */
     resolver_unmap(resolver, space, start + kept, end);
     if (event->target != start) {
         resolver_unmap(resolver, space, moved.start, moved.end);
@@ -602,9 +612,7 @@ static void resolver_remap(Resolver *resolver, uint32_t space, const VMMEvent *e
     if (known && !resolver->failed) {
         resolver->failed |= !mappings_add(maps, &resolver->memory, &moved, resolver_use, resolver);
     }
-    if (known && moved.object != OBJECT_NONE) {
-        resolver_use(resolver, moved.object, -1);
-    }
+    resolver_hold(resolver, moved.object, -1);
 }
 
 static void resolver_visit_free(Resolver *resolver, uint32_t page, void *user) {
@@ -633,6 +641,7 @@ static bool resolver_is_copied(Resolver *resolver, uint32_t page) {
            (mapping->flags & (MAPPING_SHARED | MAPPING_COPIED)) == MAPPING_COPIED;
 }
 
+/* `child`: its space. */
 static void resolver_fork_page(Resolver *resolver, uint32_t page, uint32_t child) {
     if (!resolver_is_copied(resolver, page)) {
         return;
@@ -654,26 +663,54 @@ static void resolver_clear(Resolver *resolver, uint32_t space) {
     mappings_clear(&resolver->spaces[space].maps, resolver_use, resolver);
 }
 
-static void resolver_fork(Resolver *resolver, uint32_t parent, uint32_t child, bool vfork) {
-    if (vfork) {
-        resolver->spaces[child].within = parent;
-        return;
-    }
-    ResolveSpace *from = &resolver->spaces[parent];
-    resolver->failed |= !mappings_copy(&resolver->spaces[child].maps, &from->maps,
-                                       &resolver->memory, resolver_use, resolver);
-    for (uint32_t page = from->first; page != 0 && !resolver->failed; page = resolver->next[page]) {
-        resolver_fork_page(resolver, page, child);
-    }
+/* Lets a process run in another space than now. */
+static void resolver_enter(Resolver *resolver, uint32_t process, uint32_t space) {
+    resolver->spaces[resolver->spaces[process].within].users--;
+    resolver->spaces[space].users++;
+    resolver->spaces[process].within = space;
 }
 
-/* A process executes a program or ends: it gives up its space, if that is its own. */
-static void resolver_leave(Resolver *resolver, uint32_t space) {
-    if (resolver->spaces[space].within == space) {
+/*
+ * A space for a process that left the one it had: its own. If others still run in that, the one of
+ * the lowest pid that runs in another's and that nobody uses; there is always one, for there are as
+ * many spaces as processes.
+ */
+static uint32_t resolver_free_space(const Resolver *resolver, uint32_t process) {
+    const ResolveSpace *spaces = resolver->spaces;
+    const uint32_t *pids = resolver->directory->pids;
+    uint32_t found = process;
+    for (uint32_t i = 0; spaces[process].users != 0 && i < resolver->space_count; i++) {
+        bool is_free = spaces[i].users == 0 && i != process;
+        found = is_free && (found == process || pids[i] < pids[found]) ? i : found;
+    }
+    return found;
+}
+
+/* A process executes a program or ends: it gives up its space, if nobody else runs in that. */
+static void resolver_leave(Resolver *resolver, uint32_t process) {
+    uint32_t space = resolver->spaces[process].within;
+    if (--resolver->spaces[space].users == 0) {
         resolver_clear(resolver, space);
         resolver_note(resolver, RESOLVE_END, space, 0, 0);
     }
-    resolver->spaces[space].within = space;
+    uint32_t next = resolver_free_space(resolver, process);
+    resolver->spaces[next].users++;
+    resolver->spaces[process].within = next;
+}
+
+/* `parent`: the space that it runs in. The child has an empty one. */
+static void resolver_fork(Resolver *resolver, uint32_t parent, uint32_t child, bool vfork) {
+    if (vfork) {
+        resolver_enter(resolver, child, parent);
+        return;
+    }
+    uint32_t to = resolver->spaces[child].within;
+    ResolveSpace *from = &resolver->spaces[parent];
+    resolver->failed |= !mappings_copy(&resolver->spaces[to].maps, &from->maps, &resolver->memory,
+                                       resolver_use, resolver);
+    for (uint32_t page = from->first; page != 0 && !resolver->failed; page = resolver->next[page]) {
+        resolver_fork_page(resolver, page, to);
+    }
 }
 
 bool resolver_wants(const VMMEvent *event) {
@@ -757,8 +794,7 @@ int resolver_apply(Resolver *resolver, const VMMEvent *event, bool is_shared_mem
         return status != VMM_OK ? status : error_no_memory(error, 0, "address spaces");
     }
     uint32_t parent = resolver->spaces[process].within;
-    if (event->type == VMM_EVENT_FORK && child != process && child != parent) {
-        resolver->spaces[child].within = child;
+    if (event->type == VMM_EVENT_FORK && child != process) {
         resolver_leave(resolver, child); /* what a process of that number left */
         resolver_fork(resolver, parent, child, (event->flags & VMM_FORK_VFORK) != 0);
     } else if (event->type != VMM_EVENT_FORK) {

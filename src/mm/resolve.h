@@ -49,6 +49,7 @@ typedef struct ResolveSpace {
     uint32_t first;  /* of its mapped translations, which are chained; 0: none */
     uint32_t mapped; /* how many there are */
     uint32_t within; /* the space that its process runs in: its parent's after a vfork */
+    uint32_t users;  /* the processes that run in this one; with the last one it is given up */
 } ResolveSpace;
 
 /* What a reference does that is no plain look-up. */

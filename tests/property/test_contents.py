@@ -46,25 +46,43 @@ class View(NamedTuple):
         return self._replace(index=self.index + pages)
 
 
+class PlainSpace:
+    """An address space; the processes that run in it have references to it, and nobody else."""
+
+    def __init__(self) -> None:
+        self.own: dict[int, Content] = {}  # private pages
+        self.views: dict[int, View] = {}
+
+    def copy(self) -> "PlainSpace":
+        """fork(2), the naive way."""
+        other = PlainSpace()
+        other.own.update(self.own)
+        other.views.update(self.views)
+        return other
+
+    def clear(self, pages: range) -> None:
+        """Nothing is left of a range."""
+        for page in pages:
+            self.own.pop(page, None)
+            self.views.pop(page, None)
+
+
 class PlainMemory:
     """Address spaces as dictionaries of pages; nothing is put off."""
 
     def __init__(self, page_size: int, by_hand: bool) -> None:
         self.page_size, self.by_hand = page_size, by_hand
-        self.own: dict[int, dict[int, Content]] = {}   # of a space: private pages
-        self.views: dict[int, dict[int, View]] = {}
-        self.common: dict[Place, Content] = {}         # of files and segments
-        self.runs_in: dict[int, int] = {}
+        self.spaces: dict[int, PlainSpace] = {}  # of a process; after a vfork several have one
+        self.common: dict[Place, Content] = {}   # of files and segments
         self.calls = 0
 
-    def place_of(self, pid: int, page: int) -> tuple[dict[int, Content], View | None]:
-        """The private pages of a process's space, and its view of a page."""
-        space = self.runs_in.get(pid, pid)
-        return self.own.setdefault(space, {}), self.views.get(space, {}).get(page)
+    def space_of(self, pid: int) -> PlainSpace:
+        """What a process runs in."""
+        return self.spaces.setdefault(pid, PlainSpace())
 
     def read(self, pid: int, page: int) -> Content:
         """What a process sees."""
-        own, view = self.place_of(pid, page)
+        own, view = self.space_of(pid).own, self.space_of(pid).views.get(page)
         if page in own:
             return own[page]
         if view is None:  # memory of which the trace told nothing; from now on it is in use
@@ -76,7 +94,7 @@ class PlainMemory:
 
     def write(self, pid: int, page: int, content: Content) -> None:
         """A process fills a page."""
-        own, view = self.place_of(pid, page)
+        own, view = self.space_of(pid).own, self.space_of(pid).views.get(page)
         if view and view.shared and view.backing is not None:
             self.common[view.backing, view.index] = content
         else:
@@ -87,13 +105,12 @@ class PlainMemory:
         return isinstance(backing, int) and (self.by_hand or backing < FIRST_SEGMENT)
 
     def refuses(self, event: Reference) -> bool:
-        """A remap that no kernel carries out, so that no trace has it: its effect is not defined."""
+        """A remap that no kernel carries out, so that no trace has it."""
         pid, op, addr, size = event
         if op[0] != "V":
             return False
         told = parameters(ModelReference(*event))
-        space = self.runs_in.get(pid, pid)
-        views, own = self.views.get(space, {}), self.own.get(space, {})
+        views, own = self.space_of(pid).views, self.space_of(pid).own
         first, pages = addr // self.page_size, size // self.page_size
         wanted, target = told["bytes"] // self.page_size, told["target"] // self.page_size
         shown = [views.get(first + i) for i in range(pages)]
@@ -107,35 +124,25 @@ class PlainMemory:
         """An event."""
         pid, op, addr, size = event
         told = parameters(ModelReference(*event))
-        space = self.runs_in.get(pid, pid)
+        space = self.space_of(pid)
         pages = range(addr // self.page_size, (addr + size) // self.page_size)
         if op[0] in "UM":
-            self.clear(space, pages)
-            # As the resolver has it: a segment mapped in place of its own last mapping is a new
-            # one. On Linux it stays, for the descriptor that mmap() is given holds it.
-            self.forget_segments()
+            space.clear(pages)
             if op[0] == "M":
                 self.map(space, pages, told)
         elif op[0] == "A" and told.get("advice", DONTNEED) == DONTNEED:
             for page in pages:
-                self.own.get(space, {}).pop(page, None)
+                space.own.pop(page, None)
         elif op[0] == "V":
             self.remap(space, pages, told["target"] // self.page_size,
                        told["bytes"] // self.page_size)
-        elif op[0] == "F" and told["child"] not in (pid, space):
-            self.leave(told["child"])
-            self.fork(space, told["child"], "vfork" in told)
+        elif op[0] == "F" and told["child"] != pid:
+            self.spaces[told["child"]] = space if "vfork" in told else space.copy()
         elif op[0] in "XE":
-            self.leave(pid)
+            self.spaces[pid] = PlainSpace()
         self.forget_segments()
 
-    def clear(self, space: int, pages: range) -> None:
-        """Nothing is left of a range."""
-        for page in pages:
-            self.own.get(space, {}).pop(page, None)
-            self.views.get(space, {}).pop(page, None)
-
-    def map(self, space: int, pages: range, told: dict[str, int]) -> None:
+    def map(self, space: PlainSpace, pages: range, told: dict[str, int]) -> None:
         """mmap(2). Shared memory without a file is a segment that has no other name."""
         self.calls += 1
         backing: object = told.get("file")
@@ -143,41 +150,26 @@ class PlainMemory:
             backing = ("segment", self.calls)
         first = View(backing, told.get("offset", 0) // self.page_size, "shared" in told,
                      self.calls)
-        views = self.views.setdefault(space, {})
         for place, page in enumerate(pages):
-            views[page] = first.moved(place)
+            space.views[page] = first.moved(place)
 
-    def remap(self, space: int, pages: range, target: int, wanted: int) -> None:
+    @staticmethod
+    def remap(space: PlainSpace, pages: range, target: int, wanted: int) -> None:
         """mremap(2)."""
         if target != pages.start and target < pages.stop and pages.start < target + wanted:
             return  # onto itself
-        own, views = self.own.setdefault(space, {}), self.views.setdefault(space, {})
-        first = views.get(pages.start)
-        kept = {place: own[page] for place, page in enumerate(pages)
-                if page in own and place < wanted}
-        self.clear(space, pages)
-        self.clear(space, range(target, target + wanted))
+        first = space.views.get(pages.start)
+        kept = {place: space.own[page] for place, page in enumerate(pages)
+                if page in space.own and place < wanted}
+        space.clear(pages)
+        space.clear(range(target, target + wanted))
         for place in range(wanted if first else 0):
-            views[target + place] = first.moved(place)
-        own.update({target + place: content for place, content in kept.items()})
-
-    def fork(self, space: int, child: int, is_vfork: bool) -> None:
-        """fork(2), the naive way; vfork(2): no space of its own yet."""
-        if is_vfork:
-            self.runs_in[child] = space
-            return
-        self.own[child] = dict(self.own.get(space, {}))
-        self.views[child] = dict(self.views.get(space, {}))
-
-    def leave(self, pid: int) -> None:
-        """A process gives up its space, or stops borrowing one."""
-        if self.runs_in.pop(pid, pid) == pid:
-            self.own.pop(pid, None)
-            self.views.pop(pid, None)
+            space.views[target + place] = first.moved(place)
+        space.own.update({target + place: content for place, content in kept.items()})
 
     def forget_segments(self) -> None:
         """Shared memory goes with its last mapping; files keep what was written."""
-        shown = {view.backing for views in self.views.values() for view in views.values()}
+        shown = {view.backing for space in self.spaces.values() for view in space.views.values()}
         for place in [one for one in self.common if not self.is_file(one[0])]:
             if place[0] not in shown:
                 del self.common[place]

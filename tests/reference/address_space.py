@@ -321,8 +321,7 @@ class AddressSpaces:
         elif kind == "A":
             self.advise(space, start, end, told.get("advice", DONTNEED))
         elif kind == "F":
-            if told["child"] not in (pid, space):
-                self.runs_in.pop(told["child"], None)
+            if told["child"] != pid:
                 self.leave(told["child"])
                 self.fork(space, told["child"], "vfork" in told)
         else:
@@ -404,7 +403,6 @@ class AddressSpaces:
         """mmap(2), in place of what is there."""
         if start >= end:
             return
-        self.unmap(space, start, end)
         backing = None
         if "file" in told:
             number = told["file"]
@@ -413,8 +411,11 @@ class AddressSpaces:
                 number, MemoryObject("shared" if is_segment else "file", {}))
         elif "shared" in told:
             backing = MemoryObject("shared", {})
+        self.use(backing, 1)  # mmap() holds it, whatever mapping of it this one replaces
+        self.unmap(space, start, end)
         self.add(space, Mapping(start, end, told.get("prot", 0), backing, told.get("offset", 0),
                                 "shared" in told, "down" in told and backing is None))
+        self.use(backing, -1)
 
     def protect(self, space: int, start: int, end: int, prot: int) -> None:
         """mprotect(2)."""
@@ -499,6 +500,7 @@ class AddressSpaces:
         if is_vfork:
             self.runs_in[child] = space
             return
+        child = self.space_of(child)
         self.maps[child] = [replace(mapping) for mapping in self.maps.get(space, [])]
         for mapping in self.maps[child]:
             self.use(mapping.backing, 1)
@@ -514,12 +516,18 @@ class AddressSpaces:
             self.twin(translation, (child, translation[1]))
 
     def leave(self, pid: int) -> None:
-        """A process ends or executes another program: it gives its space up, if it has one."""
-        if self.space_of(pid) == pid:
-            for translation in [one for one in self.entries if one[0] == pid]:
+        """A process ends or executes another program: its space goes if nobody else runs in it."""
+        space = self.space_of(pid)
+        others = {one for one in (*self.runs_in, space) if one != pid}
+        if all(self.space_of(other) != space for other in others):
+            for translation in [one for one in self.entries if one[0] == space]:
                 self.give_up(translation)
-            gone = self.maps.pop(pid, [])
+            gone = self.maps.pop(space, [])
             for mapping in gone:
                 self.use(mapping.backing, -1)
-            self.effects.append(Effect("end", (pid, 0)))
+            self.effects.append(Effect("end", (space, 0)))
+        # It gets its own, or if others run in that, the first one of theirs that is not in use.
         self.runs_in.pop(pid, None)
+        used = set(self.runs_in.values())
+        if pid in used:
+            self.runs_in[pid] = min(one for one in self.runs_in if one not in used)

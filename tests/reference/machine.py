@@ -211,6 +211,7 @@ class Machine:
             if self.is_event(reference):
                 if self.changes(reference, reference.pid in known):
                     known |= {reference.pid} if reference.op[0] in "MF" else set()
+                    known |= {self.child_of(reference)} if reference.op[0] == "F" else set()
                     for effect in spaces.apply(reference):
                         if effect.what == "drop":
                             future.give_up(effect.page)

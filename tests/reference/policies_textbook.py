@@ -180,6 +180,11 @@ class Nru(Policy):
             self.classes[old].remove(page)
             self.classes[new].append(page)
 
+    def cleaned(self, page: Page) -> None:
+        old = self.class_of(page)
+        self.classes[old].remove(page)
+        self.classes[old & 2].append(page)
+
     def evicted(self, page: Page) -> None:
         self.classes[self.class_of(page)].remove(page)
 

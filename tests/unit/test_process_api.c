@@ -83,6 +83,27 @@ static void vfork_runs_in_the_parent(void **state) {
     vmm_destroy(vmm);
 }
 
+static void a_space_goes_with_its_last_process(void **state) {
+    (void)state;
+    VMM *vmm = make();
+    map(vmm, 1, 16, 1, 0);
+    touch(vmm, 1, 16, true);
+    assert_int_equal(vmm_vfork(vmm, 1, 2), VMM_OK);
+    assert_int_equal(vmm_exit(vmm, 1), VMM_OK); /* killed while its child runs in its space */
+    assert_int_equal(touch(vmm, 2, 16, true), VMM_FAULT_NONE);
+    map(vmm, 1, 16, 1, 0); /* another process of that number */
+    assert_int_equal(touch(vmm, 1, 16, false), VMM_FAULT_zero_fill);
+    assert_int_equal(vmm_fork(vmm, 2, 1), VMM_OK); /* and another, of the same memory */
+    assert_int_equal(touch(vmm, 1, 16, false), VMM_FAULT_NONE);
+    assert_int_equal(touch(vmm, 1, 16, true), VMM_FAULT_cow);
+    assert_int_equal(frames_used(vmm), 2);
+    assert_int_equal(vmm_exec(vmm, 2), VMM_OK);
+    assert_int_equal(frames_used(vmm), 1);
+    assert_int_equal(vmm_exit(vmm, 1), VMM_OK);
+    assert_int_equal(frames_used(vmm), 0);
+    vmm_destroy(vmm);
+}
+
 static void mappings_change(void **state) {
     (void)state;
     VMM *vmm = make();
@@ -142,6 +163,19 @@ static void segments_live_until_the_last_leaves(void **state) {
     vmm_destroy(vmm);
 }
 
+static void a_segment_stays_where_it_replaces_itself(void **state) {
+    (void)state;
+    VMM *vmm = make();
+    assert_int_equal(vmm_create_shared(vmm, "ring", 2 * PAGE), VMM_OK);
+    assert_int_equal(vmm_attach_shared(vmm, 1, "ring", 16 * PAGE, RW), VMM_OK);
+    assert_int_equal(touch(vmm, 1, 17, true), VMM_FAULT_zero_fill);
+    assert_int_equal(vmm_attach_shared(vmm, 1, "ring", 16 * PAGE, VMM_PROT_READ), VMM_OK);
+    assert_int_equal(touch(vmm, 1, 17, false), VMM_FAULT_shared_attach); /* not zeros */
+    map(vmm, 1, 16, 2, 0);
+    assert_int_equal(frames_used(vmm), 0);
+    vmm_destroy(vmm);
+}
+
 static void what_is_refused_changes_nothing(void **state) {
     (void)state;
     VMM *vmm = make();
@@ -170,9 +204,11 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fork_copies_on_write),
         cmocka_unit_test(vfork_runs_in_the_parent),
+        cmocka_unit_test(a_space_goes_with_its_last_process),
         cmocka_unit_test(mappings_change),
         cmocka_unit_test(files_are_the_same_by_name),
         cmocka_unit_test(segments_live_until_the_last_leaves),
+        cmocka_unit_test(a_segment_stays_where_it_replaces_itself),
         cmocka_unit_test(what_is_refused_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

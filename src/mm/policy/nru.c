@@ -109,11 +109,19 @@ static inline void nru_touch(Policy *policy, uint32_t frame) {
     }
 }
 
-static void nru_dirtied(Policy *policy, uint32_t frame) {
-    Nru *nru = (Nru *)policy;
+static void nru_modify(Nru *nru, uint32_t frame, uint32_t modified) {
     nru_unlink(nru, frame);
-    nru->pages[frame].modified = 1;
+    nru->pages[frame].modified = modified;
     nru_append(nru, frame);
+}
+
+static void nru_dirtied(Policy *policy, uint32_t frame) {
+    nru_modify((Nru *)policy, frame, 1);
+}
+
+/* Its content may be lost (MADV_FREE): M is cleared. */
+static void nru_cleaned(Policy *policy, uint32_t frame) {
+    nru_modify((Nru *)policy, frame, 0);
 }
 
 static uint32_t nru_victim(Policy *policy) {
@@ -209,6 +217,7 @@ static const PolicyType nru_policy = {
     .insert = nru_insert,
     .touch = nru_touch,
     .dirtied = nru_dirtied,
+    .cleaned = nru_cleaned,
     .victim = nru_victim,
     .remove = nru_remove,
     .tick = nru_tick,
