@@ -32,8 +32,7 @@ enum {
 
 /* A page reference that is no TLB hit. False: the machine must stop. */
 VMM_ALWAYS_INLINE bool loop_miss(Machine *machine, Pool *pool, const Batch *batch, size_t i,
-                                 bool write, const PolicyType *type) {
-    uint32_t page = batch->page[i];
+                                 uint32_t page, bool write, const PolicyType *type) {
     if (VMM_UNLIKELY(page == DIRECTORY_NO_PAGE)) {
         return engine_invalid(machine, pool, type, batch);
     }
@@ -125,7 +124,7 @@ VMM_ALWAYS_INLINE bool loop_each(Machine *machine, Pool *pool, const Batch *batc
             engine_tell_future(pool->policy, type, batch, i, done + 1 == repeat);
         }
         bool going = slot != 0 ? loop_hit(machine, pool, slot - 1, write, type, note, touches)
-                               : loop_miss(machine, pool, batch, i, write, type);
+                               : loop_miss(machine, pool, batch, i, page, write, type);
         if (!going) {
             machine->stopped_at = done + 1;
             return false;
@@ -184,6 +183,7 @@ VMM_ALWAYS_INLINE size_t loop_with_tlb(Machine *machine, Pool *pool, const Batch
                                        bool repeats) {
     Policy *policy = pool->policy;
     const uint32_t *pages = batch->page;
+    const uint32_t *objects = batch->object;
     const uint8_t *ops = batch->op;
     const uint16_t *slot_of = machine->tlb.slot_of;
     bool touches = loop_touches(machine, type);
@@ -197,8 +197,7 @@ VMM_ALWAYS_INLINE size_t loop_with_tlb(Machine *machine, Pool *pool, const Batch
         uint32_t page = pages[i];
         if (VMM_UNLIKELY(far) && i + LOOP_FETCH_AHEAD < to) {
             VMM_PREFETCH(&slot_of[pages[i + LOOP_FETCH_AHEAD]]);
-            machine_fetch(machine, pages[i + LOOP_FETCH_AHEAD],
-                          batch->object[i + LOOP_FETCH_AHEAD]);
+            machine_fetch(machine, pages[i + LOOP_FETCH_AHEAD], objects[i + LOOP_FETCH_AHEAD]);
         }
         bool write = (ops[i] & OP_WRITE_BIT) != 0;
         uint32_t slot = slot_of[page];
@@ -208,7 +207,7 @@ VMM_ALWAYS_INLINE size_t loop_with_tlb(Machine *machine, Pool *pool, const Batch
             if (waits) {
                 waiting = loop_settle(machine, policy, hits, waiting, type, note, touches);
             }
-            if (!loop_miss(machine, pool, batch, i, write, type) ||
+            if (!loop_miss(machine, pool, batch, i, page, write, type) ||
                 (repeats && !loop_each(machine, pool, batch, i, type, note))) {
                 return i;
             }
@@ -283,7 +282,7 @@ VMM_ALWAYS_INLINE size_t loop_without_tlb(Machine *machine, Pool *pool, const Ba
         engine_tick_clock(pool->policy, type, 1);
         engine_tell_future(pool->policy, type, batch, i, batch_repeat(batch, i) == 0);
         if (!plain || !loop_walk(machine, pool, page, write, type, &going)) {
-            going = loop_miss(machine, pool, batch, i, write, type);
+            going = loop_miss(machine, pool, batch, i, page, write, type);
         }
         if (!going || (batch->repeat != NULL &&
                        !loop_each(machine, pool, batch, i, type, TLB_NOTE_NOTHING))) {

@@ -17,16 +17,20 @@ static void machine_stop(Machine *machine, int status, const char *sentence) {
  * Whether a frame that the policy names holds a page. A policy may be anybody's: one that names
  * another frame stops the machine, for what it would count from there on is worth nothing.
  */
-static bool machine_accepts(Machine *machine, const Pool *pool, uint32_t frame, const char *deed) {
-    if (VMM_LIKELY(frame < pool->unused && pool->page[frame] != DIRECTORY_NO_PAGE)) {
-        return true;
-    }
+static VMM_NOINLINE bool machine_refuses(Machine *machine, const Pool *pool, uint32_t frame,
+                                         const char *deed) {
     machine->status =
         error_set(&machine->error, VMM_E_POLICY,
                   "the policy %.40s %s frame %" PRIu32 ", which holds no page (frames 0 to %" PRIu32
                   " are in use): mend the policy; vmm policy check finds out more",
                   pool->policy->type->info.name, deed, frame, pool->unused - 1);
-    return false;
+    return true;
+}
+
+VMM_ALWAYS_INLINE bool machine_accepts(Machine *machine, const Pool *pool, uint32_t frame,
+                                       const char *deed) {
+    return VMM_LIKELY(frame < pool->unused && pool->page[frame] != DIRECTORY_NO_PAGE) ||
+           !machine_refuses(machine, pool, frame, deed);
 }
 
 /* A process that had ended begins anew. */
@@ -37,7 +41,7 @@ static void machine_revive(Machine *machine, Process *process) {
 }
 
 /* The entries read on the way to a page's own. */
-static uint32_t machine_walk(Machine *machine, Process *process, uint32_t page) {
+VMM_ALWAYS_INLINE uint32_t machine_walk(Machine *machine, Process *process, uint32_t page) {
     const PageTableType *type = machine->table_type;
     if (type->mapped_reads != 0 && (machine->state[page] & PAGE_MAPPED) != 0) {
         return type->mapped_reads;
@@ -49,19 +53,23 @@ static uint32_t machine_walk(Machine *machine, Process *process, uint32_t page) 
     return type->walk(&process->table, directory_vpn(machine->directory, page));
 }
 
-/* The process whose address space a translation is of, */
+/* The process whose address space a translation is of. Another may make the reference: after a
+   vfork. */
 static Process *machine_owner(Machine *machine, uint32_t page) {
     return &machine->processes[directory_space_of(machine->directory, page)];
 }
 
-/* and the one that makes the reference: another only after a vfork. */
-static Process *machine_actor(Machine *machine, uint32_t page) {
-    return machine->objects != NULL ? &machine->processes[machine->running]
-                                    : machine_owner(machine, page);
+/*
+ * Nearly all runs are without objects, and what a miss costs must not grow with what only the
+ * others need. So the steps of a miss take `objects`, the machine's, as a parameter: the functions
+ * that engines call ask once whether it is NULL, and each step is stamped for both.
+ */
+VMM_ALWAYS_INLINE ObjectKind machine_kind_in(const Objects *objects, uint32_t object) {
+    return objects == NULL ? OBJECT_ANONYMOUS : objects->kind[object];
 }
 
 static ObjectKind machine_kind(const Machine *machine, uint32_t object) {
-    return machine->objects == NULL ? OBJECT_ANONYMOUS : machine->objects->kind[object];
+    return machine_kind_in(machine->objects, object);
 }
 
 /* ---- Entries ---------------------------------------------------------------------------------
@@ -80,8 +88,9 @@ static bool machine_is_shared(const Machine *machine, uint32_t object) {
 }
 
 /* The page of a frame is about to leave it: no entry may lead there any more. */
-static void machine_take_entries(Machine *machine, uint32_t object) {
-    if (machine->objects == NULL) {
+VMM_ALWAYS_INLINE void machine_take_entries(Machine *machine, uint32_t object,
+                                            const Objects *objects) {
+    if (objects == NULL) {
         Process *owner = machine_owner(machine, object);
         owner->resident[OBJECT_ANONYMOUS]--;
         owner->swapped += machine->slot_of[object] != SWAP_NO_SLOT;
@@ -91,7 +100,7 @@ static void machine_take_entries(Machine *machine, uint32_t object) {
     machine->frames_shared -= machine_is_shared(machine, object);
     for (uint32_t page = machine->mapper[object]; page != 0; page = machine->mapper_next[page]) {
         machine->state[page] &= (uint8_t) ~(PAGE_PRESENT | PAGE_WRITABLE);
-        machine_owner(machine, page)->resident[machine->objects->kind[object]]--;
+        machine_owner(machine, page)->resident[objects->kind[object]]--;
         tlb_invalidate(&machine->tlb, page);
         machine->rmap_steps++;
     }
@@ -148,7 +157,7 @@ void machine_unlink(Machine *machine, uint32_t page, uint32_t object) {
     tlb_invalidate(&machine->tlb, page);
 }
 
-static inline bool machine_map(Machine *machine, uint32_t page) {
+VMM_ALWAYS_INLINE bool machine_map(Machine *machine, uint32_t page) {
     if ((machine->state[page] & PAGE_MAPPED) == 0) {
         Process *owner = machine_owner(machine, page);
         machine_revive(machine, owner);
@@ -204,9 +213,10 @@ static void machine_note_eviction(Machine *machine, const Pool *pool, uint32_t f
 }
 
 /* Takes the page out of `frame`, saving it if it must be. False: swap is full, nothing is done. */
-static bool machine_evict(Machine *machine, Pool *pool, uint32_t frame) {
+VMM_ALWAYS_INLINE bool machine_evict_in(Machine *machine, Pool *pool, uint32_t frame,
+                                        const Objects *objects) {
     uint32_t page = pool->page[frame];
-    if (pool->dirty[frame] != 0 && machine_kind(machine, page) == OBJECT_FILE) {
+    if (pool->dirty[frame] != 0 && machine_kind_in(objects, page) == OBJECT_FILE) {
         machine->file_writes++;
     } else if (pool->dirty[frame] != 0) {
         uint32_t slot = swap_take(&machine->swap);
@@ -221,7 +231,7 @@ static bool machine_evict(Machine *machine, Pool *pool, uint32_t frame) {
         machine->swap_outs++;
     } else {
         machine->clean_evictions++;
-        machine->clean_file_evictions += machine_kind(machine, page) == OBJECT_FILE;
+        machine->clean_file_evictions += machine_kind_in(objects, page) == OBJECT_FILE;
     }
     if (machine->observer != NULL) {
         machine_note_eviction(machine, pool, frame);
@@ -230,9 +240,14 @@ static bool machine_evict(Machine *machine, Pool *pool, uint32_t frame) {
         pool->policy->type->remove(pool->policy, frame);
     }
     machine->frame_of[page] = MACHINE_NO_FRAME;
-    machine_take_entries(machine, page);
+    machine_take_entries(machine, page, objects);
     machine->replacements++;
     return true;
+}
+
+static bool machine_evict(Machine *machine, Pool *pool, uint32_t frame) {
+    return machine->objects == NULL ? machine_evict_in(machine, pool, frame, NULL)
+                                    : machine_evict_in(machine, pool, frame, machine->objects);
 }
 
 /* The number of resident pages is about to change in the page reference under way. */
@@ -260,10 +275,11 @@ static void machine_cancel_write(Policy *policy, uint32_t frame) {
 }
 
 /* A frame for a new page: a free one, or the victim's. */
-static uint32_t machine_find_frame(Machine *machine, Pool *pool) {
+VMM_ALWAYS_INLINE uint32_t machine_find_frame(Machine *machine, Pool *pool) {
     int status = VMM_OK;
     machine_settle(pool);
-    uint32_t frame = pool_take_frame(pool, &machine->memory, &status);
+    uint32_t frame = pool_has_free_frame(pool) ? pool_take_frame(pool, &machine->memory, &status)
+                                               : POOL_NO_FRAME;
     if (frame != POOL_NO_FRAME) {
         machine->frames_used++;
         if (machine->frames_used > machine->frames_used_peak) {
@@ -284,12 +300,13 @@ static uint32_t machine_find_frame(Machine *machine, Pool *pool) {
 }
 
 /* Of a page that is in no frame. */
-static VMMFaultClass machine_classify(Machine *machine, uint32_t object) {
+VMM_ALWAYS_INLINE VMMFaultClass machine_classify_in(Machine *machine, uint32_t object,
+                                                    const Objects *objects) {
     if (machine->slot_of[object] != SWAP_NO_SLOT) {
         machine->swap_ins++;
         return VMM_FAULT_swap_in;
     }
-    switch (machine_kind(machine, object)) {
+    switch (machine_kind_in(objects, object)) {
     case OBJECT_FILE:
         return machine->settings.file_cache == FILE_CACHE_WARM && machine->loaded[object] == 0
                    ? VMM_FAULT_file_cached
@@ -329,16 +346,23 @@ void machine_free_slot(Machine *machine, uint32_t page) {
 }
 
 /* `object` is the page that the entry led to, or is to lead to. */
-static void machine_count_fault(Machine *machine, Process *process, VMMFaultClass fault,
-                                uint32_t object) {
+VMM_ALWAYS_INLINE void machine_count_fault_in(Machine *machine, Process *process,
+                                              VMMFaultClass fault, uint32_t object,
+                                              const Objects *objects) {
     machine->fault = fault;
     process->faults[fault]++;
-    if (machine->objects != NULL) {
-        machine->faults_on[machine->objects->kind[object]]++;
+    if (objects != NULL) {
+        machine->faults_on[objects->kind[object]]++;
     }
 }
 
-uint32_t machine_load(Machine *machine, Pool *pool, uint32_t object, uint32_t page, bool write) {
+static void machine_count_fault(Machine *machine, Process *process, VMMFaultClass fault,
+                                uint32_t object) {
+    machine_count_fault_in(machine, process, fault, object, machine->objects);
+}
+
+VMM_ALWAYS_INLINE uint32_t machine_load_in(Machine *machine, Pool *pool, uint32_t object,
+                                           uint32_t page, bool write, const Objects *objects) {
     Policy *policy = pool->policy;
     policy->incoming = object;
     if (policy->type->miss != NULL) {
@@ -348,18 +372,21 @@ uint32_t machine_load(Machine *machine, Pool *pool, uint32_t object, uint32_t pa
     if (frame == MACHINE_NO_FRAME) {
         return MACHINE_NO_FRAME;
     }
-    if (page != 0 && !machine_make_entry(machine, page, object)) {
+    if (objects == NULL ? !machine_map(machine, page)
+                        : page != 0 && !machine_make_entry(machine, page, object)) {
         machine_give_back(machine, pool, frame);
         return MACHINE_NO_FRAME;
     }
     pool->page[frame] = object;
     pool->dirty[frame] = write;
     machine->frame_of[object] = frame;
-    if (machine->objects != NULL) {
+    if (objects != NULL) {
         machine->loaded[object] = 1;
     }
     if (write) {
-        machine->state[page] |= machine_kind(machine, object) == OBJECT_FILE ? PAGE_WRITABLE : 0;
+        if (machine_kind_in(objects, object) == OBJECT_FILE) {
+            machine->state[page] |= PAGE_WRITABLE;
+        }
         machine_free_slot(machine, object);
     }
     if (policy->type->insert != NULL) {
@@ -368,13 +395,20 @@ uint32_t machine_load(Machine *machine, Pool *pool, uint32_t object, uint32_t pa
     return frame;
 }
 
+uint32_t machine_load(Machine *machine, Pool *pool, uint32_t object, uint32_t page, bool write) {
+    return machine_load_in(machine, pool, object, page, write, machine->objects);
+}
+
 /* A fault of a page that is in no frame. */
-static uint32_t machine_fault(Machine *machine, Process *process, Pool *pool, uint32_t page,
-                              uint32_t object, bool write) {
-    machine_count_fault(machine, process, machine_classify(machine, object), object);
+VMM_ALWAYS_INLINE uint32_t machine_fault_in(Machine *machine, Process *process, Pool *pool,
+                                            uint32_t page, uint32_t object, bool write,
+                                            const Objects *objects) {
+    VMMFaultClass fault = machine_classify_in(machine, object, objects);
+    machine_count_fault_in(machine, process, fault, object, objects);
     process->misses++;
-    uint32_t frame = machine_load(machine, pool, object, page, write);
-    if (machine->objects == NULL && frame != MACHINE_NO_FRAME) {
+    uint32_t frame = objects == NULL ? machine_load_in(machine, pool, object, page, write, NULL)
+                                     : machine_load(machine, pool, object, page, write);
+    if (objects == NULL && frame != MACHINE_NO_FRAME) {
         uint64_t resident = ++process->resident[OBJECT_ANONYMOUS];
         process->swapped -= machine->fault == VMM_FAULT_swap_in;
         process->resident_peak =
@@ -384,10 +418,11 @@ static uint32_t machine_fault(Machine *machine, Process *process, Pool *pool, ui
 }
 
 /* A walk of the page table, after a TLB miss. */
-static void machine_count_walk(Machine *machine, Process *process, uint32_t page) {
+VMM_ALWAYS_INLINE void machine_count_walk(Machine *machine, Process *process, Process *owner,
+                                          uint32_t page) {
     process->tlb_misses++;
     machine->fault = VMM_FAULT_NONE;
-    machine->walk_read_count = machine_walk(machine, machine_owner(machine, page), page);
+    machine->walk_read_count = machine_walk(machine, owner, page);
     machine->walk_reads += machine->walk_read_count;
 }
 
@@ -407,25 +442,34 @@ static bool machine_find_entry(Machine *machine, Process *process, uint32_t page
     return machine_make_entry(machine, page, object);
 }
 
-uint32_t machine_miss(Machine *machine, Pool *pool, uint32_t page, uint32_t object, bool write) {
-    Process *process = machine_actor(machine, page);
-    machine_count_walk(machine, process, page);
+VMM_ALWAYS_INLINE uint32_t machine_miss_in(Machine *machine, Pool *pool, uint32_t page,
+                                           uint32_t object, bool write, const Objects *objects) {
+    Process *owner = machine_owner(machine, page);
+    Process *process = objects == NULL ? owner : &machine->processes[machine->running];
+    machine_count_walk(machine, process, owner, page);
     if (VMM_UNLIKELY(machine->status != VMM_OK) ||
-        (machine->objects != NULL && !machine_find_entry(machine, process, page, object))) {
+        (objects != NULL && !machine_find_entry(machine, process, page, object))) {
         return MACHINE_NO_FRAME;
     }
     uint32_t frame = machine->frame_of[object];
     machine->was_resident = frame != MACHINE_NO_FRAME;
     if (frame == MACHINE_NO_FRAME) {
-        frame = machine_fault(machine, process, pool, page, object, write);
+        frame = machine_fault_in(machine, process, pool, page, object, write, objects);
     }
     if (frame != MACHINE_NO_FRAME && machine->tlb.entries != 0) {
         tlb_fill(&machine->tlb, page, frame, write);
     }
-    if (machine->fault == VMM_FAULT_file_cached && !write && machine->settings.fault_around != 0) {
+    if (objects != NULL && machine->fault == VMM_FAULT_file_cached && !write &&
+        machine->settings.fault_around != 0) {
         machine_map_around(machine, pool, page);
     }
     return frame;
+}
+
+uint32_t machine_miss(Machine *machine, Pool *pool, uint32_t page, uint32_t object, bool write) {
+    return machine->objects == NULL
+               ? machine_miss_in(machine, pool, page, page, write, NULL)
+               : machine_miss_in(machine, pool, page, object, write, machine->objects);
 }
 
 void machine_invalid(Machine *machine, uint32_t space) {
@@ -544,7 +588,7 @@ static uint32_t machine_look_up(Machine *machine, Process *process, uint32_t pag
     if (*tlb_hit) {
         tlb_touch(tlb, entry);
     } else {
-        machine_count_walk(machine, process, page);
+        machine_count_walk(machine, process, machine_owner(machine, page), page);
     }
     return entry;
 }
@@ -560,7 +604,7 @@ static VMMFaultClass machine_classify_copy(Machine *machine, uint32_t source) {
     if (machine->frame_of[source] != MACHINE_NO_FRAME) {
         return VMM_FAULT_cow;
     }
-    VMMFaultClass fault = machine_classify(machine, source);
+    VMMFaultClass fault = machine_classify_in(machine, source, machine->objects);
     return vmm_fault_class_is_major(fault) ? fault : VMM_FAULT_cow;
 }
 

@@ -115,13 +115,15 @@ static inline void recency_remove(Recency *r, uint32_t item) {
 
 /* The item touched longest ago. There must be one. */
 static inline uint32_t recency_oldest(Recency *r) {
-    while (!recency_is_live(r, r->tail)) {
-        r->tail++;
+    uint32_t tail = r->tail;
+    while (!recency_is_live(r, tail)) {
+        tail++;
     }
-    if (r->tail + RECENCY_FETCH < r->head) { /* it will be asked for soon */
-        VMM_PREFETCH(&r->last[r->log[r->tail + RECENCY_FETCH]]);
+    r->tail = tail;
+    if (tail + RECENCY_FETCH < r->head) { /* it will be asked for soon */
+        VMM_PREFETCH(&r->last[r->log[tail + RECENCY_FETCH]]);
     }
-    return r->log[r->tail];
+    return r->log[tail];
 }
 
 /* The item touched last. There must be one. */

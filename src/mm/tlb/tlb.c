@@ -110,13 +110,15 @@ static uint32_t tlb_victim(Tlb *tlb, uint32_t set) {
     return tlb_smallest_stamp(tlb, set);
 }
 
-void tlb_fill(Tlb *tlb, uint32_t page, uint32_t frame, bool written) {
-    uint32_t set = tlb_set_of(tlb, page);
+/* `single`, whether there is one set alone, is a constant wherever this is stamped. */
+VMM_ALWAYS_INLINE void tlb_fill_set(Tlb *tlb, uint32_t set, uint32_t page, uint32_t frame,
+                                    bool written, bool single) {
     uint32_t entry;
     if (tlb->valid[set] < tlb->ways) {
         entry = tlb_find_hole(tlb, set);
     } else {
-        entry = tlb_victim(tlb, set);
+        entry =
+            single && tlb->policy <= TLB_FIFO ? recency_oldest(&tlb->order) : tlb_victim(tlb, set);
         tlb->evictions++;
         tlb->writebacks += tlb->written[entry];
         tlb->slot_of[tlb->page[entry]] = 0;
@@ -127,10 +129,18 @@ void tlb_fill(Tlb *tlb, uint32_t page, uint32_t frame, bool written) {
     tlb->slot_of[page] = (uint16_t)(entry + 1);
     if (tlb->policy == TLB_LFU) {
         tlb->stamp[entry] = 1;
-    } else if (tlb->sets == 1) {
+    } else if (single) {
         recency_touch(&tlb->order, entry);
     } else {
         tlb->stamp[entry] = ++tlb->clock;
+    }
+}
+
+void tlb_fill(Tlb *tlb, uint32_t page, uint32_t frame, bool written) {
+    if (tlb->sets == 1) {
+        tlb_fill_set(tlb, 0, page, frame, written, true);
+    } else {
+        tlb_fill_set(tlb, tlb_set_of(tlb, page), page, frame, written, false);
     }
 }
 
