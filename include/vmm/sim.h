@@ -59,10 +59,10 @@ VMM_API void vmm_destroy(VMM *vmm);
 
 /*
  * One byte at `addr` is read or written by process `pid`; an unknown pid is created. True if the
- * reference succeeded; false if `vmm` is NULL, the address is invalid or the machine cannot go on
- * (vmm_last_error() tells which). A reference that the configuration leaves out (refs,
- * max-accesses) is no failure and counts nowhere. One call costs several times what the same
- * reference costs in vmm_feed().
+ * reference succeeded; false if `vmm` is NULL, the reference is invalid, the process was killed for
+ * one (VMM_E_INVALID_ADDRESS both) or the machine cannot go on (vmm_last_error() tells which). A
+ * reference that the configuration leaves out (refs, max-accesses) is no failure and counts
+ * nowhere. One call costs several times what the same reference costs in vmm_feed().
  */
 VMM_API bool vmm_access(VMM *vmm, uint32_t pid, uint64_t addr, bool is_write);
 
@@ -83,7 +83,8 @@ VMM_API int vmm_access_outcome(VMM *vmm, const VMMRef *ref, VMMOutcome *outcome)
  * Simulates `count` references in order. VMM_OK; VMM_E_OUT_OF_MEMORY when swap is full (the
  * machine then stands right after the reference that failed and accepts no more);
  * VMM_E_NEEDS_FUTURE for OPT, UNOPT and VMIN, which only vmm_run() can serve; VMM_E_NO_MEMORY,
- * VMM_E_LIMIT. Invalid addresses are counted, not errors.
+ * VMM_E_LIMIT. Invalid references are counted and no errors, unless the option invalid is stop:
+ * VMM_E_INVALID_ADDRESS, and the machine accepts no more.
  */
 VMM_API int vmm_feed(VMM *vmm, const VMMRef *refs, size_t count);
 
@@ -107,12 +108,13 @@ typedef int VMMProgressCallback(void *user, const VMMProgress *progress);
  * once, and each machine simulates every batch in turn. The machines must agree in page-size,
  * pt-type's address width, vspace and refs (else VMM_E_CONFIG). A machine that runs out of memory
  * stops alone and is told by its vmm_last_error(); the run then returns VMM_E_OUT_OF_MEMORY at
- * its end. Stops after max-accesses references. Events of the trace reach all machines at their
- * place; a handler set by vmm_trace_on_event() is replaced. VMM_E_CONFIG also for what a trace of
- * page runs or a reduced trace cannot answer. `progress` may be NULL. OPT and UNOPT make a first
- * pass over the trace and keep 4 bytes a page reference in an unnamed file in $TMPDIR (VMIN 8),
- * whatever their number. Machines of one run share what they were fed from: they belong to one
- * thread together, and take no more references afterwards.
+ * its end. Stops after max-accesses references, and with the option invalid=stop at the first
+ * invalid one: VMM_E_INVALID_ADDRESS, and all machines have readable statistics. Events of the
+ * trace reach all machines at their place; a handler set by vmm_trace_on_event() is replaced.
+ * VMM_E_CONFIG also for what a trace of page runs or a reduced trace cannot answer. `progress` may
+ * be NULL. OPT and UNOPT make a first pass over the trace and keep 4 bytes a page reference in an
+ * unnamed file in $TMPDIR (VMIN 8), whatever their number. Machines of one run share what they were
+ * fed from: they belong to one thread together, and take no more references afterwards.
  */
 VMM_API int vmm_run(VMM *const *vmms, size_t count, VMMTrace *trace, VMMProgressCallback *progress,
                     void *user);
@@ -136,7 +138,8 @@ VMM_API int vmm_add_process(VMM *vmm, uint32_t pid);
 /*
  * Applies one event. UNMAP, EXIT, EXEC, ADVISE with MADV_DONTNEED, MAP with VMM_MAP_FIXED and REMAP
  * give pages up; the others have no effect yet but to be counted. VMM_E_USAGE: unknown type; UNMAP
- * of a range that is misaligned or of an unknown process, EXIT of one.
+ * of a range that is misaligned or of an unknown process, EXIT of one. What a killed process does
+ * (invalid=kill) is dropped: VMM_OK, and it is counted nowhere; its EXIT makes the number free.
  */
 VMM_API int vmm_apply(VMM *vmm, const VMMEvent *event);
 
@@ -148,6 +151,55 @@ VMM_API const char *vmm_error_text(const VMM *vmm);
 
 /* Fills *stats; stats->struct_size must be set by the caller. */
 VMM_API int vmm_stats(const VMM *vmm, VMMStats *stats);
+
+/* What is wrong with an invalid reference. */
+typedef enum VMMInvalidReason {
+    VMM_INVALID_NONE,
+    VMM_INVALID_BEYOND,   /* it lies beyond the address space */
+    VMM_INVALID_UNMAPPED, /* nothing is mapped there */
+    VMM_INVALID_FORBIDDEN /* the protection of its mapping forbids it */
+} VMMInvalidReason;
+
+/* Where the mapping that is told of an invalid reference lies. */
+typedef enum VMMNearby {
+    VMM_NEARBY_NONE, /* the process has no mappings */
+    VMM_NEARBY_HERE,
+    VMM_NEARBY_BELOW, /* the nearest one; below the address, */
+    VMM_NEARBY_ABOVE  /* or above it */
+} VMMNearby;
+
+/* An invalid reference, and the mapping nearby as it was then. */
+typedef struct VMMInvalid {
+    uint32_t struct_size;
+    uint32_t reason;  /* a VMMInvalidReason */
+    uint64_t index;   /* of the reference among all that came, those left out too, from 1 */
+    uint64_t address; /* first byte of it in the page in question; of page runs, of the page */
+    uint32_t pid;
+    uint32_t op;        /* a VMMOp */
+    uint32_t by_kernel; /* 1: on behalf of the process */
+    uint32_t nearby;    /* a VMMNearby; what follows is 0 with VMM_NEARBY_NONE */
+    uint64_t start;     /* bytes */
+    uint64_t end;
+    uint64_t offset; /* of start, in the file; bytes */
+    uint32_t prot;   /* VMM_PROT_ bits */
+    uint32_t flags;  /* VMM_MAP_SHARED, _ANONYMOUS, _GROWSDOWN */
+    uint32_t file;   /* number in the trace's table of files; 0: none */
+    uint32_t reserved;
+    char path[200]; /* of the file, its end if it is longer; "": none, or not known */
+} VMMInvalid;
+
+/*
+ * The first invalid reference of a machine: VMM_OK and *invalid, whose struct_size must be set, or
+ * VMM_E_USAGE if there was none.
+ */
+VMM_API int vmm_first_invalid(const VMM *vmm, VMMInvalid *invalid);
+
+/*
+ * The same as one line without '\n': "reference 17: process 7 writes to 0x4010, which its mapping
+ * forbids: 0x4000-0x6000 r--, private, file /lib/x from 0x1000 on". Like snprintf(): the length
+ * that the whole line has.
+ */
+VMM_API int vmm_invalid_text(const VMMInvalid *invalid, char *text, size_t size);
 
 /* Simulated stall time over references, in ns; 0 before the first reference. */
 VMM_API double vmm_average_access_time_ns(const VMM *vmm);

@@ -103,7 +103,17 @@ static bool curveapi_agree(const VMMCurve *a, const VMMCurve *b) {
     return a->settings.page_size == b->settings.page_size &&
            a->settings.vspace == b->settings.vspace && a->settings.refs == b->settings.refs &&
            a->settings.max_accesses == b->settings.max_accesses &&
-           a->address_bits == b->address_bits && !a->type->samples && !b->type->samples;
+           a->settings.invalid == b->settings.invalid && a->address_bits == b->address_bits &&
+           !a->type->samples && !b->type->samples;
+}
+
+/* Whether curves of these settings can be made as they say. */
+static int curveapi_check_invalid(const VMMCurve *curve, Error *error) {
+    return curve->settings.invalid == INVALID_COUNT || !curve->type->samples
+               ? VMM_OK
+               : error_set(error, VMM_E_CONFIG,
+                           "a sample does not see every invalid reference, so that invalid can "
+                           "only be count");
 }
 
 static int curveapi_check_trace(const VMMCurve *curve, const VMMTrace *trace, Error *error) {
@@ -130,13 +140,15 @@ static int curveapi_check(VMMCurve *const *curves, size_t count, const VMMTrace 
             return error_set(error, VMM_E_USAGE, "vmm_curve_run: a curve was used before");
         }
         if (i > 0 && !curveapi_agree(curves[0], curves[i])) {
-            return error_set(error, VMM_E_CONFIG,
-                             "curves of one run must agree in page-size, vspace, refs, "
-                             "max-accesses and the address width of their page tables, and one of "
-                             "a sample runs alone");
+            return error_set(
+                error, VMM_E_CONFIG,
+                "curves of one run must agree in page-size, vspace, refs, "
+                "max-accesses, invalid and the address width of their page tables, and one of "
+                "a sample runs alone");
         }
     }
-    return curveapi_check_trace(curves[0], trace, error);
+    int status = curveapi_check_invalid(curves[0], error);
+    return status != VMM_OK ? status : curveapi_check_trace(curves[0], trace, error);
 }
 
 static int curveapi_attach(VMMCurve *const *curves, size_t count, Error *error) {
@@ -235,6 +247,9 @@ static int curveapi_prepare_feed(VMMCurve *curve) {
     }
     int status = curve->stream != NULL ? VMM_OK : curveapi_attach(&curve, 1, error);
     curve->by_hand = status == VMM_OK;
+    if (curve->by_hand) {
+        curve->stream->invalid = INVALID_COUNT; /* there are no mappings, and nobody to kill */
+    }
     return status;
 }
 

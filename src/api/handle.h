@@ -29,6 +29,9 @@ struct VMM {
 /* What process_api.c keeps in a handle. */
 void handle_free_files(VMM *vmm, const Memory *memory);
 
+/* The name of the file of process.h that is mapped near an invalid reference. */
+void handle_name_file(const VMM *vmm, VMMInvalid *invalid);
+
 /* Notes a failure in the handle and returns its code. */
 int handle_fail(VMM *vmm, int code);
 

@@ -6,6 +6,7 @@
 #include "../config/settings.h"
 #include "../engine/engine.h"
 #include "../engine/policies.h"
+#include "../mm/invalid.h"
 #include "handle.h"
 
 /* Page references in a batch of a machine that is fed by hand or runs alone: fits in the L2. */
@@ -122,13 +123,36 @@ static int prepare_feed(VMM *vmm) {
     return vmm->stream != NULL ? VMM_OK : handle_attach(vmm, NULL, FEED_BATCH);
 }
 
-static int consume(VMM *vmm) {
-    int status = engine_consume(&vmm->machine, &vmm->stream->batch);
+/* What the machine says to what it was given. */
+static int consumed(VMM *vmm, int status) {
     if (status != VMM_OK) {
         vmm->error = vmm->machine.error;
         return handle_fail(vmm, status);
     }
     return VMM_OK;
+}
+
+/* The batch, piece by piece where an invalid reference kills its process. */
+static int consume(VMM *vmm) {
+    Machine *machine = &vmm->machine;
+    Stream *stream = vmm->stream;
+    bool killed = true;
+    int status = VMM_OK;
+    while (status == VMM_OK && killed) {
+        VMMEvent kill;
+        killed = false;
+        status = engine_consume(machine, &stream->batch);
+        if (status == VMM_OK) {
+            status = machine->status = stream_end_batch(stream, &kill, &killed, &machine->error);
+        }
+        if (status == VMM_OK && killed) {
+            status = machine_apply(machine, &stream->resolver, &kill);
+        }
+        if (status == VMM_OK && killed) {
+            status = machine->status = stream_take_tail(stream, &machine->error);
+        }
+    }
+    return consumed(vmm, status);
 }
 
 int vmm_feed(VMM *vmm, const VMMRef *refs, size_t count) {
@@ -147,19 +171,43 @@ int vmm_feed(VMM *vmm, const VMMRef *refs, size_t count) {
     return status;
 }
 
+/* The sentence for a reference that was invalid. */
+static void access_explain(VMM *vmm, const VMMRef *ref) {
+    const Stream *stream = vmm->stream;
+    char text[VMM_ERROR_TEXT_BYTES];
+    VMMInvalid invalid = {.index = stream->references + stream->filtered,
+                          .address = ref->addr,
+                          .pid = ref->pid,
+                          .op = ref->op};
+    if (stream->first_invalid.index == invalid.index) {
+        invalid = stream->first_invalid;
+    } else {
+        uint32_t space = directory_find_space(&stream->directory, ref->pid);
+        invalid_describe(&invalid, &stream->resolver, space, ref->addr >= stream->address_limit);
+    }
+    handle_name_file(vmm, &invalid);
+    vmm_invalid_text(&invalid, text, sizeof text);
+    error_set(&vmm->error, VMM_E_INVALID_ADDRESS, "%s", text);
+}
+
 bool vmm_access(VMM *vmm, uint32_t pid, uint64_t addr, bool is_write) {
     VMMRef ref = {.addr = addr, .pid = pid, .size = 1, .op = is_write ? VMM_OP_WRITE : VMM_OP_READ};
     if (vmm == NULL) {
         return false;
     }
     vmm->machine.fault = VMM_FAULT_NONE;
+    uint64_t dropped = vmm->machine.dropped;
     if (vmm_feed(vmm, &ref, 1) != VMM_OK) {
         return false;
     }
-    if (vmm->machine.fault == VMM_FAULT_invalid) {
+    if (vmm->machine.dropped != dropped) {
         error_set(&vmm->error, VMM_E_INVALID_ADDRESS,
-                  "address 0x%llx of process %u is beyond the address space",
-                  (unsigned long long)addr, pid);
+                  "the process %u makes no more references: it was killed for an invalid one", pid);
+        handle_fail(vmm, VMM_E_INVALID_ADDRESS);
+        return false;
+    }
+    if (vmm->machine.fault == VMM_FAULT_invalid) {
+        access_explain(vmm, &ref);
         handle_fail(vmm, VMM_E_INVALID_ADDRESS);
         return false;
     }
@@ -270,6 +318,10 @@ int vmm_apply(VMM *vmm, const VMMEvent *event) {
         return VMM_OK;
     }
     stream_next_batch(vmm->stream);
+    if (resolver_drops(&vmm->stream->resolver, event)) {
+        vmm->stream->any = false; /* its number may be free now */
+        return VMM_OK;
+    }
     bool is_segment = (event->flags & VMM_MAP_SYSV) != 0;
     status = stream_apply(vmm->stream, event, is_segment, &vmm->error);
     if (status != VMM_OK) { /* half applied: the machine cannot go on */
@@ -307,6 +359,24 @@ int vmm_stats(const VMM *vmm, VMMStats *stats) {
     size_t size = stats->struct_size < sizeof all ? (size_t)stats->struct_size : sizeof all;
     all.struct_size = size;
     memcpy(stats, &all, size);
+    return VMM_OK;
+}
+
+int vmm_first_invalid(const VMM *vmm, VMMInvalid *invalid) {
+    if (vmm == NULL || invalid == NULL || invalid->struct_size < sizeof invalid->struct_size) {
+        return VMM_E_USAGE;
+    }
+    VMMStats stats = {.struct_size = sizeof stats};
+    vmm_stats(vmm, &stats);
+    if (stats.faults[VMM_FAULT_invalid] == 0 ||
+        vmm->stream->first_invalid.reason == VMM_INVALID_NONE) {
+        return VMM_E_USAGE;
+    }
+    VMMInvalid all = vmm->stream->first_invalid;
+    uint32_t size = invalid->struct_size < sizeof all ? invalid->struct_size : sizeof all;
+    handle_name_file(vmm, &all);
+    all.struct_size = size;
+    memcpy(invalid, &all, size);
     return VMM_OK;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../../include/vmm/process.h"
+#include "../mm/invalid.h"
 #include "handle.h"
 
 enum {
@@ -57,6 +58,13 @@ static NamedFile *named_add(VMM *vmm, const char *name, bool is_segment) {
     return file;
 }
 
+void handle_name_file(const VMM *vmm, VMMInvalid *invalid) {
+    uint32_t at = invalid->file - FILES_FIRST;
+    if (invalid->file >= FILES_FIRST && at < vmm->file_count && invalid->path[0] == '\0') {
+        invalid_set_path(invalid, vmm->files[at].name);
+    }
+}
+
 static uint32_t named_number(const VMM *vmm, const NamedFile *file) {
     return FILES_FIRST + (uint32_t)(file - vmm->files);
 }
@@ -90,6 +98,13 @@ static int process_check_known(VMM *vmm, uint32_t pid) {
     return known ? VMM_OK : process_refuse(vmm, "there is no process %llu", pid);
 }
 
+/* A killed process does nothing more. */
+static int process_check_alive(VMM *vmm, uint32_t pid) {
+    return vmm->stream != NULL && resolver_is_killed(&vmm->stream->resolver, pid)
+               ? process_refuse(vmm, "the process %llu was killed for an invalid reference", pid)
+               : VMM_OK;
+}
+
 static int process_check_range(VMM *vmm, uint64_t start, uint64_t length) {
     uint64_t page_size = vmm->machine.settings.page_size;
     uint64_t limit = UINT64_C(1) << vmm->machine.table_type->info.address_bits;
@@ -114,6 +129,9 @@ static int process_check_prot(VMM *vmm, uint32_t prot) {
 static int process_apply(VMM *vmm, VMMEvent event) {
     event.struct_size = sizeof event;
     int status = process_check_known(vmm, event.pid);
+    if (status == VMM_OK && event.type != VMM_EVENT_EXIT) {
+        status = process_check_alive(vmm, event.pid);
+    }
     if (status == VMM_OK && event.length != 0) {
         status = process_check_range(vmm, event.start, event.length);
     }
@@ -154,6 +172,7 @@ static int process_map(VMM *vmm, VMMEvent event) {
     event.type = VMM_EVENT_MAP;
     int status = process_check_range(vmm, event.start, event.length);
     status = status == VMM_OK ? process_check_prot(vmm, event.prot) : status;
+    status = status == VMM_OK ? process_check_alive(vmm, event.pid) : status;
     return status == VMM_OK ? vmm_apply(vmm, &event) : status;
 }
 

@@ -28,6 +28,7 @@ static bool streams_agree(const Machine *a, const Machine *b) {
            a->settings.zero_page == b->settings.zero_page &&
            a->settings.fault_around == b->settings.fault_around &&
            a->settings.stack_limit == b->settings.stack_limit &&
+           a->settings.invalid == b->settings.invalid &&
            a->table_type->info.address_bits == b->table_type->info.address_bits;
 }
 
@@ -46,8 +47,8 @@ static int check_machines(VMM *const *vmms, size_t count) {
         if (!streams_agree(&vmms[0]->machine, &vmms[i]->machine)) {
             error_set(&vmms[i]->error, VMM_E_CONFIG,
                       "machines of one run must agree in page-size, vspace, refs, max-accesses, "
-                      "mappings, zero-page, fault-around, stack-limit and the address width of "
-                      "their page tables");
+                      "mappings, invalid, zero-page, fault-around, stack-limit and the address "
+                      "width of their page tables");
             return handle_fail(vmms[i], VMM_E_CONFIG);
         }
     }
@@ -162,6 +163,18 @@ static int fail_all(VMM *const *vmms, size_t count, int status) {
     return status;
 }
 
+/* A reference was invalid, and the run ends with it for all machines that came so far. */
+static int end_all(VMM *const *vmms, size_t count) {
+    Error error = vmms[0]->error;
+    for (size_t i = 0; i < count; i++) {
+        if (vmms[i]->machine.status == VMM_OK) {
+            vmms[i]->machine.status = VMM_E_INVALID_ADDRESS;
+            vmms[i]->machine.error = error;
+        }
+    }
+    return gather(vmms, count);
+}
+
 static int simulate(VMM *const *vmms, size_t count, Outlook *outlook, VMMTrace *trace,
                     RunWatch *watch) {
     const Memory *memory = &vmms[0]->machine.memory;
@@ -203,6 +216,9 @@ int vmm_run_every(VMM *const *vmms, size_t count, VMMTrace *trace, uint64_t ever
         status = simulate(vmms, count, &outlook, trace, &watch);
     }
     run_free_outlook(&outlook);
+    if (status == VMM_E_INVALID_ADDRESS) {
+        return end_all(vmms, count);
+    }
     return status != VMM_OK ? fail_all(vmms, count, status) : gather(vmms, count);
 }
 

@@ -302,6 +302,7 @@ static void consume_note_seen(Machine *machine, const Batch *batch, size_t begun
     if (machine->status == VMM_OK) {
         machine->seen_pages = machine->directory->count;
         machine->filtered += batch->left_out;
+        machine->dropped += batch->dropped;
         return;
     }
     for (size_t i = 0; i < begun; i++) { /* ids are given in the order of first reference */
@@ -310,6 +311,7 @@ static void consume_note_seen(Machine *machine, const Batch *batch, size_t begun
         }
     }
     machine->filtered += batch->left_out_before != NULL ? batch->left_out_before[begun - 1] : 0;
+    machine->dropped += batch->dropped_before != NULL ? batch->dropped_before[begun - 1] : 0;
 }
 
 int engine_consume(Machine *machine, const Batch *batch) {

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "../base/spill.h"
+#include "../mm/invalid.h"
 
 enum {
     RUN_READ_REFS = 4096,        /* references read from the trace at a time */
@@ -361,8 +362,8 @@ static int run_read_outlook(Stream *stream, const Outlook *outlook, Error *error
                : run_read_array(stream, outlook->times, &batch->distance, error);
 }
 
-/* The batch is complete: gives it to the consumers. VMM_OK or an error. */
-static int run_finish_batch(RunPass *pass) {
+/* Gives the batch to the consumers. VMM_OK or an error. */
+static int run_give_batch(RunPass *pass) {
     const Batch *batch = &pass->stream->batch;
     int status = VMM_OK;
     if (pass->outlook != NULL) {
@@ -375,6 +376,46 @@ static int run_finish_batch(RunPass *pass) {
             consumer->status = consumer->batch(consumer->self, batch);
         }
         pass->alive += consumer->status == VMM_OK;
+    }
+    return status;
+}
+
+/* An event was applied: tells the consumers. */
+static void run_tell_event(RunPass *pass, const VMMEvent *event) {
+    for (size_t i = 0; i < pass->count; i++) {
+        RunConsumer *consumer = &pass->consumers[i];
+        if (consumer->status == VMM_OK) {
+            consumer->status = consumer->event(consumer->self, event, &pass->stream->resolver);
+        }
+    }
+}
+
+/* The first invalid reference is told with the path of the file that is mapped nearby. */
+static void run_name_file(const RunPass *pass) {
+    VMMInvalid *invalid = &pass->stream->first_invalid;
+    if (invalid->file != 0 && invalid->path[0] == '\0') {
+        const VMMTraceFile *file = vmm_trace_file(pass->trace, invalid->file);
+        invalid_set_path(invalid, file != NULL ? file->path : "");
+    }
+}
+
+/* The batch is complete: gives it to the consumers, piece by piece where processes are killed.
+   VMM_OK or an error. */
+static int run_finish_batch(RunPass *pass) {
+    bool killed = true;
+    int status = VMM_OK;
+    run_name_file(pass);
+    while (status == VMM_OK && killed) {
+        VMMEvent kill;
+        status = run_give_batch(pass);
+        killed = false;
+        if (status == VMM_OK && pass->alive > 0) {
+            status = stream_end_batch(pass->stream, &kill, &killed, pass->error);
+        }
+        if (status == VMM_OK && killed) {
+            run_tell_event(pass, &kill);
+            status = stream_take_tail(pass->stream, pass->error);
+        }
     }
     return status;
 }
@@ -407,15 +448,16 @@ static void run_on_event(void *user, const VMMEvent *event) {
     }
     pass->status = run_finish_batch(pass);
     stream_next_batch(stream);
+    if (resolver_drops(&stream->resolver, event)) {
+        stream->any = false; /* its number may be free now */
+        return;
+    }
     if (pass->status == VMM_OK) {
         bool is_shared_memory = run_is_shared_memory(pass->trace, event->file);
         pass->status = stream_apply(stream, event, is_shared_memory, pass->error);
     }
-    for (size_t i = 0; pass->status == VMM_OK && i < pass->count; i++) {
-        RunConsumer *consumer = &pass->consumers[i];
-        if (consumer->status == VMM_OK) {
-            consumer->status = consumer->event(consumer->self, event, &stream->resolver);
-        }
+    if (pass->status == VMM_OK) {
+        run_tell_event(pass, event);
     }
 }
 
@@ -565,6 +607,7 @@ static int run_collect_outlook(Stream *stream, VMMTrace *trace, RunWatch *watch,
     RunPass pass = {
         .stream = stream, .trace = trace, .consumers = &consumer, .count = 1, .error = error};
     int status = run_pass(&pass, watch);
+    status = status == VMM_E_INVALID_ADDRESS ? VMM_OK : status; /* the next pass ends there, too */
     status = status != VMM_OK ? status : consumer.status;
     if (status == VMM_OK) {
         status = run_write_notes(&scout);
@@ -633,6 +676,9 @@ int run_simulate(RunConsumer *consumers, size_t count, Stream *stream, Outlook *
                     .count = count,
                     .error = error};
     int status = run_pass(&pass, watch);
+    if (status == VMM_E_INVALID_ADDRESS) {
+        return status; /* the watch has nothing to say to that */
+    }
     if (status == VMM_OK && pass.alive > 0) {
         status = run_check_outlook(outlook, trace, error);
     }

@@ -32,8 +32,14 @@ static int stream_init(Stream *stream, const Settings *settings, unsigned addres
         batch->left_out_before =
             memory_zalloc(&stream->memory, capacity, sizeof *batch->left_out_before);
     }
+    stream->invalid = settings->invalid;
+    if (stream->invalid == INVALID_KILL) {
+        batch->dropped_before =
+            memory_zalloc(&stream->memory, capacity, sizeof *batch->dropped_before);
+    }
     if (batch->page == NULL || batch->op == NULL || batch->runs == NULL || batch->invalid == NULL ||
-        (filters && batch->left_out_before == NULL)) {
+        (filters && batch->left_out_before == NULL) ||
+        (stream->invalid == INVALID_KILL && batch->dropped_before == NULL)) {
         return error_no_memory(error, capacity * sizeof(Run), "a batch of references");
     }
     batch->object = batch->page;
@@ -77,6 +83,7 @@ void stream_release(Stream *stream) {
     memory_free(&memory, batch->runs, batch->capacity, sizeof *batch->runs);
     memory_free(&memory, batch->invalid, batch->capacity, sizeof *batch->invalid);
     memory_free(&memory, batch->left_out_before, batch->capacity, sizeof *batch->left_out_before);
+    memory_free(&memory, batch->dropped_before, batch->capacity, sizeof *batch->dropped_before);
     memory_free(&memory, batch->origin, batch->capacity, sizeof *batch->origin);
     memory_free(&memory, batch->next, batch->capacity, sizeof *batch->next);
     memory_free(&memory, batch->distance, batch->capacity, sizeof *batch->distance);
@@ -117,6 +124,9 @@ void stream_next_batch(Stream *stream) {
     stream->batch.invalid_count = 0;
     stream->filtered += stream->batch.left_out;
     stream->batch.left_out = 0;
+    stream->batch.dropped = 0;
+    stream->fatal = 0;
+    stream->halted = false;
     stream->batch.unsampled = 0;
 }
 
@@ -128,6 +138,9 @@ static void stream_put(Stream *stream, uint64_t key, uint8_t op, const VMMRef *r
     if (batch->left_out_before != NULL) {
         batch->left_out_before[batch->count] = batch->left_out;
     }
+    if (batch->dropped_before != NULL) {
+        batch->dropped_before[batch->count] = batch->dropped;
+    }
     stream->keys[batch->count - stream->stretch_begin] = key;
     batch->op[batch->count] = op;
     batch->count++;
@@ -137,7 +150,8 @@ int stream_enter(Stream *stream, uint32_t pid, Error *error) {
     if (stream->any && pid == stream->last_pid) {
         return VMM_OK;
     }
-    uint32_t space = directory_space(&stream->directory, pid, error);
+    stream->last_killed = resolver_is_killed(&stream->resolver, pid);
+    uint32_t space = stream->last_killed ? 0 : directory_space(&stream->directory, pid, error);
     if (space == DIRECTORY_NO_SPACE) {
         return error != NULL ? error->code : VMM_E_NO_MEMORY;
     }
@@ -196,6 +210,10 @@ static bool stream_add_long(Stream *stream, const VMMRef *ref, Run *run, bool cu
         }
         run->length++;
         stream_put(stream, key, op, ref);
+        if (!valid && stream->invalid != INVALID_COUNT) {
+            stream->halted = true; /* what comes behind must not be interned yet */
+            stream->stretch_end = stream->batch.count;
+        }
         if (vpn == last || !valid) {
             stream->resume_vpn = UINT64_MAX;
             return true;
@@ -250,6 +268,9 @@ static size_t stream_add_simple(Stream *stream, const VMMRef *refs, size_t count
         fetches += ref->op == VMM_OP_FETCH;
         added++;
     }
+    for (size_t j = 0; batch->dropped_before != NULL && j < added; j++) {
+        batch->dropped_before[batch->count + j] = batch->dropped;
+    }
     batch->left_out += i - added;
     stream->references += added;
     batch->count += added;
@@ -278,6 +299,13 @@ int stream_add_stretch(Stream *stream, const VMMRef *refs, size_t count, size_t 
         if (status != VMM_OK) {
             *taken = i;
             return status;
+        }
+        if (VMM_UNLIKELY(stream->last_killed)) {
+            stream->references += !cut;
+            stream->batch.dropped += !cut;
+            stream->resume_vpn = UINT64_MAX;
+            i++;
+            continue;
         }
         Run *run = stream_run(stream);
         size_t simple = cut ? 0 : stream_add_simple(stream, refs + i, count - i, run);
@@ -322,6 +350,13 @@ int stream_add(Stream *stream, const VMMRef *refs, size_t count, size_t *taken, 
     Batch *batch = &stream->batch;
     size_t before = batch->count;
     int status = VMM_OK;
+    stream->source = (StreamSource){
+        .refs = refs,
+        .count = count,
+        .first = before,
+        .number = stream->references + stream->filtered + batch->left_out,
+        .vpn = stream->resume_vpn,
+    };
     *taken = 0;
     while (status == VMM_OK && *taken < count && !stream_is_full(stream) &&
            !stream_is_done(stream)) {

@@ -35,6 +35,7 @@
 #include <stdint.h>
 
 #include "../../include/vmm/runs.h"
+#include "../../include/vmm/sim.h"
 #include "../../include/vmm/types.h"
 #include "../base/error.h"
 #include "../base/memory.h"
@@ -71,6 +72,7 @@ typedef struct Batch { /* arrays by element, a page reference and its repeats */
                            behind the element, 0: never; NULL: unknown */
     uint64_t *left_out_before; /* references of the batch that the filter left out before it;
                                   NULL: nothing is filtered */
+    uint64_t *dropped_before;  /* the same of killed processes; NULL: none can be killed */
     Special *special;          /* in the order of their places */
     size_t special_count;
     size_t special_capacity;
@@ -81,6 +83,7 @@ typedef struct Batch { /* arrays by element, a page reference and its repeats */
     size_t invalid_count;
     uint64_t repeats;   /* of all elements */
     uint64_t left_out;  /* references that the filter left out, in all */
+    uint64_t dropped;   /* of killed processes, in all */
     uint64_t unsampled; /* page references that are not in the sample; runs are then not kept */
     size_t capacity;    /* elements that the arrays have room for, */
     size_t room;        /* and after how many the batch ends */
@@ -130,6 +133,27 @@ typedef struct StreamRuns {
     bool ended;        /* max_references is reached, and no more of the last reference comes */
 } StreamRuns;
 
+/* Where the elements that are being added come from, for what is told of an invalid one. */
+typedef struct StreamSource {
+    const VMMRef *refs; /* NULL: from page runs */
+    size_t count;
+    size_t first;      /* element of the batch */
+    uint64_t number;   /* of the references before, those left out among them, */
+    uint64_t left_out; /* which in this batch are so many */
+    uint64_t vpn;      /* of a reference that goes on; UINT64_MAX: none */
+    uint64_t beyond;   /* address of the first page run beyond the limit; UINT64_MAX: none */
+} StreamSource;
+
+/* Behind an element that kills its process, the rest of the batch (stream_invalid.c). */
+typedef struct StreamTail {
+    size_t end;       /* of the elements; 0: there is none */
+    size_t run;       /* the run that was cut, */
+    Run whole;        /* as it was, */
+    size_t run_count; /* and how many there were */
+    uint64_t left_out, dropped;
+    uint32_t extra; /* page references of the element that killed, dropped as well */
+} StreamTail;
+
 typedef struct Stream {
     Memory memory;
     Directory directory;
@@ -141,11 +165,19 @@ typedef struct Stream {
     uint64_t filtered;   /* left out by the filter, in all batches */
     uint64_t places;     /* elements given out */
     uint64_t max_references;
-    uint32_t most_repeats; /* of a batch: STREAM_MOST_REPEATS, or less in tests */
-    uint32_t most_in_one;  /* page references of an element; the same for all passes of a run */
-    uint64_t refs;         /* REFS_ALL, ... */
-    uint64_t mappings;     /* MAPPINGS_AUTO, ... */
-    bool by_pool;          /* each process has a pool of its own */
+    uint32_t most_repeats;    /* of a batch: STREAM_MOST_REPEATS, or less in tests */
+    uint32_t most_in_one;     /* page references of an element; the same for all passes of a run */
+    uint64_t refs;            /* REFS_ALL, ... */
+    uint64_t mappings;        /* MAPPINGS_AUTO, ... */
+    uint64_t invalid;         /* INVALID_COUNT, ... */
+    VMMInvalid first_invalid; /* reason VMM_INVALID_NONE: there was none yet */
+    StreamSource source;
+    StreamTail tail;
+    size_t fatal;     /* the batch ends with an element that kills its process, or ends the run: one
+                         more than its place; 0: it does not */
+    bool halted;      /* the batch takes no more for that */
+    bool last_killed; /* the process of last_pid was killed */
+    bool by_pool;     /* each process has a pool of its own */
     unsigned page_shift;
     uint64_t sample_below; /* only pages whose hash is below it; 0: all (stream_sample.c) */
     uint64_t sample_seed;
@@ -195,6 +227,22 @@ int stream_apply(Stream *stream, const VMMEvent *event, bool is_shared_memory, E
 
 /* Resolves the elements of the batch from `from` on. VMM_OK or an error. */
 int stream_resolve(Stream *stream, size_t from, Error *error);
+
+/*
+ * Looks at the elements of the batch from `from` on that may be invalid, while the resolver is off.
+ */
+void stream_check_limit(Stream *stream, size_t from);
+
+/* Element `i` is invalid; `beyond`: it lies beyond the limit. True: the batch ends with it. */
+bool stream_meet_invalid(Stream *stream, size_t i, bool beyond);
+
+/*
+ * When the batch, which may have been cut, was taken by all. VMM_OK with *killed: the process of
+ * the element that ended it is given up, by the event *kill; when all have taken that, too,
+ * stream_take_tail() makes the rest of the batch the batch. VMM_E_INVALID_ADDRESS: the run ends.
+ */
+int stream_end_batch(Stream *stream, VMMEvent *kill, bool *killed, Error *error);
+int stream_take_tail(Stream *stream, Error *error);
 
 /* References come from process `pid` from now on. VMM_OK or an error. */
 int stream_enter(Stream *stream, uint32_t pid, Error *error);
@@ -271,7 +319,7 @@ static inline uint32_t stream_charged(const Stream *stream, uint32_t object) {
 }
 
 static inline bool stream_is_full(const Stream *stream) {
-    return stream->batch.count == stream->batch.room;
+    return stream->batch.count == stream->batch.room || stream->halted;
 }
 
 #endif

@@ -57,6 +57,9 @@ static int stream_resolve_element(Stream *stream, size_t i, Error *error) {
     uint32_t page = stream->batch.page[i];
     bool write = (stream->batch.op[i] & OP_WRITE_BIT) != 0;
     Resolved resolved = resolver_reference(resolver, page, write);
+    if (resolved.how == RESOLVED_FORBIDDEN && !resolver->failed) {
+        stream_meet_invalid(stream, i, false);
+    }
     if (resolved.how == RESOLVED_FORBIDDEN && write &&
         batch_repeat(&stream->batch, i) >= batch_stores(&stream->batch, i)) {
         resolved.object = stream_resolve_load(resolver, page);
@@ -79,11 +82,17 @@ static int stream_resolve_elements(Stream *stream, size_t from, Error *error) {
         size_t specials = batch->special_count;
         if (page == DIRECTORY_NO_PAGE) {
             batch->object[i] = OBJECT_NO_PAGE;
+            if (stream_meet_invalid(stream, i, true)) {
+                break;
+            }
             continue;
         }
         batch->object[i] = resolver->object_of[page];
         if (VMM_UNLIKELY(!resolver_is_plain(resolver, page, (batch->op[i] & OP_WRITE_BIT) != 0))) {
             status = stream_resolve_element(stream, i, error);
+        }
+        if (stream->fatal != 0) {
+            break;
         }
         if (stream->by_pool && status == VMM_OK && batch->special_count == specials &&
             resolver->objects.charged[batch->object[i]] !=
@@ -96,6 +105,9 @@ static int stream_resolve_elements(Stream *stream, size_t from, Error *error) {
 
 int stream_resolve(Stream *stream, size_t from, Error *error) {
     if (!stream->resolver.on) {
+        if (stream->batch.invalid_count != 0) {
+            stream_check_limit(stream, from);
+        }
         return VMM_OK;
     }
     int status = stream_resolve_elements(stream, from, error);

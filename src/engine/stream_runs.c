@@ -137,7 +137,8 @@ int stream_begin_runs(Stream *stream, const VMMRuns *runs, Error *error) {
 /* Whether the batch takes two elements more, and has not yet enough repeats. */
 static bool stream_has_room(const Stream *stream) {
     const Batch *batch = &stream->batch;
-    return batch->count + 2 <= batch->room && batch->repeats < stream->most_repeats;
+    return batch->count + 2 <= batch->room && batch->repeats < stream->most_repeats &&
+           !stream->halted;
 }
 
 /* ---- One run, the slow way ------------------------------------------------------------------ */
@@ -152,6 +153,9 @@ static void stream_put_element(Stream *stream, uint32_t page, uint8_t op, uint32
     batch->stores[i] = stores;
     if (batch->left_out_before != NULL) {
         batch->left_out_before[i] = batch->left_out;
+    }
+    if (batch->dropped_before != NULL) {
+        batch->dropped_before[i] = batch->dropped;
     }
 }
 
@@ -250,6 +254,7 @@ static bool stream_put_pieces(Stream *stream, Run *run, const StreamRest *rest, 
         }
         if (page == DIRECTORY_NO_PAGE) {
             batch->invalid[batch->invalid_count++] = run->space;
+            stream->halted = stream->invalid != INVALID_COUNT;
         }
         stream_put_rest(stream, run, &piece, page);
         *done += piece.count;
@@ -290,6 +295,9 @@ static bool stream_add_run(Stream *stream, const VMMRuns *runs, size_t at) {
     StreamRest rest = stream_rest(stream, runs, at);
     bool finished = true;
     if (rest.count > 0 && rest.key == DIRECTORY_NO_KEY) {
+        if (stream->source.beyond == UINT64_MAX) {
+            stream->source.beyond = runs->pages[runs->page[at]] << runs->page_shift;
+        }
         finished = stream_put_pieces(stream, stream_run(stream), &rest, DIRECTORY_NO_PAGE);
     } else if (rest.count > 0 && !stream_samples(stream, rest.key)) {
         taking->local[runs->page[at]] = RUN_UNSAMPLED;
@@ -306,6 +314,19 @@ static bool stream_add_run(Stream *stream, const VMMRuns *runs, size_t at) {
         taking->ended = rest.cut;
     }
     return finished;
+}
+
+/* One run of a process that was killed. */
+static void stream_drop_run(Stream *stream, const VMMRuns *runs, size_t at) {
+    StreamRuns *taking = &stream->taking;
+    StreamRest rest = stream_rest(stream, runs, at);
+    uint32_t done = taking->done != 0 ? taking->done : rest.continued;
+    uint64_t left = rest.count > done ? rest.count - done : 0;
+    stream->references += left;
+    stream->batch.dropped += left;
+    taking->done = 0;
+    taking->last_key = rest.key;
+    taking->ended = rest.cut;
 }
 
 /* ---- Many runs ------------------------------------------------------------------------------ */
@@ -397,7 +418,8 @@ static bool stream_ends_here(const Stream *stream, const VMMRunShape *shape) {
 static size_t stream_add_some(Stream *stream, const VMMRuns *runs, size_t at) {
     StreamRuns *taking = &stream->taking;
     const Batch *batch = &stream->batch;
-    bool watched = batch->origin != NULL || batch->left_out_before != NULL;
+    bool watched =
+        batch->origin != NULL || batch->left_out_before != NULL || batch->dropped_before != NULL;
     bool samples = stream->sample_below != 0;
     uint32_t page = taking->local[runs->page[at]];
     size_t some = 0;
@@ -427,6 +449,12 @@ int stream_add_runs(Stream *stream, const VMMRuns *runs, bool *taken, Error *err
         *taken = false;
         return status;
     }
+    stream->source = (StreamSource){
+        .first = before,
+        .number = stream->references + stream->filtered + batch->left_out,
+        .left_out = batch->left_out,
+        .beyond = UINT64_MAX,
+    };
     batch->repeat = taking->repeat;
     batch->stores = taking->stores;
     while (taking->at < runs->count && stream_has_room(stream) && !taking->ended) {
@@ -443,6 +471,10 @@ int stream_add_runs(Stream *stream, const VMMRuns *runs, bool *taken, Error *err
         status = stream_enter(stream, runs->pid, error);
         if (status != VMM_OK) {
             break;
+        }
+        if (VMM_UNLIKELY(stream->last_killed)) {
+            stream_drop_run(stream, runs, taking->at++);
+            continue;
         }
         size_t some = stream_add_some(stream, runs, taking->at);
         if (some == 0) {

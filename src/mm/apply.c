@@ -144,7 +144,10 @@ int machine_apply(Machine *machine, const Resolver *resolver, const VMMEvent *ev
     if (machine->status != VMM_OK || !resolver->on) {
         return machine->status;
     }
-    machine->seen_spaces = machine->directory->space_count;
+    machine->kills += event->type == RESOLVER_KILL;
+    if (event->type != RESOLVER_KILL) {
+        machine->seen_spaces = machine->directory->space_count;
+    }
     if (machine->objects == NULL) {
         machine->status = machine_begin_objects(machine, resolver);
     }

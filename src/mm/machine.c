@@ -354,6 +354,8 @@ void machine_stats(const Machine *machine, VMMStats *stats) {
     stats->context_switches = machine->context_switches;
     stats->filtered = machine->filtered;
     stats->events = machine->events;
+    stats->kills = machine->kills;
+    stats->dropped = machine->dropped;
     stats->discards = machine->discards;
     stats->tlb_evictions = machine->tlb.evictions;
     stats->tlb_writebacks = machine->tlb.writebacks;

@@ -127,7 +127,7 @@ typedef struct Machine {
     uint64_t faults_on[OBJECT_KINDS]; /* by kind of page; only with objects */
     uint64_t frames_shared, frames_shared_peak;
     uint64_t distinct_pages; /* with the resolver */
-    uint64_t context_switches, filtered, events, discards;
+    uint64_t context_switches, filtered, dropped, kills, events, discards;
     uint64_t frames_used, frames_used_peak;
     uint64_t page_tables_peak, page_table_bytes_peak; /* before the last process that ended */
 

@@ -50,6 +50,7 @@ void resolver_free(Resolver *resolver) {
         mappings_free(&resolver->spaces[i].maps, memory);
     }
     memory_free(memory, resolver->spaces, resolver->space_capacity, sizeof *resolver->spaces);
+    memory_free(memory, resolver->killed, resolver->killed_capacity, sizeof *resolver->killed);
     memory_free(memory, resolver->files, resolver->file_capacity, sizeof *resolver->files);
     memory_free(memory, resolver->ops, resolver->op_capacity, sizeof *resolver->ops);
 }
@@ -713,6 +714,69 @@ static void resolver_fork(Resolver *resolver, uint32_t parent, uint32_t child, b
     }
 }
 
+/* ---- Killed processes -----------------------------------------------------------------------
+ */
+
+/* The first of the killed whose number is not below `pid`. */
+static uint32_t resolver_killed_place(const Resolver *resolver, uint32_t pid) {
+    uint32_t low = 0;
+    uint32_t high = resolver->killed_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (resolver->killed[middle] < pid) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+bool resolver_finds_killed(const Resolver *resolver, uint32_t pid) {
+    uint32_t place = resolver_killed_place(resolver, pid);
+    return place < resolver->killed_count && resolver->killed[place] == pid;
+}
+
+static void resolver_add_killed(Resolver *resolver, uint32_t pid) {
+    uint32_t place = resolver_killed_place(resolver, pid);
+    if (resolver_is_killed(resolver, pid)) {
+        return;
+    }
+    if (resolver->killed_count == resolver->killed_capacity) {
+        uint32_t wanted = resolver->killed_capacity * 2 + 16;
+        if (!resolver_grow(resolver, (void **)&resolver->killed, resolver->killed_capacity, wanted,
+                           sizeof *resolver->killed)) {
+            return;
+        }
+        resolver->killed_capacity = wanted;
+    }
+    uint32_t *at = &resolver->killed[place];
+    memmove(at + 1, at, (resolver->killed_count - place) * sizeof *at);
+    *at = pid;
+    resolver->killed_count++;
+}
+
+static void resolver_remove_killed(Resolver *resolver, uint32_t pid) {
+    if (resolver_is_killed(resolver, pid)) {
+        uint32_t place = resolver_killed_place(resolver, pid);
+        uint32_t *at = &resolver->killed[place];
+        resolver->killed_count--;
+        memmove(at, at + 1, (resolver->killed_count - place) * sizeof *at);
+    }
+}
+
+bool resolver_drops(Resolver *resolver, const VMMEvent *event) {
+    if (event->type == RESOLVER_KILL || !resolver_is_killed(resolver, event->pid)) {
+        return false;
+    }
+    if (event->type == VMM_EVENT_EXIT) {
+        resolver_remove_killed(resolver, event->pid);
+    } else if (event->type == VMM_EVENT_FORK) {
+        resolver_add_killed(resolver, (uint32_t)event->value);
+    }
+    return true;
+}
+
 bool resolver_wants(const VMMEvent *event) {
     switch (event->type) {
     case VMM_EVENT_UNMAP:
@@ -723,6 +787,7 @@ bool resolver_wants(const VMMEvent *event) {
     case VMM_EVENT_ADVISE:
     case VMM_EVENT_FORK:
     case VMM_EVENT_EXEC:
+    case RESOLVER_KILL:
         return true;
     default:
         return false;
@@ -738,6 +803,7 @@ bool resolver_counts(const VMMEvent *event) {
     case VMM_EVENT_PAUSE:
     case VMM_EVENT_RESUME:
     case VMM_EVENT_LOST:
+    case RESOLVER_KILL:
         return false;
     default:
         return true;
@@ -762,6 +828,10 @@ static void resolver_change(Resolver *resolver, uint32_t process, const VMMEvent
         break;
     case VMM_EVENT_ADVISE:
         resolver_advise(resolver, space, event);
+        break;
+    case RESOLVER_KILL:
+        resolver_add_killed(resolver, event->pid);
+        resolver_leave(resolver, process);
         break;
     case VMM_EVENT_EXEC:
     case VMM_EVENT_EXIT:
@@ -795,6 +865,7 @@ int resolver_apply(Resolver *resolver, const VMMEvent *event, bool is_shared_mem
     }
     uint32_t parent = resolver->spaces[process].within;
     if (event->type == VMM_EVENT_FORK && child != process) {
+        resolver_remove_killed(resolver, (uint32_t)event->value);
         resolver_leave(resolver, child); /* what a process of that number left */
         resolver_fork(resolver, parent, child, (event->flags & VMM_FORK_VFORK) != 0);
     } else if (event->type != VMM_EVENT_FORK) {

@@ -28,6 +28,9 @@
 /* Resolver.rights: what a reference may do without a closer look, and why it may not write. */
 enum { RIGHT_READ = 1, RIGHT_WRITE = 2, RIGHT_COPY_ON_WRITE = 4 };
 
+/* VMMEvent.type of the one event that no trace has: the process is killed. */
+enum { RESOLVER_KILL = 0 };
+
 typedef enum ResolveOpType {
     RESOLVE_UNMAP,   /* translation `page`, which led to `object`, has no entry any more */
     RESOLVE_PROTECT, /* fewer references are allowed through it */
@@ -93,6 +96,9 @@ typedef struct Resolver {
     ResolveOp *ops; /* of the event that was applied last */
     uint32_t op_count;
     uint32_t op_capacity;
+    uint32_t *killed; /* pids of processes that were killed and whose numbers are not used again, */
+    uint32_t killed_count; /* in their order */
+    uint32_t killed_capacity;
     uint32_t zeros; /* the page of zeros, if there is one */
     unsigned page_shift;
     bool on;
@@ -108,6 +114,9 @@ void resolver_init(Resolver *resolver, const Memory *memory, Directory *director
                    const Settings *settings);
 void resolver_free(Resolver *resolver);
 
+/* For resolver_is_killed(). */
+bool resolver_finds_killed(const Resolver *resolver, uint32_t pid);
+
 /* Whether the event changes address spaces, and the resolver has to be on for it; */
 bool resolver_wants(const VMMEvent *event);
 /* whether it changes address spaces or processes: those that the counter `events` counts. */
@@ -119,6 +128,17 @@ bool resolver_counts(const VMMEvent *event);
  * VMM_E_NO_MEMORY, VMM_E_LIMIT.
  */
 int resolver_apply(Resolver *resolver, const VMMEvent *event, bool is_shared_memory, Error *error);
+
+/* Whether a process was killed: it makes no references, and no events happen to it. */
+static inline bool resolver_is_killed(const Resolver *resolver, uint32_t pid) {
+    return resolver->killed_count != 0 && resolver_finds_killed(resolver, pid);
+}
+
+/*
+ * Whether an event is one of a killed process, and so does not happen. The end of the process in
+ * the trace makes its number free for another; what it forks is not there either.
+ */
+bool resolver_drops(Resolver *resolver, const VMMEvent *event);
 
 /* Room for all translations that the directory knows. VMM_OK or VMM_E_NO_MEMORY. */
 int resolver_reserve(Resolver *resolver, Error *error);

@@ -2,8 +2,8 @@
 /*
  * The JSON report: one object, two spaces a level, a newline at its end.
  *
- *     classic keys ... per_process | version | end | config {} | trace {} | fault_classes {} |
- * counters
+ *     classic keys ... per_process | version | end | config {} | trace {} | first_invalid {} |
+ *     fault_classes {} | counters
  *
  * The classic keys come first and in their old order; keys are added, never renamed. Every other
  * counter follows flat, by its name in counters.def, so that each counter is found by its name
@@ -201,6 +201,21 @@ static void report_json_trace(const ReportInput *input, ReportBuffer *out) {
     report_print(out, ",\n    \"fingerprint\": \"%016" PRIx64 "\"\n  },\n", trace->fingerprint);
 }
 
+/* The first invalid reference, or null. */
+static void report_json_invalid(const ReportInput *input, ReportBuffer *out) {
+    VMMInvalid first = {.struct_size = sizeof first};
+    char text[VMM_ERROR_TEXT_BYTES];
+    if (vmm_first_invalid(input->vmm, &first) != VMM_OK || !report_first_invalid(input, text)) {
+        report_add(out, "  \"first_invalid\": null,\n");
+        return;
+    }
+    report_print(out, "  \"first_invalid\": {\n    \"reference\": %" PRIu64, first.index);
+    report_print(out, ",\n    \"pid\": %" PRIu32, first.pid);
+    report_print(out, ",\n    \"address\": \"0x%" PRIx64 "\",\n    \"text\": ", first.address);
+    report_json_text(out, text);
+    report_add(out, "\n  },\n");
+}
+
 static void report_json_fault_classes(const ReportInput *input, ReportBuffer *out) {
     const char *name;
     report_add(out, "  \"fault_classes\": {");
@@ -228,6 +243,7 @@ void report_json(const ReportInput *input, ReportBuffer *out) {
     report_print(out, "  \"end\": \"%s\",\n", report_end(input));
     report_json_config(input, out);
     report_json_trace(input, out);
+    report_json_invalid(input, out);
     report_json_fault_classes(input, out);
     report_json_counters(input, out);
     report_add(out, "\n}\n");

@@ -42,12 +42,22 @@ const char *report_option(const ReportInput *input, const char *name,
     return value;
 }
 
+static bool report_stops_at_invalid(const ReportInput *input) {
+    char value[REPORT_VALUE_BYTES];
+    return name_matches(report_option(input, "invalid", value), "stop");
+}
+
 const char *report_end(const ReportInput *input) {
     switch (vmm_last_error(input->vmm)) {
     case VMM_E_OUT_OF_MEMORY:
         return "out_of_memory";
     case VMM_E_STOPPED:
         return "stopped";
+    case VMM_E_INVALID_ADDRESS: /* also what vmm_access() answers, and goes on */
+        if (report_stops_at_invalid(input)) {
+            return "invalid";
+        }
+        break;
     default:
         break;
     }
@@ -73,6 +83,15 @@ static int report_gather(const VMM *vmm, const VMMReportContext *context, Report
         }
     }
     return vmm_stats(vmm, &input->stats);
+}
+
+bool report_first_invalid(const ReportInput *input, char text[VMM_ERROR_TEXT_BYTES]) {
+    VMMInvalid first = {.struct_size = sizeof first};
+    if (vmm_first_invalid(input->vmm, &first) != VMM_OK) {
+        return false;
+    }
+    vmm_invalid_text(&first, text, VMM_ERROR_TEXT_BYTES);
+    return true;
 }
 
 long vmm_report(const VMM *vmm, VMMReportKind kind, const VMMReportContext *context, char *text,

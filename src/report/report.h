@@ -50,7 +50,11 @@ double report_ratio(uint64_t part, uint64_t whole);
 const char *report_option(const ReportInput *input, const char *name,
                           char value[REPORT_VALUE_BYTES]);
 
-/* How the run ended: "complete", "damaged" (where the input was), "out_of_memory" or "stopped". */
+/* The sentence for the first invalid reference. False: there was none. */
+bool report_first_invalid(const ReportInput *input, char text[VMM_ERROR_TEXT_BYTES]);
+
+/* How the run ended: "complete", "damaged" (where the input was), "out_of_memory", "invalid" (at a
+   reference) or "stopped". */
 const char *report_end(const ReportInput *input);
 
 /* Options that are part of every report: all but those that cannot change a result. */

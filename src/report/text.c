@@ -245,7 +245,8 @@ static void report_text_faults(const VMMStats *s, ReportBuffer *out) {
                                                    : "required swap-in");
     report_text_note(out, "Minor:", s->minor_faults, "no I/O");
     if (s->faults[VMM_FAULT_invalid] > 0) {
-        report_text_note(out, "Invalid:", s->faults[VMM_FAULT_invalid], "no such address");
+        report_text_note(out, "Invalid:", s->faults[VMM_FAULT_invalid],
+                         "no such address, or forbidden");
     }
     report_text_decimal(out, "Fault Rate:", 100.0 * report_ratio(s->page_faults, s->accesses), 4,
                         "%");
@@ -401,6 +402,21 @@ static void report_text_events(const ReportInput *input, ReportBuffer *out) {
     }
 }
 
+static void report_text_invalid(const ReportInput *input, ReportBuffer *out) {
+    const VMMStats *s = &input->stats;
+    char text[VMM_ERROR_TEXT_BYTES];
+    if (!report_first_invalid(input, text)) {
+        return;
+    }
+    report_text_section(out, "Invalid References");
+    report_text_count(out, "Faults:", s->faults[VMM_FAULT_invalid]);
+    report_text_line(out, "First:", text);
+    if (s->kills > 0) {
+        report_text_note(out, "Killed:", s->kills, "processes");
+        report_text_note(out, "Dropped:", s->dropped, "references of killed processes");
+    }
+}
+
 /* Only where events have made memory that can be shared. */
 static void report_text_sharing(const VMMStats *s, ReportBuffer *out) {
     if (s->copied_entries + s->copies + s->frames_shared_peak + s->file_faults + s->shared_faults ==
@@ -439,6 +455,7 @@ void report_text_summary(const ReportInput *input, ReportBuffer *out) {
     report_text_slots(s, out);
     report_text_page_tables(s, out);
     report_text_simulated_time(s, out);
+    report_text_invalid(input, out);
     report_text_sharing(s, out);
     report_text_events(input, out);
     report_text_losses(input->trace, out);

@@ -215,15 +215,15 @@ END
     run --separate-stderr vmm -t far.trace
     [ "$status" -eq 0 ]
     [[ $output =~ Page\ Faults:$'\n'\ +Total:\ +3$'\n'\ +Major:\ +0\ .*Minor:\ +1\ .*Invalid:\ +2\  ]]
-    [ "$stderr" = "vmm: warning: 2 page references lie beyond the 48-bit address space and are counted as invalid; --pt-type FIVE_LEVEL translates 57 bits" ]
+    [ "$stderr" = "vmm: warning: 2 page references are invalid, the first: reference 2: process 0 reads 0xffff800000000000, beyond the address space; --pt-type FIVE_LEVEL translates 57 bits" ]
     run --separate-stderr vmm -t far.trace --pt-type FIVE_LEVEL
-    [ "$stderr" = "vmm: warning: 2 page references lie beyond the 57-bit address space and are counted as invalid" ]
+    [ "$stderr" = "vmm: warning: 2 page references are invalid, the first: reference 2: process 0 reads 0xffff800000000000, beyond the address space" ]
     run --separate-stderr vmm -t good.trace --vspace 8K
-    [[ $stderr == *"warning: 1 page reference lies beyond the 8K of --vspace and is counted as invalid;"* ]]
+    [[ $stderr == *"warning: 1 page reference is invalid, the first: "*"; give a larger --vspace if"* ]]
     run --separate-stderr vmm -t far.trace -q
     [ -z "$stderr" ]
     run --separate-stderr vmm compare -t far.trace --frames 1,2
-    [ "$(grep -c 'warning: 2 page references lie beyond' <<<"$stderr")" -eq 1 ]
+    [ "$(grep -c 'warning: 2 page references are invalid: beyond the 48-bit' <<<"$stderr")" -eq 1 ]
     run --separate-stderr vmm -t far.trace -D
     [[ $stderr == *'| fault invalid'$'\n'* ]]
     run vmm -t good.trace
@@ -281,7 +281,8 @@ classic = ("total_accesses reads writes page_faults major_faults minor_faults pa
            "tlb_hits tlb_misses tlb_hit_rate swap_ins swap_outs replacements "
            "avg_memory_access_time_ns simulation_time_ms per_process").split()
 assert list(report)[:16] == classic, list(report)
-assert list(report)[16:21] == ["version", "end", "config", "trace", "fault_classes"], list(report)
+assert list(report)[16:22] == ["version", "end", "config", "trace", "first_invalid",
+                                "fault_classes"], list(report)
 assert list(report["per_process"][0])[:7] == ["pid", "accesses", "reads", "writes",
                                               "page_faults", "tlb_hits", "tlb_misses"]
 assert sum(report["fault_classes"].values()) == report["page_faults"] == 2
@@ -482,4 +483,53 @@ END
     run --separate-stderr vmm -t good.trace --refs fetch
     [ "$status" -eq 0 ]
     [[ $stderr == *'warning: --refs left out all 3 references'* ]]
+}
+
+invalid_trace() {
+    trace invalid.trace '@ mappings complete' '@ map 7 0x4000+8K r-- file=/lib/x offset=4K' \
+        '@ map 7 0x100000+64K rw- private' '@ fork 7 child=8' '7 R 0x4010 4' '7 W 0x100000 8' \
+        '8 W 0x4010 4' '8 R 0x100000 4' '7 R 0x4000 4' '@ fork 8 child=10' '10 R 0x100000 1' \
+        '7 R 0x6ff0'
+    first='reference 3: process 8 writes to 0x4010, which its mapping forbids: 0x4000-0x6000 r--, private, file /lib/x from 0x1000 on'
+}
+
+@test "--invalid count: the first invalid reference is told, and the run goes on" {
+    invalid_trace
+    run --separate-stderr vmm -t invalid.trace -o invalid.json
+    [ "$status" -eq 0 ]
+    [ "$stderr" = "vmm: warning: 2 page references are invalid, the first: $first" ]
+    [[ $output == *"Invalid References:"*"First:           $first"* ]]
+    [[ $output != *Killed:* ]]
+    grep -qF "\"text\": \"$first\"" invalid.json
+    grep -q '"end": "complete"' invalid.json
+}
+
+@test "--invalid stop: the run ends with the first invalid reference, and exit status 2" {
+    invalid_trace
+    local policy
+    for policy in clock opt vmin; do
+        run --separate-stderr vmm -t invalid.trace --invalid stop -a "$policy" -o invalid.json
+        [ "$status" -eq 2 ]
+        [ "$stderr" = "vmm: error: $first" ]
+        [[ $output =~ Total:\ +3$'\n' ]]
+        [[ $output == *"Simulation ended early: a reference is invalid"* ]]
+        grep -q '"end": "invalid"' invalid.json
+    done
+    for command in mrc compare; do
+        run --separate-stderr vmm "$command" -t invalid.trace --invalid stop
+        [ "$status" -eq 2 ]
+        [ "$stderr" = "vmm: error: $first" ]
+    done
+}
+
+@test "--invalid kill: the process is killed, and what it does later is dropped" {
+    invalid_trace
+    run --separate-stderr vmm -t invalid.trace --invalid kill
+    [ "$status" -eq 0 ]
+    [ "${stderr_lines[0]}" = "vmm: warning: 2 page references are invalid, the first: $first" ]
+    [ "${stderr_lines[1]}" = "vmm: warning: 2 processes were killed for that, and 2 later references were dropped" ]
+    [[ $output =~ Killed:\ +2\ .*Dropped:\ +2\  ]]
+    run --separate-stderr vmm mrc -t invalid.trace --invalid kill --sample-rate 0.5
+    [ "$status" -eq 1 ]
+    [[ $stderr == *"a sample does not see every invalid reference, so that invalid can only be count"* ]]
 }

@@ -249,6 +249,7 @@ def random_options(rng: Random) -> dict[str, str]:
         "initial": (0.4, lambda: rng.choice(("zero", "store"))),
         "accessed-bit": (0.3, lambda: "tlb-fill"),
         "refs": (0.2, lambda: rng.choice(("data", "fetch"))),
+        "invalid": (0.05, lambda: "stop"),
         "swap-write": (0.3, lambda: "background"),
         "max-accesses": (0.1, lambda: str(rng.choice((1, 10, 100, 4096, 5000)))),
         "vspace": (0.1, lambda: f"{max(page_size // 1024, rng.choice((8, 64, 1024, 2**22)))}K"),
@@ -358,6 +359,8 @@ def options_for_events(rng: Random, options: dict[str, str]) -> None:
     page_size = int(options["page-size"])
     if rng.random() < 0.4:
         options["mappings"] = rng.choice(("complete", "partial"))
+    if rng.random() < 0.3:
+        options["invalid"] = rng.choice(("stop", "kill", "kill", "kill"))
     if rng.random() < 0.4 and not is_of_processes(options.get("policy", "")):
         options["zero-page"] = "on"
     if rng.random() < 0.4:

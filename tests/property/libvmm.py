@@ -22,6 +22,7 @@ OPS = {"R": 0, "W": 1, "I": 2, "r": 0, "w": 1, "i": 2}  # small letters: by the 
 E_NEEDS_FUTURE = -12
 E_CONFIG = -4
 E_OUT_OF_MEMORY = -13
+E_INVALID_ADDRESS = -14
 REPORT_JSON = 4
 REPORT_NO_TIMING = 1
 FAULT_NAMES = ("invalid", "swap_in", "file_read", "swap_cached", "file_cached", "shared_attach",

@@ -107,7 +107,7 @@ def command_problem(case: Case, folder: Path) -> str | None:
         for name, value in case.options.items():
             command += ["--" + name, value]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        expected = 1 if model.count["oom_events"] else 0
+        expected = 2 if model.stopped else 1 if model.count["oom_events"] else 0
         if done.returncode != expected:
             lines.append(f"{engine}: exit status: expected {expected}, found {done.returncode}: "
                          f"{done.stderr.strip()}")

@@ -515,6 +515,13 @@ class AddressSpaces:
                 entry.writable, entry.shares = False, True
             self.twin(translation, (child, translation[1]))
 
+    def kill(self, pid: int) -> list[Effect]:
+        """A process is killed; what that does to machines."""
+        self.effects = []
+        self.on = True
+        self.leave(pid)
+        return self.effects
+
     def leave(self, pid: int) -> None:
         """A process ends or executes another program: its space goes if nobody else runs in it."""
         space = self.space_of(pid)

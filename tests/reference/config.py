@@ -39,6 +39,7 @@ DEFAULTS = {
     "cost-store-read": "1ms",
     "swap-write": "stall",
     "mappings": "auto",
+    "invalid": "count",
     "zero-page": "off",
     "file-cache": "cold",
     "fault-around": "off",
@@ -143,6 +144,7 @@ class Config:
                      for name in ("tlb", "memory", "walk-read", "fault", "zero-fill",
                                   "swap-read", "swap-write", "store-read", "copy", "file-write")}
         self.mappings_complete = self.text("mappings") == "complete"
+        self.invalid = self.text("invalid")
         self.zero_page = self.text("zero-page") == "on"
         self.file_cache_is_warm = self.text("file-cache") == "warm"
         self.fault_around = parse_size(self.text("fault-around"))

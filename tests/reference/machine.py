@@ -27,7 +27,7 @@ MAJOR = {"swap_in", "file_read"}
 
 COUNTERS = (
     "accesses", "reads", "writes", "fetches", "kernel_references", "page_references", "filtered",
-    "events",
+    "events", "kills", "dropped",
     "tlb_hits", "tlb_misses", "tlb_evictions", "tlb_writebacks", "tlb_invalidations",
     "tlb_flushes", "context_switches", "walks", "walk_reads",
     "misses", "page_faults", "major_faults", "minor_faults", "anonymous_faults", "file_faults",
@@ -66,6 +66,10 @@ UNCOUNTED = "N"
 
 class SwapFull(Exception):
     """An eviction needs a swap slot and none is free: the run ends."""
+
+
+class Stopped(Exception):
+    """A reference is invalid, and the run ends with it (invalid=stop)."""
 
 
 class Pool:
@@ -141,6 +145,7 @@ class Machine:
     def __init__(self, config: Config, marks_writes: bool = True, by_hand: bool = False) -> None:
         self.config = config
         self.by_hand = by_hand
+        self.stopped = False  # by an invalid reference
         self.from_store = config.initial == "store" or (
             config.initial == "auto" and not marks_writes)
         self.count = dict.fromkeys(COUNTERS, 0)
@@ -161,6 +166,7 @@ class Machine:
         self.loaded: set[ObjectPage] = set()    # were in a frame once, since they were made
         self.dirty: set[ObjectPage] = set()     # resident pages written since they came in
         self.slots: set[ObjectPage] = set()     # pages with a copy on the swap device
+        self.killed: set[int] = set()  # for an invalid reference; their numbers are not free yet
         self.referencing = 0  # processes there are, up to the last one that made a reference
 
     # ---- A whole trace ---------------------------------------------------------------------
@@ -174,15 +180,19 @@ class Machine:
                 self.step(reference)
         except SwapFull:
             self.count["oom_events"] += 1
+        except Stopped:
+            self.stopped = True
 
     def step(self, reference: Reference) -> None:
-        """A reference, unless the option refs leaves it out, or an event."""
+        """A reference, unless it is left out, or an event."""
         if self.is_event(reference):
             self.event(reference)
-        elif self.is_wanted(reference):
-            self.reference(reference)
-        else:
+        elif not self.is_wanted(reference):
             self.count["filtered"] += 1
+        elif reference.pid in self.killed:
+            self.count["dropped"] += 1
+        else:
+            self.reference(reference)
 
     @staticmethod
     def is_event(reference: Reference) -> bool:
@@ -207,23 +217,61 @@ class Machine:
         future = Future()
         spaces = AddressSpaces(self.config, self.by_hand)
         known: set[int] = set()
+        killed: set[int] = set()
         for reference in self.simulated(trace):
             if self.is_event(reference):
+                if self.does_not_happen(reference, killed):
+                    continue
                 if self.changes(reference, reference.pid in known):
                     known |= {reference.pid} if reference.op[0] in "MF" else set()
                     known |= {self.child_of(reference)} if reference.op[0] == "F" else set()
                     for effect in spaces.apply(reference):
                         if effect.what == "drop":
                             future.give_up(effect.page)
-            elif self.is_wanted(reference):
+            elif self.is_wanted(reference) and reference.pid not in killed:
                 known.add(reference.pid)
-                for vpn, is_valid in self.pages_of(reference):
-                    future.pass_time(reference.pid)
-                    if is_valid:
-                        translation = (spaces.space_of(reference.pid), vpn)
-                        future.add(spaces.refer(translation, reference.op in "Ww").page,
-                                   reference.pid)
+                if not self.foresee_reference(future, spaces, reference):
+                    continue
+                if self.config.invalid == "stop":
+                    break
+                if self.kills(reference):
+                    killed.add(reference.pid)
+                    for effect in spaces.kill(reference.pid):
+                        if effect.what == "drop":
+                            future.give_up(effect.page)
         return future
+
+    def foresee_reference(self, future: Future, spaces: AddressSpaces,
+                          reference: Reference) -> bool:
+        """The page references of one reference; whether one is invalid that ends it."""
+        for vpn, is_valid in self.pages_of(reference):
+            future.pass_time(reference.pid)
+            how = "forbidden"
+            if is_valid:
+                translation = (spaces.space_of(reference.pid), vpn)
+                found = spaces.refer(translation, reference.op in "Ww")
+                future.add(found.page, reference.pid)
+                how = found.how
+            if how == "forbidden" and (self.config.invalid == "stop" or self.kills(reference)):
+                return True
+        return False
+
+    def kills(self, reference: Reference) -> bool:
+        """Whether the process would be killed for it: what the kernel touches only fails."""
+        return self.config.invalid == "kill" and not reference.op.islower()
+
+    @classmethod
+    def does_not_happen(cls, event: Reference, killed: set[int]) -> bool:
+        """An event of a killed process. Its end frees the number; its children are not there."""
+        if event.pid in killed:
+            if event.op[0] == "X":
+                killed.discard(event.pid)
+            if event.op[0] == "F":
+                killed.add(cls.child_of(event))
+            return True
+        if event.op[0] == "F" and cls.child_of(event) != event.pid:
+            killed.discard(cls.child_of(event))
+        return False
 
     @staticmethod
     def changes(event: Reference, is_known: bool) -> bool:
@@ -280,7 +328,23 @@ class Machine:
             self.add(process, "accesses")
             self.add(process, KIND[reference.op])
         for vpn, is_valid in self.pages_of(reference):
+            before = self.faults["invalid"]
             self.page_reference(process, vpn, is_valid, reference.op in "Ww")
+            if self.faults["invalid"] == before:
+                continue
+            if self.config.invalid == "stop":
+                raise Stopped
+            if self.kills(reference):
+                self.kill(process)
+                break
+
+    def kill(self, process: Process) -> None:
+        """A process is killed for an invalid reference, and gives its memory up."""
+        self.count["kills"] += 1
+        self.killed.add(process.pid)
+        self.note_peaks()
+        for effect in self.spaces.kill(process.pid):
+            self.carry_out(effect, False)
 
     def page_reference(self, process: Process, vpn: int, is_valid: bool, is_write: bool) -> None:
         """One page looked up."""
@@ -581,6 +645,8 @@ class Machine:
         """Something happens to an address space."""
         is_known = event.pid in self.processes
         if self.by_hand and event.op[0] in "UX" and not is_known:
+            return
+        if self.does_not_happen(event, self.killed):
             return
         self.count["events"] += event.op[0] not in UNCOUNTED
         self.note_peaks()

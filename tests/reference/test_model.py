@@ -354,6 +354,32 @@ def forbidden() -> None:
     check(script("M0+2:prot=1 R0 W0 R5"), fault_invalid=0, fault_zero_fill=2)
 
 
+def killed() -> None:
+    """invalid=kill: the process gives its memory up, what it does later is dropped; its number can be used again."""
+    strict = {"mappings": "complete", "invalid": "kill"}
+    check(script("M0+2:prot=1 R0 R1 W0 R0 M8+1:prot=3 W8", **strict), fault_invalid=1, kills=1,
+          dropped=2, discards=2, events=1, accesses=3, frames_used=0)
+    # Its children are not there; another process goes on; one that gets the number is alive.
+    check(script("M0+2:prot=3 F:child=7 W5 F:child=8 8.W0 7.W0 7.F:child=1 W0", **strict),
+          fault_invalid=1, kills=1, dropped=1, events=3, accesses=3, fault_cow=1,
+          fault_zero_fill=1)
+    check(script("M0+1:prot=3 W5 X M0+1:prot=3 W0", **strict), kills=1, dropped=0, events=2,
+          fault_zero_fill=1)
+    # The kernel's touch of a bad buffer fails, and that is all. What a reference crosses into is
+    # not looked up any more.
+    trace = Trace([Reference(0, "M:prot=1", 0, 8192), Reference(0, "w", 0, 1),
+                   Reference(0, "W", 4090, 16), Reference(0, "R", 0, 1)], True)
+    check(simulate(trace, strict), fault_invalid=2, page_references=2, kills=1, dropped=1)
+    check(run("0 W1 R0", vspace="4K", invalid="kill"), kills=1, dropped=1, discards=1)
+
+
+def stopped() -> None:
+    """invalid=stop: the run ends behind the reference."""
+    machine = script("M0+1:prot=1 R0 W0 R0", mappings="complete", invalid="stop")
+    equal(machine.stopped, True)
+    check(machine, accesses=2, fault_invalid=1, frames_used=1, kills=0)
+
+
 def main() -> int:
     """The command."""
     tap = Tap()
@@ -361,7 +387,7 @@ def main() -> int:
                  tlb_writebacks, switches, textbook_strings, clock, lfu, mru, aging, nru,
                  tlb_fill_bits, future, swap_cache, out_of_memory, store, pools, filters, time,
                  frames, fork_copies, fork_and_eviction, shared_memory, files, zeros, vforks,
-                 remaps, forbidden):
+                 remaps, forbidden, killed, stopped):
         tap.run("model: " + (test.__doc__ or test.__name__).split("\n")[0], test)
     return tap.finish()
 

@@ -200,6 +200,119 @@ static void what_is_refused_changes_nothing(void **state) {
     vmm_destroy(vmm);
 }
 
+/* The sentence for the last reference, which was invalid. */
+static void invalid(VMM *vmm, uint32_t pid, uint64_t address, bool write, const char *text) {
+    assert_false(vmm_access(vmm, pid, address, write));
+    assert_int_equal(vmm_last_error(vmm), VMM_E_INVALID_ADDRESS);
+    assert_string_equal(vmm_error_text(vmm), text);
+}
+
+static void invalid_references_are_described(void **state) {
+    (void)state;
+    VMM *vmm = make();
+    VMMInvalid first = {.struct_size = sizeof first};
+    assert_int_equal(vmm_first_invalid(vmm, &first), VMM_E_USAGE);
+    vmm_map(vmm, 7, 0x4000, 0x2000, VMM_PROT_READ, 0, "lib\nx", 0x1000);
+    vmm_map(vmm, 7, 0x100000, 0x1000, RW, VMM_MAP_SHARED, NULL, 0);
+    vmm_map(vmm, 7, 0x70000000, 0x1000, RW, VMM_MAP_GROWSDOWN, NULL, 0);
+    assert_true(vmm_access(vmm, 7, 0x4010, false));
+    assert_int_equal(vmm_first_invalid(vmm, &first), VMM_E_USAGE);
+    invalid(vmm, 7, 0x4010, true,
+            "reference 2: process 7 writes to 0x4010, which its mapping forbids: 0x4000-0x6000 "
+            "r--, private, file lib?x from 0x1000 on");
+    invalid(vmm, 7, 0x6010, false,
+            "reference 3: process 7 reads 0x6010, where nothing is mapped; the nearest mapping "
+            "ends 0x10 bytes below: 0x4000-0x6000 r--, private, file lib?x from 0x1000 on");
+    invalid(vmm, 7, 0xff008, true,
+            "reference 4: process 7 writes to 0xff008, where nothing is mapped; the nearest "
+            "mapping begins 0xff8 bytes above: 0x100000-0x101000 rw-, shared, anonymous");
+    invalid(vmm, 7, 0x60000000, true,
+            "reference 5: process 7 writes to 0x60000000, where nothing is mapped; the nearest "
+            "mapping begins 0x10000000 bytes above: 0x70000000-0x70001000 rw-, a stack, which may "
+            "not grow so far (stack-limit)");
+    invalid(vmm, 8, 0x4010, false,
+            "reference 6: process 8 reads 0x4010, where nothing is mapped; the process has no "
+            "mappings");
+    invalid(vmm, 7, UINT64_C(1) << 60, true,
+            "reference 7: process 7 writes to 0x1000000000000000, beyond the address space");
+    assert_int_equal(vmm_first_invalid(vmm, &first), VMM_OK);
+    assert_int_equal(first.index, 2);
+    assert_int_equal(first.address, 0x4010);
+    assert_int_equal(first.pid, 7);
+    assert_int_equal(first.op, VMM_OP_WRITE);
+    assert_int_equal(first.reason, VMM_INVALID_FORBIDDEN);
+    assert_int_equal(first.nearby, VMM_NEARBY_HERE);
+    assert_int_equal(first.start, 0x4000);
+    assert_int_equal(first.prot, VMM_PROT_READ);
+    assert_string_equal(first.path, "lib\nx");
+    vmm_destroy(vmm);
+}
+
+/* The first one of a batch is told by the reference itself, wherever it stands in it. */
+static void invalid_references_are_found_in_batches(void **state) {
+    (void)state;
+    VMMConfig config = test_configure("policy=lru mappings=complete refs=data");
+    VMM *vmm = vmm_create(&config);
+    vmm_map(vmm, 7, 0x4000, 0x2000, RW, 0, NULL, 0);
+    const VMMRef refs[] = {{.pid = 7, .addr = 0x4ff0, .size = 0x20},
+                           {.pid = 7, .addr = 0x4000, .size = 4, .op = VMM_OP_FETCH},
+                           {.pid = 7, .addr = 0x5008, .size = 8},
+                           {.pid = 7, .addr = 0x5ff0, .size = 0x1020, .op = VMM_OP_WRITE},
+                           {.pid = 7, .addr = 0, .size = 1}};
+    VMMInvalid first = {.struct_size = sizeof first};
+    assert_int_equal(vmm_feed(vmm, refs, 5), VMM_OK);
+    assert_int_equal(vmm_first_invalid(vmm, &first), VMM_OK);
+    assert_int_equal(first.index, 4);
+    assert_int_equal(first.address, 0x6000);
+    assert_int_equal(first.nearby, VMM_NEARBY_BELOW);
+    vmm_destroy(vmm);
+}
+
+static void killed_processes_do_nothing_more(void **state) {
+    (void)state;
+    VMMConfig config = test_configure("policy=lru mappings=complete invalid=kill");
+    VMM *vmm = vmm_create(&config);
+    VMMStats stats = {.struct_size = sizeof stats};
+    map(vmm, 1, 16, 2, 0);
+    assert_int_equal(vmm_fork(vmm, 1, 2), VMM_OK);
+    assert_true(vmm_access(vmm, 1, 16 * PAGE, true));
+    assert_false(vmm_access(vmm, 1, 0, true));
+    assert_int_equal(frames_used(vmm), 0);
+    assert_false(vmm_access(vmm, 1, 16 * PAGE, true));
+    assert_string_equal(vmm_error_text(vmm), "the process 1 makes no more references: it was "
+                                             "killed for an invalid one");
+    refused(vmm, vmm_map(vmm, 1, 0, PAGE, RW, 0, NULL, 0), "the process 1 was killed");
+    refused(vmm, vmm_fork(vmm, 1, 3), "the process 1 was killed");
+    assert_true(vmm_access(vmm, 2, 16 * PAGE, true));
+    assert_int_equal(vmm_fork(vmm, 2, 1), VMM_OK); /* the number is used again */
+    assert_true(vmm_access(vmm, 1, 16 * PAGE, true));
+    assert_int_equal(vmm_stats(vmm, &stats), VMM_OK);
+    assert_int_equal(stats.kills, 1);
+    assert_int_equal(stats.dropped, 1);
+    assert_int_equal(stats.events, 3);
+    assert_false(vmm_access(vmm, 2, 0, false));
+    assert_int_equal(vmm_exit(vmm, 2), VMM_OK); /* so is that of one that ended */
+    map(vmm, 2, 16, 1, 0);
+    assert_true(vmm_access(vmm, 2, 16 * PAGE, true));
+    vmm_destroy(vmm);
+}
+
+static void the_run_stops(void **state) {
+    (void)state;
+    VMMConfig config = test_configure("policy=lru mappings=complete invalid=stop");
+    VMM *vmm = vmm_create(&config);
+    VMMStats stats = {.struct_size = sizeof stats};
+    map(vmm, 1, 16, 2, 0);
+    const VMMRef refs[] = {
+        {.pid = 1, .addr = 16 * PAGE}, {.pid = 1}, {.pid = 1, .addr = 17 * PAGE}};
+    assert_int_equal(vmm_feed(vmm, refs, 3), VMM_E_INVALID_ADDRESS);
+    assert_int_equal(vmm_feed(vmm, refs, 1), VMM_E_INVALID_ADDRESS);
+    assert_int_equal(vmm_stats(vmm, &stats), VMM_OK);
+    assert_int_equal(stats.accesses, 2);
+    assert_int_equal(stats.faults[VMM_FAULT_invalid], 1);
+    vmm_destroy(vmm);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fork_copies_on_write),
@@ -210,6 +323,10 @@ int main(void) {
         cmocka_unit_test(segments_live_until_the_last_leaves),
         cmocka_unit_test(a_segment_stays_where_it_replaces_itself),
         cmocka_unit_test(what_is_refused_changes_nothing),
+        cmocka_unit_test(invalid_references_are_described),
+        cmocka_unit_test(invalid_references_are_found_in_batches),
+        cmocka_unit_test(killed_processes_do_nothing_more),
+        cmocka_unit_test(the_run_stops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

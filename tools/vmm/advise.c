@@ -221,7 +221,7 @@ static int advisecmd_run_both(Advise *advise) {
     advise->info.struct_size = sizeof advise->info;
     vmm_trace_info(advise->trace, &advise->info);
     cli_warn_losses(advise->trace, &advise->info);
-    cli_warn_invalid(&advise->config, advise->about.invalid);
+    cli_warn_invalid(&advise->config, advise->about.invalid, NULL);
     return status;
 }
 

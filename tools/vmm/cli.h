@@ -54,8 +54,10 @@ int cli_usage_error(const char *command, const char *format, ...) CLI_PRINTF(2, 
 /* Says what of a trace was left out, if anything: the first bad records, then how many. */
 void cli_warn_losses(const VMMTrace *trace, const VMMTraceInfo *info);
 
-/* Says that `count` page references lie beyond the address space, if any, and what to do. */
-void cli_warn_invalid(const VMMConfig *config, uint64_t count);
+/* Says that `count` page references are invalid, if any; which is the first, where a machine that
+   met them is given; and what to do. Then the processes that were killed for them. */
+void cli_warn_invalid(const VMMConfig *config, uint64_t count, const VMM *vmm);
+void cli_warn_killed(const VMM *vmm);
 
 /*
  * A text with its control characters as \x1b. Names and values are whatever a user or a file says:

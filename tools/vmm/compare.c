@@ -773,7 +773,7 @@ static void comparecmd_warn(const Compare *compare) {
     VMMTraceInfo info = {.struct_size = sizeof info};
     vmm_trace_info(compare->trace, &info);
     cli_warn_losses(compare->trace, &info);
-    cli_warn_invalid(&compare->config, comparecmd_longest(compare)->invalid);
+    cli_warn_invalid(&compare->config, comparecmd_longest(compare)->invalid, NULL);
 }
 
 /* The header needs a machine; the first cell's serves. */

@@ -141,20 +141,42 @@ void cli_warn_losses(const VMMTrace *trace, const VMMTraceInfo *info) {
     }
 }
 
-void cli_warn_invalid(const VMMConfig *config, uint64_t count) {
-    char vspace[CLI_VALUE_BYTES];
+/* What there is to be done about references beyond the address space. */
+static const char *messages_remedy(const VMMConfig *config) {
     unsigned bits = cli_config_address_bits(config);
     uint64_t space = cli_config_bytes(config, "vspace");
-    const char *lie = count == 1 ? " lies" : "s lie", *counted = count == 1 ? "is" : "are";
-    if (count > 0 && space > 0 && bits < 64 && space < UINT64_C(1) << bits) {
-        cli_warning("%" PRIu64 " page reference%s beyond the %s of --vspace and %s counted as "
-                    "invalid; give a larger one if the program may use these addresses",
-                    count, lie, cli_config_text(config, "vspace", vspace), counted);
-    } else if (count > 0) {
-        cli_warning("%" PRIu64 " page reference%s beyond the %u-bit address space and %s counted "
-                    "as invalid%s",
-                    count, lie, bits, counted,
-                    bits < 57 ? "; --pt-type FIVE_LEVEL translates 57 bits" : "");
+    if (space > 0 && bits < 64 && space < UINT64_C(1) << bits) {
+        return "; give a larger --vspace if the program may use these addresses";
+    }
+    return bits < 57 ? "; --pt-type FIVE_LEVEL translates 57 bits" : "";
+}
+
+void cli_warn_invalid(const VMMConfig *config, uint64_t count, const VMM *vmm) {
+    const char *are = count == 1 ? " is" : "s are";
+    VMMInvalid first = {.struct_size = sizeof first};
+    char text[VMM_ERROR_TEXT_BYTES];
+    if (count == 0) {
+        return;
+    }
+    if (vmm == NULL || vmm_first_invalid(vmm, &first) != VMM_OK) {
+        cli_warning("%" PRIu64 " page reference%s invalid: beyond the %u-bit address space or "
+                    "--vspace, or outside of the mappings that the trace tells%s",
+                    count, are, cli_config_address_bits(config), messages_remedy(config));
+        return;
+    }
+    vmm_invalid_text(&first, text, sizeof text);
+    cli_warning("%" PRIu64 " page reference%s invalid, the first: %s%s", count, are, text,
+                first.reason == VMM_INVALID_BEYOND ? messages_remedy(config) : "");
+}
+
+void cli_warn_killed(const VMM *vmm) {
+    VMMStats stats = {.struct_size = sizeof stats};
+    vmm_stats(vmm, &stats);
+    if (stats.kills > 0) {
+        cli_warning("%" PRIu64 " process%s killed for that, and %" PRIu64
+                    " later reference%s dropped",
+                    stats.kills, stats.kills == 1 ? " was" : "es were", stats.dropped,
+                    stats.dropped == 1 ? " was" : "s were");
     }
 }
 
@@ -167,6 +189,7 @@ int cli_status(int vmm_error) {
     case VMM_E_UNKNOWN_FORMAT:
     case VMM_E_EMPTY:
     case VMM_E_POLICY:
+    case VMM_E_INVALID_ADDRESS:
         return CLI_BAD_INPUT;
     case VMM_E_STOPPED:
         return CLI_SIGNALLED + (cli_interrupted() != 0 ? cli_interrupted() : SIGINT);

@@ -234,7 +234,8 @@ static void simcmd_simulate(SimRun *run) {
 static int simcmd_judge(const SimRun *run) {
     VMMStats stats = {.struct_size = sizeof stats};
     vmm_stats(run->vmm, &stats);
-    if (run->error != VMM_OK && run->error != VMM_E_OUT_OF_MEMORY && run->error != VMM_E_STOPPED) {
+    if (run->error != VMM_OK && run->error != VMM_E_OUT_OF_MEMORY &&
+        run->error != VMM_E_INVALID_ADDRESS && run->error != VMM_E_STOPPED) {
         const char *text = vmm_trace_error_text(run->trace);
         if (text == NULL || *text == '\0') {
             text = vmm_error_text(run->vmm);
@@ -257,7 +258,10 @@ static void simcmd_warn(const SimRun *run) {
     VMMStats stats = {.struct_size = sizeof stats};
     vmm_stats(run->vmm, &stats);
     cli_warn_losses(run->trace, info);
-    cli_warn_invalid(&run->config, stats.faults[VMM_FAULT_invalid]);
+    if (run->error != VMM_E_INVALID_ADDRESS) { /* which tells of it by itself */
+        cli_warn_invalid(&run->config, stats.faults[VMM_FAULT_invalid], run->vmm);
+        cli_warn_killed(run->vmm);
+    }
     cli_info("%s: format %s, compression %s, %" PRIu64 " references, %" PRIu64
              " records without a reference",
              info->path, info->format, info->compression, info->references, info->ignored_records);
@@ -337,7 +341,7 @@ static int simcmd_report(SimRun *run) {
     int csv = simcmd_write_csv(run, &context);
     int memory = run->memory.path == NULL ? CLI_OK : cli_memory_write(&run->points, &run->memory);
     csv = csv != CLI_OK ? csv : memory;
-    if (run->error == VMM_E_OUT_OF_MEMORY) {
+    if (run->error == VMM_E_OUT_OF_MEMORY || run->error == VMM_E_INVALID_ADDRESS) {
         cli_error("%s", vmm_error_text(run->vmm));
     }
     if (run->error != VMM_OK) {
