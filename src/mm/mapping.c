@@ -4,19 +4,67 @@
 
 #include <string.h>
 
-/* Room for two more: a cut in the middle of a mapping makes one, an addition another. */
-static bool mappings_reserve(Mappings *maps, const Memory *memory) {
-    if (maps->count + 2 <= maps->capacity) {
-        return true;
-    }
-    uint32_t capacity = maps->capacity * 2 + 8;
-    Mapping *grown = memory_grow(memory, maps->list, maps->capacity, capacity, sizeof *grown);
+enum { MAPPINGS_ROOM = 2 }; /* a cut in the middle of a mapping makes one, an addition another */
+
+/* The block that the list lies in. */
+static Mapping *mappings_block(const Mappings *maps) {
+    return maps->list == NULL ? NULL : maps->list - maps->front;
+}
+
+static bool mappings_grow(Mappings *maps, const Memory *memory, uint32_t capacity) {
+    Mapping *grown =
+        memory_grow(memory, mappings_block(maps), maps->capacity, capacity, sizeof *grown);
     if (grown == NULL) {
         return false;
     }
-    maps->list = grown;
+    maps->list = grown + maps->front;
     maps->capacity = capacity;
     return true;
+}
+
+/* Room on both sides. Moving the list costs what it is long, and makes room of the same order. */
+static bool mappings_reserve(Mappings *maps, const Memory *memory) {
+    uint32_t behind = maps->capacity - maps->front - maps->count;
+    if (maps->front >= MAPPINGS_ROOM && behind >= MAPPINGS_ROOM) {
+        return true;
+    }
+    if (maps->capacity < maps->count + maps->count / 2 + 4 * MAPPINGS_ROOM &&
+        !mappings_grow(maps, memory, maps->count * 2 + 4 * MAPPINGS_ROOM)) {
+        return false;
+    }
+    Mapping *block = mappings_block(maps);
+    maps->front = (maps->capacity - maps->count) / 2;
+    memmove(block + maps->front, maps->list, maps->count * sizeof *block);
+    maps->list = block + maps->front;
+    return true;
+}
+
+/* Makes a place in the list; there is room. What was there is the next one now. */
+static Mapping *mappings_open(Mappings *maps, uint32_t at) {
+    Mapping *list = maps->list;
+    if (at < maps->count / 2) {
+        memmove(list - 1, list, at * sizeof *list);
+        maps->list--;
+        maps->front--;
+    } else {
+        memmove(list + at + 1, list + at, (maps->count - at) * sizeof *list);
+    }
+    maps->count++;
+    return &maps->list[at];
+}
+
+/* Takes the places [from, to) out of the list. */
+static void mappings_close(Mappings *maps, uint32_t from, uint32_t to) {
+    Mapping *list = maps->list;
+    uint32_t gone = to - from;
+    if (from < maps->count - to) {
+        memmove(list + gone, list, from * sizeof *list);
+        maps->list += gone;
+        maps->front += gone;
+    } else {
+        memmove(list + from, list + to, (maps->count - to) * sizeof *list);
+    }
+    maps->count -= gone;
 }
 
 /* The first mapping that ends behind `address`. */
@@ -65,9 +113,8 @@ static void mappings_split(Mappings *maps, uint64_t address, MappingUse *use, vo
     if (at == maps->count || maps->list[at].start >= address) {
         return;
     }
-    Mapping *lower = &maps->list[at];
-    memmove(lower + 1, lower, (maps->count - at) * sizeof *lower);
-    maps->count++;
+    Mapping *lower = mappings_open(maps, at);
+    *lower = lower[1];
     lower->end = address;
     lower[1].offset += address - lower[1].start;
     lower[1].start = address;
@@ -89,8 +136,7 @@ bool mappings_cut(Mappings *maps, const Memory *memory, uint64_t start, uint64_t
     for (; to < maps->count && maps->list[to].start < end; to++) {
         mapping_uses(&maps->list[to], -1, use, user);
     }
-    memmove(&maps->list[from], &maps->list[to], (maps->count - to) * sizeof *maps->list);
-    maps->count -= to - from;
+    mappings_close(maps, from, to);
     return true;
 }
 
@@ -106,8 +152,7 @@ static void mappings_join(Mappings *maps, uint32_t at, MappingUse *use, void *us
     }
     mapping_uses(&maps->list[at], -1, use, user);
     maps->list[at - 1].end = maps->list[at].end;
-    memmove(&maps->list[at], &maps->list[at + 1], (maps->count - at - 1) * sizeof *maps->list);
-    maps->count--;
+    mappings_close(maps, at, at + 1);
 }
 
 bool mappings_add(Mappings *maps, const Memory *memory, const Mapping *mapping, MappingUse *use,
@@ -120,9 +165,7 @@ bool mappings_add(Mappings *maps, const Memory *memory, const Mapping *mapping, 
         return false;
     }
     uint32_t at = mappings_at(maps, mapping->start);
-    memmove(&maps->list[at + 1], &maps->list[at], (maps->count - at) * sizeof *maps->list);
-    maps->list[at] = *mapping;
-    maps->count++;
+    *mappings_open(maps, at) = *mapping;
     mappings_join(maps, at + 1, use, user);
     mappings_join(maps, at, use, user);
     return true;
@@ -151,14 +194,10 @@ bool mappings_protect(Mappings *maps, const Memory *memory, uint64_t start, uint
 
 bool mappings_copy(Mappings *maps, const Mappings *from, const Memory *memory, MappingUse *use,
                    void *user) {
-    if (from->count > maps->capacity) {
-        Mapping *grown =
-            memory_grow(memory, maps->list, maps->capacity, from->count, sizeof *grown);
-        if (grown == NULL) {
-            return false;
-        }
-        maps->list = grown;
-        maps->capacity = from->count;
+    maps->list = mappings_block(maps);
+    maps->front = 0;
+    if (from->count > maps->capacity && !mappings_grow(maps, memory, from->count)) {
+        return false;
     }
     for (uint32_t i = 0; i < from->count; i++) {
         maps->list[i] = from->list[i];
@@ -177,7 +216,7 @@ void mappings_clear(Mappings *maps, MappingUse *use, void *user) {
 }
 
 void mappings_free(Mappings *maps, const Memory *memory) {
-    memory_free(memory, maps->list, maps->capacity, sizeof *maps->list);
+    memory_free(memory, mappings_block(maps), maps->capacity, sizeof *maps->list);
     *maps = (Mappings){0};
 }
 

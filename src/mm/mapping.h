@@ -8,6 +8,14 @@
  * Addresses are bytes: pages of the machine may be larger than those of the recorded one. Adding to
  * a range replaces what was there; neighbours that continue each other become one. Each mapping of
  * a memory object counts as one of its users; the caller is told when there are more or fewer.
+ *
+ * The list lies in the middle of its block, with room on both sides:
+ *
+ *     |  front: room  | list[0] list[1] ... list[count - 1] |  room  |
+ *
+ * and an addition or a removal moves what is on its shorter side. So mappings that come at ever
+ * lower addresses, as mmap(2) gives them, or ever higher ones, cost the same however many there
+ * are; one in the middle of n moves n / 4 of 32 bytes on the average.
  */
 #ifndef VMM_MM_MAPPING_H
 #define VMM_MM_MAPPING_H
@@ -38,8 +46,9 @@ typedef void MappingUse(void *user, uint32_t object, int change);
 typedef struct Mappings {
     Mapping *list;
     uint32_t count;
-    uint32_t capacity;
-    uint32_t last; /* where the last search ended */
+    uint32_t capacity; /* of the block that the list lies in, */
+    uint32_t front;    /* and room of it before the list */
+    uint32_t last;     /* where the last search ended */
 } Mappings;
 
 /* Forgets [start, end). False: out of memory, and nothing has changed. */
