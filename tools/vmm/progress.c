@@ -55,6 +55,9 @@ void cli_catch_interrupt(void) {
     struct sigaction once = {.sa_handler = progress_on_interrupt};
     sigemptyset(&again.sa_mask);
     sigemptyset(&once.sa_mask);
+    for (size_t i = 0; i < PROGRESS_SIGNAL_COUNT; i++) {
+        sigaddset(&once.sa_mask, progress_signals[i]); /* one during the first is the next one */
+    }
     sigaction(SIGALRM, &again, NULL);
     for (size_t i = 0; i < PROGRESS_SIGNAL_COUNT; i++) {
         struct sigaction old;
