@@ -453,6 +453,7 @@ def second_signal_ends():
         "        state->chances[frame]--;\n",
         "        (void)!write(2, \"x\", 1);\n").replace("#include <vmm/policy.h>\n",
                               "#include <unistd.h>\n#include <vmm/policy.h>\n"))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
     with subprocess.Popen([VMM, "sim", "-t", "small.trace", "-a", "./endless.c", "--frames", "20"],
                           env=environment(), stderr=subprocess.PIPE,
                           stdout=subprocess.DEVNULL) as done:
