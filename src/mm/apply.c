@@ -108,11 +108,8 @@ static void machine_copy_entry(Machine *machine, const ResolveOp *op) {
 }
 
 static void machine_end(Machine *machine, uint32_t space) {
-    PageTable *table = &machine->processes[space].table;
-    if (table->type != NULL) {
-        machine_note_tables(machine);
-        table->type->destroy(table);
-        *table = (PageTable){0};
+    if (machine->processes[space].table.type != NULL) {
+        machine_end_tables(machine, &machine->processes[space]);
     }
 }
 

@@ -230,7 +230,10 @@ bool machine_add_table(Machine *machine, Process *process) {
     process->table = (PageTable){.type = machine->table_type,
                                  .memory = &machine->memory,
                                  .vpn_bits = machine->directory->vpn_bits};
-    return machine->table_type->create(&process->table);
+    bool made = machine->table_type->create(&process->table);
+    machine->page_tables += process->table.tables;
+    machine->page_table_bytes += process->table.bytes;
+    return made;
 }
 
 static int machine_add_process(Machine *machine, Error *error) {
@@ -276,18 +279,16 @@ static uint64_t machine_larger(uint64_t a, uint64_t b) {
     return a > b ? a : b;
 }
 
-void machine_note_tables(Machine *machine) {
-    uint64_t tables = 0;
-    uint64_t bytes = 0;
-    for (uint32_t i = 0; i < machine->seen_spaces; i++) {
-        Process *process = &machine->processes[i];
-        tables += process->table.tables;
-        bytes += process->table.bytes;
-        process->page_table_bytes_peak =
-            machine_larger(process->page_table_bytes_peak, process->table.bytes);
-    }
-    machine->page_tables_peak = machine_larger(machine->page_tables_peak, tables);
-    machine->page_table_bytes_peak = machine_larger(machine->page_table_bytes_peak, bytes);
+void machine_end_tables(Machine *machine, Process *process) {
+    PageTable *table = &process->table;
+    process->page_table_bytes_peak = machine_larger(process->page_table_bytes_peak, table->bytes);
+    machine->page_tables_peak = machine_larger(machine->page_tables_peak, machine->page_tables);
+    machine->page_table_bytes_peak =
+        machine_larger(machine->page_table_bytes_peak, machine->page_table_bytes);
+    machine->page_tables -= table->tables;
+    machine->page_table_bytes -= table->bytes;
+    table->type->destroy(table);
+    *table = (PageTable){0};
 }
 
 static void machine_sum_processes(const Machine *machine, VMMStats *stats) {
@@ -417,6 +418,16 @@ static bool machine_object_is_valid(const Machine *machine, uint32_t object) {
            (pool->dirty[frame] == 0 || machine->slot_of[object] == SWAP_NO_SLOT);
 }
 
+static bool machine_tables_are_counted(const Machine *machine) {
+    uint64_t tables = 0;
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < machine->process_count; i++) {
+        tables += machine->processes[i].table.tables;
+        bytes += machine->processes[i].table.bytes;
+    }
+    return tables == machine->page_tables && bytes == machine->page_table_bytes;
+}
+
 bool machine_is_valid(const Machine *machine) {
     uint64_t resident = 0;
     uint64_t slots = 0;
@@ -440,5 +451,5 @@ bool machine_is_valid(const Machine *machine) {
         }
     }
     return resident == 0 && slots == machine->swap.used && machine_entries_are_counted(machine) &&
-           tlb_is_valid(&machine->tlb);
+           machine_tables_are_counted(machine) && tlb_is_valid(&machine->tlb);
 }

@@ -129,7 +129,8 @@ typedef struct Machine {
     uint64_t distinct_pages; /* with the resolver */
     uint64_t context_switches, filtered, dropped, kills, events, discards;
     uint64_t frames_used, frames_used_peak;
-    uint64_t page_tables_peak, page_table_bytes_peak; /* before the last process that ended */
+    uint64_t page_tables, page_table_bytes;           /* of all processes, now, */
+    uint64_t page_tables_peak, page_table_bytes_peak; /* and before the last one that ended */
 
     uint64_t references;       /* completed in earlier batches */
     uint64_t batch_references; /* begun in this batch; kept only while observed */
@@ -237,8 +238,9 @@ bool machine_part(Machine *machine, Pool *pool);
  */
 int machine_apply(Machine *machine, const Resolver *resolver, const VMMEvent *event);
 
-/* Page tables only grow, until a process ends: notes their size before that. */
-void machine_note_tables(Machine *machine);
+/* A process, which has page tables, ends. Until then they only grow, so it is here that their
+   largest size is noted. */
+void machine_end_tables(Machine *machine, Process *process);
 
 /* A translation with an entry leads to an object page from now on; 0: it has no entry. */
 void machine_lead(Machine *machine, uint32_t page, uint32_t object);
