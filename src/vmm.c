@@ -21,6 +21,7 @@
 #include "base/spill.c"
 
 /* config: the option table */
+#include "config/groups.c"
 #include "config/settings.c"
 
 /* trace: formats, decompression, generators */
@@ -48,6 +49,7 @@
 
 /* mm: the simulated machine */
 #include "mm/apply.c"
+#include "mm/around.c"
 #include "mm/cost.c"
 #include "mm/counters.c"
 #include "mm/directory.c"
@@ -60,8 +62,8 @@
 #include "mm/policy/policy.c"
 #include "mm/pool.c"
 #include "mm/invalid.c"
+#include "mm/pressure.c"
 #include "mm/resolve.c"
-#include "mm/around.c"
 #include "mm/tlb/tlb.c"
 
 /* engine: the hot loop */
@@ -101,6 +103,7 @@
 
 /* api: the exported functions */
 #include "api/curve_api.c"
+#include "api/group_api.c"
 #include "api/machine_api.c"
 #include "api/policy_api.c"
 #include "api/process_api.c"
@@ -112,10 +115,6 @@
 #include "../tools/vmm/advise.c"
 #include "../tools/vmm/advise_find.c"
 #include "../tools/vmm/advise_show.c"
-#include "../tools/vmm/validate.c"
-#include "../tools/vmm/validate_kernel.c"
-#include "../tools/vmm/validate_model.c"
-#include "../tools/vmm/validate_show.c"
 #include "../tools/vmm/cc.c"
 #include "../tools/vmm/compare.c"
 #include "../tools/vmm/explain.c"
@@ -123,8 +122,8 @@
 #include "../tools/vmm/json.c"
 #include "../tools/vmm/list.c"
 #include "../tools/vmm/main.c"
-#include "../tools/vmm/messages.c"
 #include "../tools/vmm/memory.c"
+#include "../tools/vmm/messages.c"
 #include "../tools/vmm/mrc.c"
 #include "../tools/vmm/mrc_files.c"
 #include "../tools/vmm/mrc_run.c"
@@ -162,5 +161,9 @@
 #include "../tools/vmm/trace_pages.c"
 #include "../tools/vmm/trace_text.c"
 #include "../tools/vmm/trace_verify.c"
+#include "../tools/vmm/validate.c"
+#include "../tools/vmm/validate_kernel.c"
+#include "../tools/vmm/validate_model.c"
+#include "../tools/vmm/validate_show.c"
 #include "../tools/vmm/watch.c"
 #include "../tools/vmm/words.c"

@@ -34,14 +34,15 @@ typedef struct VMMConfig {
 } VMMConfig;
 
 typedef enum VMMOptionType {
-    VMM_OPTION_COUNT,     /* a whole number; k, M, G multiply by 1000, Ki, Mi, Gi by 1024 */
-    VMM_OPTION_SIZE,      /* bytes; K, M, G, T (also KiB, ...) multiply by 1024 */
-    VMM_OPTION_SIZE_MB,   /* as SIZE, but a number without a unit counts MiB */
-    VMM_OPTION_DURATION,  /* ps, ns, us, ms, s; a number without a unit counts ns */
-    VMM_OPTION_SWITCH,    /* on, off */
-    VMM_OPTION_CHOICE,    /* one of `choices` */
-    VMM_OPTION_POLICY,    /* a policy's name, parameters behind a colon: clock:bits=2,enter=0 */
-    VMM_OPTION_PAGE_TABLE /* the name of a page-table organisation: FOUR_LEVEL */
+    VMM_OPTION_COUNT,      /* a whole number; k, M, G multiply by 1000, Ki, Mi, Gi by 1024 */
+    VMM_OPTION_SIZE,       /* bytes; K, M, G, T (also KiB, ...) multiply by 1024 */
+    VMM_OPTION_SIZE_MB,    /* as SIZE, but a number without a unit counts MiB */
+    VMM_OPTION_DURATION,   /* ps, ns, us, ms, s; a number without a unit counts ns */
+    VMM_OPTION_SWITCH,     /* on, off */
+    VMM_OPTION_CHOICE,     /* one of `choices` */
+    VMM_OPTION_POLICY,     /* a policy's name, parameters behind a colon: clock:bits=2,enter=0 */
+    VMM_OPTION_PAGE_TABLE, /* the name of a page-table organisation: FOUR_LEVEL */
+    VMM_OPTION_GROUPS      /* groups of processes with a limit: db=64M:100,101+web=32M:7, or none */
 } VMMOptionType;
 
 typedef struct VMMOption {

@@ -25,7 +25,10 @@
  *   cleaned   dirty[frame] has become 0: a write that the policy asked for (below) is done, or the
  *             content of the page may be lost (MADV_FREE).
  *   victim    the pool is full and needs a frame: the policy names one that holds a page. Any other
- *             ends the run with VMM_E_POLICY.
+ *             ends the run with VMM_E_POLICY. A type that says victim_any_time is also asked while
+ *             frames of the pool are free and no page comes in (`incoming` means nothing then), and
+ *             the page that it names may stay: limits of processes and groups and eviction in the
+ *             background take only such types. Elements of page_of whose frame has no page are 0.
  *   remove    the page is leaving the frame, as victim or because it was discarded; page_of is
  *             still valid. The frame may be used again afterwards.
  *   forget    the page is given up for good (unmapped, its process ended), after remove if it was
@@ -145,6 +148,7 @@ typedef struct VMMPolicyType {
     bool touch_last; /* of touches of frames in turn only the last of each matters, and the order
                         of those; the type has no dirtied */
     bool uses_clock;
+    bool victim_any_time;
 
     /* `error` has room for VMM_ERROR_TEXT_BYTES. VMM_OK, or a VMMError and a sentence. */
     int (*check)(const uint64_t *params, char *error); /* what bounds alone cannot say */

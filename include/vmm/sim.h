@@ -211,6 +211,10 @@ VMM_API int vmm_process_stats(const VMM *vmm, size_t index, VMMProcessStats *sta
 /* The statistics of process `pid`: VMM_OK, or VMM_E_USAGE if there is no such process. */
 VMM_API int vmm_get_process(const VMM *vmm, uint32_t pid, VMMProcessStats *stats);
 
+/* The groups of the option groups, as it names them; VMM_E_USAGE past the last. Set struct_size. */
+VMM_API size_t vmm_group_count(const VMM *vmm);
+VMM_API int vmm_group_stats(const VMM *vmm, size_t index, VMMGroupStats *stats);
+
 /* The configuration of a machine, with what was derived (frames, initial) filled in. */
 VMM_API const VMMConfig *vmm_configuration(const VMM *vmm);
 
@@ -221,8 +225,9 @@ VMM_API const VMMConfig *vmm_configuration(const VMM *vmm);
 VMM_API void vmm_observe(VMM *vmm, VMMObserver *observer, void *user);
 
 /*
- * The pages in memory of the global pool, in the order in which the policy would give them up if
- * it knew nothing more, next victim first, where the policy has such an order (else by frame).
+ * The pages in memory, in the order in which the policy would give them up if it knew nothing more,
+ * next victim first, where the policy has such an order (else by frame). With several pools (scope
+ * = process, limits) one pool after the other; each numbers its frames from 0.
  * Fills up to `capacity` pairs; returns how many there are.
  */
 typedef struct VMMResident {

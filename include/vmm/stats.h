@@ -48,6 +48,18 @@ typedef struct VMMProcessStats {
     uint64_t cow_faults, reuse_faults;
 } VMMProcessStats;
 
+/* A group of the option groups. */
+typedef struct VMMGroupStats {
+    uint64_t struct_size;
+    char name[32];
+    uint64_t limit;          /* in pages, at most the frames of the machine */
+    uint64_t processes;      /* that are in it, ended ones among them */
+    uint64_t resident;       /* pages charged to it that are in memory, */
+    uint64_t resident_peak;  /* and most of them at a time */
+    uint64_t limit_reclaims; /* pages that left because the group was at its limit, */
+    uint64_t given_up;       /* and because the memory of the machine was short */
+} VMMGroupStats;
+
 /* A counter's name, unit and meaning, for programs that show all of them. */
 typedef struct VMMStatInfo {
     const char *name;

@@ -7,6 +7,7 @@
 #include "../engine/engine.h"
 #include "../engine/policies.h"
 #include "../mm/invalid.h"
+#include "../mm/pressure.h"
 #include "handle.h"
 
 /* Page references in a batch of a machine that is fed by hand or runs alone: fits in the L2. */
@@ -26,6 +27,11 @@ static int create_checked(const VMMConfig *config, const Memory *memory, VMM **c
     PolicySpec policy;
     status = policy_parse(settings_of(config)->policy, &policy, error);
     if (status != VMM_OK) {
+        return status;
+    }
+    status = pressure_check(settings_of(config), policy.type, error);
+    if (status != VMM_OK) {
+        policy_release(&policy);
         return status;
     }
     VMM *vmm = memory_zalloc(memory, 1, sizeof *vmm);
@@ -90,6 +96,7 @@ int handle_attach(VMM *vmm, Stream *stream, size_t capacity) {
     }
     if (status == VMM_OK) {
         vmm->stream = stream;
+        stream->by_pool |= settings_pools_by_space(&machine->settings);
         status = machine_attach(machine, &stream->directory, &vmm->error);
     }
     if (status == VMM_OK && machine->observer != NULL) {
@@ -459,31 +466,31 @@ static uint32_t list_frames(Pool *pool, uint32_t *frames) {
     return count;
 }
 
+/* What one frame holds. */
+static VMMResident resident_in(const Machine *machine, const Pool *pool, uint32_t frame) {
+    uint32_t object = pool->page[frame];
+    uint32_t page = machine->objects == NULL ? object : machine->mapper[object];
+    VMMResident resident = {.frame = frame, .dirty = pool->dirty[frame]};
+    if (page != 0) { /* else no translation leads to it */
+        resident.pid = machine->directory->pids[directory_space_of(machine->directory, page)];
+        resident.vpn = directory_vpn(machine->directory, page);
+    }
+    return resident;
+}
+
 size_t vmm_resident_pages(VMM *vmm, VMMResident *pages, size_t capacity) {
     Machine *machine = &vmm->machine;
-    if (machine->pool_count == 0 || machine->pools[0]->policy == NULL) {
-        return 0;
-    }
-    Pool *pool = machine->pools[0];
-    uint32_t *frames = memory_zalloc(&machine->memory, pool->unused, sizeof *frames);
-    if (frames == NULL) {
-        return 0;
-    }
-    uint32_t count = list_frames(pool, frames);
-    for (uint32_t i = 0; i < count && i < capacity; i++) {
-        uint32_t object = pool->page[frames[i]];
-        uint32_t page = machine->objects == NULL ? object : machine->mapper[object];
-        if (page == 0) { /* no translation leads to it */
-            pages[i] = (VMMResident){.frame = frames[i], .dirty = pool->dirty[frames[i]]};
-            continue;
+    size_t total = 0;
+    for (uint32_t i = 0; i < machine->pool_count && machine->pools[i]->policy != NULL; i++) {
+        Pool *pool = machine->pools[i];
+        uint32_t *frames = memory_zalloc(&machine->memory, pool->unused, sizeof *frames);
+        uint32_t count = frames == NULL ? 0 : list_frames(pool, frames);
+        for (uint32_t place = 0; place < count; place++, total++) {
+            if (total < capacity) {
+                pages[total] = resident_in(machine, pool, frames[place]);
+            }
         }
-        pages[i] = (VMMResident){
-            .pid = machine->directory->pids[directory_space_of(machine->directory, page)],
-            .frame = frames[i],
-            .vpn = directory_vpn(machine->directory, page),
-            .dirty = pool->dirty[frames[i]],
-        };
+        memory_free(&machine->memory, frames, pool->unused, sizeof *frames);
     }
-    memory_free(&machine->memory, frames, pool->unused, sizeof *frames);
-    return count;
+    return total;
 }

@@ -87,6 +87,9 @@ static const char *unfit_for_reduced(const Machine *machine, const VMMTraceInfo 
     if (settings->swap != 0 || settings->vspace != 0) {
         return "swap or vspace is limited";
     }
+    if (settings_has_limits(settings) || settings->free_low != 0) {
+        return "resident-limit, groups or free-low is given";
+    }
     if (has_tlb && (settings->tlb_policy != TLB_LRU || !whole || settings->tlb_entries < k ||
                     settings->tlb_switch != TLB_TAGGED)) {
         return "the TLB is neither off nor LRU, fully associative, tagged and of that many entries";

@@ -9,6 +9,7 @@
 #include "../config/settings.h"
 #include "../engine/policies.h"
 #include "../mm/pagetable/pagetable.h"
+#include "../mm/pressure.h"
 
 const VMMPolicyInfo *vmm_policy_at(size_t index) {
     const PolicyType *type = policy_at(index);
@@ -69,6 +70,7 @@ int vmm_config_check(const VMMConfig *config, char *error_text) {
         status = policy_parse(settings_of(config)->policy, &spec, &error);
     }
     if (status == VMM_OK) {
+        status = pressure_check(settings_of(config), spec.type, &error);
         policy_release(&spec);
     }
     if (status == VMM_OK && pagetable_parse(settings_of(config)->page_table, &error) == NULL) {

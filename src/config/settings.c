@@ -16,6 +16,7 @@
 
 #include "../base/compiler.h"
 #include "../base/number.h"
+#include "groups.h"
 
 #define X(field, name, alias, letter, type, metavar, dflt, min, max, choices, group, help) \
     {name, alias, letter, VMM_OPTION_##type, metavar, dflt, min, max, choices, group, help},
@@ -135,8 +136,8 @@ static int set_number(const VMMOption *option, const char *text, uint64_t *place
                          name_matches(option->name, "tlb-size") ? "; --tlb off removes the TLB"
                                                                 : "");
     }
-    bool is_power = name_matches(option->name, "page-size") ||
-                    name_matches(option->name, "fault-around");
+    bool is_power =
+        name_matches(option->name, "page-size") || name_matches(option->name, "fault-around");
     if (is_power && (value & (value - 1)) != 0) {
         return error_set(error, VMM_E_RANGE, "%s: \"%.60s\" is not a power of two", option->name,
                          text);
@@ -166,6 +167,11 @@ static int set_text(const VMMOption *option, const char *text, char *place, Erro
     return VMM_OK;
 }
 
+static int set_groups(const VMMOption *option, const char *text, char *place, Error *error) {
+    int status = groups_check(text, error);
+    return status == VMM_OK ? set_text(option, text, place, error) : status;
+}
+
 static int set_option(Settings *settings, const VMMOption *option, const char *text, Error *error) {
     void *place = option_place(settings, option);
     switch (option->type) {
@@ -175,6 +181,8 @@ static int set_option(Settings *settings, const VMMOption *option, const char *t
     case VMM_OPTION_POLICY:
     case VMM_OPTION_PAGE_TABLE:
         return set_text(option, text, place, error);
+    case VMM_OPTION_GROUPS:
+        return set_groups(option, text, place, error);
     default:
         return set_number(option, text, place, error);
     }
@@ -217,7 +225,8 @@ int vmm_config_get(const VMMConfig *config, const char *name, char *text, size_t
         return VMM_E_USAGE;
     }
     const char *place = (const char *)settings_of(config) + option_offsets[option - option_table];
-    if (option->type == VMM_OPTION_POLICY || option->type == VMM_OPTION_PAGE_TABLE) {
+    if (option->type == VMM_OPTION_POLICY || option->type == VMM_OPTION_PAGE_TABLE ||
+        option->type == VMM_OPTION_GROUPS) {
         return snprintf(text, size, "%s", place);
     }
     uint64_t value;
@@ -323,6 +332,68 @@ uint64_t settings_swap_slots(const Settings *settings) {
     return settings->swap == 0 ? UINT64_MAX : settings->swap / settings->page_size;
 }
 
+uint64_t settings_free_low(const Settings *settings) {
+    return settings->free_low / settings->page_size;
+}
+
+uint64_t settings_free_high(const Settings *settings) {
+    uint64_t low = settings_free_low(settings);
+    return settings->free_high != 0 ? settings->free_high / settings->page_size
+                                    : low + (low + 4) / 5;
+}
+
+/* Limits of processes and groups. */
+static int check_limits(const Settings *settings, const char *page, Error *error) {
+    if (!settings_has_limits(settings)) {
+        return VMM_OK;
+    }
+    if (settings->scope == SCOPE_PROCESS) {
+        return error_set(error, VMM_E_CONFIG,
+                         "with scope = process each process has memory of its own, so that there "
+                         "is nothing to limit: leave out resident-limit and groups, or the scope");
+    }
+    if (settings->resident_limit != 0 && settings->resident_limit < settings->page_size) {
+        return error_set(error, VMM_E_CONFIG, "resident-limit is smaller than one page of %s",
+                         page);
+    }
+    for (uint32_t i = 0; i < groups_count(settings->groups); i++) {
+        Group group = groups_at(settings->groups, i);
+        if (group.limit < settings->page_size) {
+            return error_set(error, VMM_E_CONFIG,
+                             "groups: the limit of %s is smaller than one page of %s", group.name,
+                             page);
+        }
+    }
+    return VMM_OK;
+}
+
+/* Eviction in the background. */
+static int check_watermarks(const Settings *settings, const char *page, Error *error) {
+    uint64_t low = settings_free_low(settings);
+    uint64_t high = settings_free_high(settings);
+    if (settings->free_low == 0) {
+        return settings->free_high == 0 ? VMM_OK
+                                        : error_set(error, VMM_E_CONFIG,
+                                                    "free-high says where eviction in the "
+                                                    "background ends: give free-low too, where it "
+                                                    "begins");
+    }
+    if (settings->scope == SCOPE_PROCESS) {
+        return error_set(error, VMM_E_CONFIG,
+                         "free-low is about one memory that all share, not of scope = process");
+    }
+    if (low == 0) {
+        return error_set(error, VMM_E_CONFIG, "free-low is smaller than one page of %s", page);
+    }
+    if (high < low || high >= settings_frames(settings)) {
+        return error_set(error, VMM_E_CONFIG,
+                         "free-low is %" PRIu64 " frames and free-high %" PRIu64
+                         "; expected free-low <= free-high < the %" PRIu64 " frames of the memory",
+                         low, high, settings_frames(settings));
+    }
+    return VMM_OK;
+}
+
 static int check_sizes(const Settings *settings, Error *error) {
     char page[32];
     number_format_size(settings->page_size, page, sizeof page);
@@ -346,7 +417,8 @@ static int check_sizes(const Settings *settings, Error *error) {
                          " entries of the TLB; expected a divisor, or \"full\"",
                          settings->tlb_ways, settings->tlb_entries);
     }
-    return VMM_OK;
+    int status = check_limits(settings, page, error);
+    return status == VMM_OK ? check_watermarks(settings, page, error) : status;
 }
 
 int settings_check(const VMMConfig *config, Error *error) {

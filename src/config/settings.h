@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "../../include/vmm/config.h"
 #include "../base/error.h"
@@ -27,6 +28,7 @@
 #define SETTINGS_MEMBER_CHOICE(field) uint64_t field;
 #define SETTINGS_MEMBER_POLICY(field) char field[SETTINGS_NAME_BYTES];
 #define SETTINGS_MEMBER_PAGE_TABLE(field) char field[SETTINGS_NAME_BYTES];
+#define SETTINGS_MEMBER_GROUPS(field) char field[SETTINGS_NAME_BYTES];
 
 typedef struct Settings {
     uint64_t given[4]; /* bit i: option i of the table was set by name */
@@ -67,6 +69,18 @@ int settings_check(const VMMConfig *config, Error *error);
 
 /* Frames of the memory (with scope = process, of each process); 0 if not even one fits. */
 uint64_t settings_frames(const Settings *settings);
+
+/* Whether processes have pools of their own: each one, or those with a limit. */
+static inline bool settings_has_limits(const Settings *settings) {
+    return settings->resident_limit != 0 || strcmp(settings->groups, "none") != 0;
+}
+static inline bool settings_pools_by_space(const Settings *settings) {
+    return settings->scope == SCOPE_PROCESS || settings_has_limits(settings);
+}
+
+/* Free frames below which eviction in the background begins, 0: never, and where it ends. */
+uint64_t settings_free_low(const Settings *settings);
+uint64_t settings_free_high(const Settings *settings);
 
 /* log2 of the page size. */
 unsigned settings_page_shift(const Settings *settings);

@@ -220,7 +220,7 @@ static void consume_enter(Machine *machine, uint32_t space) {
 
 /* Whether the batch must be simulated run by run. */
 static bool consume_by_run(const Machine *machine) {
-    return machine->settings.scope == SCOPE_PROCESS || machine->settings.tlb_switch == TLB_FLUSH ||
+    return machine->by_space || machine->settings.tlb_switch == TLB_FLUSH ||
            machine->policy.type->uses_clock || machine->objects != NULL;
 }
 

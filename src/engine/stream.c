@@ -45,7 +45,7 @@ static int stream_init(Stream *stream, const Settings *settings, unsigned addres
     batch->object = batch->page;
     resolver_init(&stream->resolver, &stream->memory, &stream->directory, settings);
     stream->mappings = settings->mappings;
-    stream->by_pool = settings->scope == SCOPE_PROCESS;
+    stream->by_pool = settings_pools_by_space(settings);
     return directory_init(&stream->directory, &stream->memory, address_bits - stream->page_shift,
                           error);
 }

@@ -177,7 +177,7 @@ typedef struct Stream {
                          more than its place; 0: it does not */
     bool halted;      /* the batch takes no more for that */
     bool last_killed; /* the process of last_pid was killed */
-    bool by_pool;     /* each process has a pool of its own */
+    bool by_pool;     /* processes of a machine have pools of their own */
     unsigned page_shift;
     uint64_t sample_below; /* only pages whose hash is below it; 0: all (stream_sample.c) */
     uint64_t sample_seed;

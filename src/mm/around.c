@@ -11,13 +11,13 @@
  * file-cache=warm a page that was not in a frame yet is in memory too, and takes a free frame if
  * there is one. A policy that sees the future is told of references alone, so it gets no such page.
  */
-#include "machine.h"
+#include "pressure.h"
 
 /* A page of a warm file cache takes a free frame. */
 static void around_load(Machine *machine, Pool *pool, uint32_t object) {
     bool warm = machine->settings.file_cache == FILE_CACHE_WARM && machine->loaded[object] == 0;
     bool own = machine_pool(machine, machine->objects->charged[object]) == pool;
-    if (warm && own && pool_has_free_frame(pool) &&
+    if (warm && own && pressure_has_free_frame(machine, pool) &&
         pool->policy->type->info.needs != VMM_NEEDS_FUTURE) {
         machine_load(machine, pool, object, 0, false);
     }

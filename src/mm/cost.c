@@ -14,7 +14,10 @@ void cost_fill(VMMStats *stats, const Settings *settings) {
     unsigned __int128 writes =
         cost_of(stats->swap_outs - stats->cleanings, settings->cost_swap_write) +
         cost_of(stats->file_writes - stats->file_cleanings, settings->cost_file_write);
-    unsigned __int128 ahead = cost_of(stats->cleanings, settings->cost_swap_write) +
+    unsigned __int128 beside = cost_of(stats->background_swap_outs, settings->cost_swap_write) +
+                               cost_of(stats->background_file_writes, settings->cost_file_write);
+    writes -= beside;
+    unsigned __int128 ahead = beside + cost_of(stats->cleanings, settings->cost_swap_write) +
                               cost_of(stats->file_cleanings, settings->cost_file_write);
     unsigned __int128 stall = cost_of(stats->accesses, settings->cost_memory);
     stall += cost_of(stats->page_references, settings->tlb != 0 ? settings->cost_tlb : 0);

@@ -33,6 +33,7 @@ void directory_free(Directory *directory) {
     memory_free(memory, directory->places, (size_t)1 << directory->table_bits,
                 sizeof *directory->places);
     memory_free(memory, directory->pids, directory->space_capacity, sizeof *directory->pids);
+    memory_free(memory, directory->forkers, directory->space_capacity, sizeof *directory->forkers);
     memory_free(memory, directory->spaces, (size_t)1 << directory->space_bits,
                 sizeof *directory->spaces);
 }
@@ -71,22 +72,44 @@ static bool directory_grow_space_table(Directory *directory, uint32_t capacity) 
     return true;
 }
 
+/* A larger array with the same content, or NULL. */
+static uint32_t *directory_larger(const Directory *directory, const uint32_t *array,
+                                  uint32_t capacity) {
+    uint32_t *larger = memory_zalloc(directory->memory, capacity, sizeof *larger);
+    if (larger != NULL && directory->space_count > 0) {
+        memcpy(larger, array, directory->space_count * sizeof *larger);
+    }
+    return larger;
+}
+
+/* Both arrays grow, or none. */
 static bool directory_grow_spaces(Directory *directory) {
-    uint32_t capacity = directory->space_capacity * 2 + 8;
+    const Memory *memory = directory->memory;
+    uint32_t old = directory->space_capacity;
+    uint32_t capacity = old * 2 + 8;
     if (!directory_grow_space_table(directory, capacity)) {
         return false;
     }
-    uint32_t *pids = memory_grow(directory->memory, directory->pids, directory->space_capacity,
-                                 capacity, sizeof *pids);
-    if (pids == NULL) {
+    uint32_t *pids = directory_larger(directory, directory->pids, capacity);
+    uint32_t *forkers = directory_larger(directory, directory->forkers, capacity);
+    if (pids == NULL || forkers == NULL) {
+        memory_free(memory, pids, capacity, sizeof *pids);
+        memory_free(memory, forkers, capacity, sizeof *forkers);
         return false;
     }
+    memory_free(memory, directory->pids, old, sizeof *pids);
+    memory_free(memory, directory->forkers, old, sizeof *forkers);
     directory->pids = pids;
+    directory->forkers = forkers;
     directory->space_capacity = capacity;
     return true;
 }
 
 uint32_t directory_space(Directory *directory, uint32_t pid, Error *error) {
+    return directory_child_space(directory, pid, DIRECTORY_NO_SPACE, error);
+}
+
+uint32_t directory_child_space(Directory *directory, uint32_t pid, uint32_t forker, Error *error) {
     uint32_t known = directory_find_space(directory, pid);
     if (known != DIRECTORY_NO_SPACE) {
         return known;
@@ -103,6 +126,7 @@ uint32_t directory_space(Directory *directory, uint32_t pid, Error *error) {
     uint32_t space = directory->space_count++;
     uint64_t place = directory_space_place(directory, pid);
     directory->pids[space] = pid;
+    directory->forkers[space] = forker;
     directory->spaces[place] = space + 1;
     return space;
 }

@@ -32,6 +32,8 @@ typedef struct Directory {
     uint64_t *keys;    /* by page id */
     uint32_t *places;  /* hash table of tags and page ids; 0: empty */
     uint32_t *pids;    /* by space */
+    uint32_t *forkers; /* by space: the space of the process whose fork made it known, or
+                          DIRECTORY_NO_SPACE */
     uint32_t *spaces;  /* hash table of space + 1; 0: empty */
     uint32_t count;    /* page ids given out, id 0 included */
     uint32_t capacity; /* of keys */
@@ -49,6 +51,9 @@ void directory_free(Directory *directory);
 /* The space of process `pid`, made at its first use; DIRECTORY_NO_SPACE with *error if it cannot.
  */
 uint32_t directory_space(Directory *directory, uint32_t pid, Error *error);
+
+/* The same for the child of a fork by the process of space `forker`. */
+uint32_t directory_child_space(Directory *directory, uint32_t pid, uint32_t forker, Error *error);
 
 /* The space of a known process, or DIRECTORY_NO_SPACE. */
 uint32_t directory_find_space(const Directory *directory, uint32_t pid);

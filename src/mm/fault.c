@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "machine.h"
+#include "pressure.h"
 
 static void machine_stop(Machine *machine, int status, const char *sentence) {
     machine->status = error_set(&machine->error, status, "%s", sentence);
@@ -278,29 +278,84 @@ static void machine_cancel_write(Policy *policy, uint32_t frame) {
     writing->count = kept;
 }
 
-/* A frame for a new page: a free one, or the victim's. */
-VMM_ALWAYS_INLINE uint32_t machine_find_frame(Machine *machine, Pool *pool) {
+/* Whether the page in `frame` can leave: there is no place for a dirty one when swap is full. */
+static bool machine_can_evict(const Machine *machine, const Pool *pool, uint32_t frame) {
+    return pool->dirty[frame] == 0 || machine_kind(machine, pool->page[frame]) == OBJECT_FILE ||
+           swap_has_room(&machine->swap);
+}
+
+bool machine_reclaim(Machine *machine, Pool *pool, bool quietly) {
+    uint32_t frame = pool->policy->type->victim(pool->policy);
+    if (!machine_accepts(machine, pool, frame, "names as its victim") ||
+        (quietly && !machine_can_evict(machine, pool, frame))) {
+        return false;
+    }
+    machine_cancel_write(pool->policy, frame);
+    if (!machine_evict(machine, pool, frame)) {
+        return false;
+    }
+    machine_give_back(machine, pool, frame);
+    pool->given_up++;
+    return true;
+}
+
+static uint32_t machine_use_frame(Machine *machine, uint32_t frame) {
+    machine->frames_used++;
+    if (machine->frames_used > machine->frames_used_peak) {
+        machine->frames_used_peak = machine->frames_used;
+    }
+    return frame;
+}
+
+/* A frame for a new page, if one is free; else POOL_NO_FRAME, and the machine may have to stop. */
+VMM_ALWAYS_INLINE uint32_t machine_take_free(Machine *machine, Pool *pool) {
     int status = VMM_OK;
-    machine_settle(pool);
     uint32_t frame = pool_has_free_frame(pool) ? pool_take_frame(pool, &machine->memory, &status)
                                                : POOL_NO_FRAME;
     if (frame != POOL_NO_FRAME) {
-        machine->frames_used++;
-        if (machine->frames_used > machine->frames_used_peak) {
-            machine->frames_used_peak = machine->frames_used;
-        }
-        return frame;
+        return machine_use_frame(machine, frame);
     }
     if (status != VMM_OK) {
         machine_stop(machine, status, "out of memory for the frames of the simulated machine");
-        return MACHINE_NO_FRAME;
     }
-    frame = pool->policy->type->victim(pool->policy);
+    return POOL_NO_FRAME;
+}
+
+/* The frame of the page that the policy gives up for a new one. */
+VMM_ALWAYS_INLINE uint32_t machine_take_victim(Machine *machine, Pool *pool) {
+    uint32_t frame = pool->policy->type->victim(pool->policy);
     if (!machine_accepts(machine, pool, frame, "names as its victim")) {
         return MACHINE_NO_FRAME;
     }
     machine_cancel_write(pool->policy, frame);
     return machine_evict(machine, pool, frame) ? frame : MACHINE_NO_FRAME;
+}
+
+/* The same as below where there are limits or watermarks. */
+static VMM_NOINLINE uint32_t machine_find_pressed(Machine *machine, Pool *pool) {
+    if (!pressure_make_room(machine, pool)) {
+        return MACHINE_NO_FRAME;
+    }
+    uint32_t frame = machine_take_free(machine, pool);
+    if (frame != POOL_NO_FRAME) {
+        pool->peak = pool_resident(pool) > pool->peak ? pool_resident(pool) : pool->peak;
+        return frame;
+    }
+    pool->reclaimed += machine->pressure.limits;
+    return machine->status == VMM_OK ? machine_take_victim(machine, pool) : MACHINE_NO_FRAME;
+}
+
+/* A frame for a new page: a free one, or the victim's. */
+VMM_ALWAYS_INLINE uint32_t machine_find_frame(Machine *machine, Pool *pool) {
+    machine_settle(pool);
+    if (VMM_UNLIKELY(machine->presses)) {
+        return machine_find_pressed(machine, pool);
+    }
+    uint32_t frame = machine_take_free(machine, pool);
+    if (frame != POOL_NO_FRAME) {
+        return frame;
+    }
+    return machine->status == VMM_OK ? machine_take_victim(machine, pool) : MACHINE_NO_FRAME;
 }
 
 /* Of a page that is in no frame. */

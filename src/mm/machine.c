@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cost.h"
+#include "pressure.h"
 
 int machine_init(Machine *machine, const Settings *settings, const PolicySpec *policy,
                  const Memory *memory, Error *error) {
@@ -42,6 +43,7 @@ void machine_free(Machine *machine) {
     }
     memory_free(memory, machine->processes, machine->process_capacity, sizeof(Process));
     memory_free(memory, machine->times, machine->process_capacity, sizeof *machine->times);
+    memory_free(memory, machine->pool_of, machine->process_capacity, sizeof *machine->pool_of);
     uint32_t objects = machine->object_capacity;
     memory_free(memory, machine->frame_of, objects, sizeof *machine->frame_of);
     memory_free(memory, machine->slot_of, objects, sizeof *machine->slot_of);
@@ -88,7 +90,7 @@ static void machine_bit_cleared(void *user, uint32_t object) {
     }
 }
 
-static int machine_add_pool(Machine *machine, Error *error) {
+int machine_add_pool(Machine *machine, uint32_t frames, Error *error) {
     const Settings *settings = &machine->settings;
     if (machine->pool_count == machine->pool_capacity) {
         uint32_t capacity = machine->pool_capacity * 2 + 1;
@@ -107,7 +109,7 @@ static int machine_add_pool(Machine *machine, Error *error) {
     bool flushes = settings->young_flush != 0 && settings->accessed_bit == ACCESSED_TLB_FILL;
     bool unbounded = machine->policy.type->info.variable_space != 0;
     Policy base = {.memory = &machine->memory,
-                   .capacity = unbounded ? UINT32_MAX - 1 : (uint32_t)settings_frames(settings),
+                   .capacity = unbounded ? UINT32_MAX - 1 : frames,
                    .page_state = machine->page_state,
                    .name_of = machine_name_of,
                    .names = machine,
@@ -120,9 +122,7 @@ static int machine_add_pool(Machine *machine, Error *error) {
 int machine_attach(Machine *machine, const Directory *directory, Error *error) {
     machine->directory = directory;
     int status = tlb_init(&machine->tlb, &machine->memory, directory, &machine->settings, error);
-    if (status == VMM_OK && machine->settings.scope == SCOPE_GLOBAL) {
-        status = machine_add_pool(machine, error);
-    }
+    status = status == VMM_OK ? pressure_begin(machine, error) : status;
     return status != VMM_OK ? status : machine_reserve(machine, error);
 }
 
@@ -245,18 +245,23 @@ static int machine_add_process(Machine *machine, Error *error) {
         uint64_t *times = memory_grow(&machine->memory, machine->times, machine->process_capacity,
                                       capacity, sizeof *times);
         machine->times = times != NULL ? times : machine->times;
-        if (processes == NULL || times == NULL) {
+        uint32_t *pools = memory_grow(&machine->memory, machine->pool_of, machine->process_capacity,
+                                      capacity, sizeof *pools);
+        machine->pool_of = pools != NULL ? pools : machine->pool_of;
+        if (processes == NULL || times == NULL || pools == NULL) {
             return error_no_memory(error, capacity * sizeof *processes, "processes");
         }
         machine->process_capacity = capacity;
     }
     machine->times[machine->process_count] = 0;
+    machine->pool_of[machine->process_count] = 0;
+    uint32_t space = machine->process_count;
     Process *process = &machine->processes[machine->process_count++];
     *process = (Process){0};
     if (!machine_add_table(machine, process)) {
         return error_no_memory(error, sizeof(Process), "a page table");
     }
-    return machine->settings.scope == SCOPE_PROCESS ? machine_add_pool(machine, error) : VMM_OK;
+    return machine->by_space ? pressure_place(machine, space, error) : VMM_OK;
 }
 
 int machine_reserve(Machine *machine, Error *error) {
@@ -314,12 +319,15 @@ static void machine_sum_processes(const Machine *machine, VMMStats *stats) {
 /* Pools of processes that the machine knows of but has not met are not counted. */
 static void machine_sum_pools(const Machine *machine, VMMStats *stats) {
     bool global = machine->settings.scope == SCOPE_GLOBAL;
+    bool variable = machine->policy.type->info.variable_space != 0;
     uint32_t count = global ? machine->pool_count : machine->seen_spaces;
+    uint64_t memories = global ? machine->pressure.frames != 0 : count;
+    stats->frames = variable ? 0 : memories * settings_frames(&machine->settings);
     for (uint32_t i = 0; i < count; i++) {
         const Pool *pool = machine->pools[i];
-        stats->frames += machine->policy.type->info.variable_space ? 0 : pool->capacity;
         stats->frames_used += pool_resident(pool);
         stats->space_time += pool_space_time(pool);
+        stats->limit_reclaims += pool->reclaimed;
     }
 }
 
@@ -363,6 +371,10 @@ void machine_stats(const Machine *machine, VMMStats *stats) {
     stats->tlb_invalidations = machine->tlb.invalidations;
     stats->tlb_flushes = machine->tlb.flushes;
     stats->replacements = machine->replacements;
+    stats->reclaim_wakeups = machine->pressure.wakeups;
+    stats->background_reclaims = machine->pressure.background;
+    stats->background_swap_outs = machine->pressure.background_swap_outs;
+    stats->background_file_writes = machine->pressure.background_file_writes;
     stats->clean_evictions = machine->clean_evictions;
     stats->swap_ins = machine->swap_ins;
     stats->swap_outs = machine->swap_outs;
@@ -408,7 +420,7 @@ static bool machine_object_is_valid(const Machine *machine, uint32_t object) {
     }
     uint32_t space = machine->objects != NULL ? machine->objects->charged[object]
                                               : directory_space_of(machine->directory, object);
-    const Pool *pool = machine->pools[machine->settings.scope == SCOPE_PROCESS ? space : 0];
+    const Pool *pool = machine_pool(machine, space);
     for (uint32_t page = first; page != 0; page = machine->mapper_next[page]) {
         if ((machine->state[page] & PAGE_PRESENT) == 0) {
             return false;

@@ -65,6 +65,16 @@ typedef struct Footprint {
     uint64_t swap_share; /* a page with n entries counts 1/n */
 } Footprint;
 
+/* Limits and watermarks, and what they made leave: pressure.h. */
+typedef struct Pressure {
+    uint32_t frames;    /* of the machine; with scope = process, of each pool */
+    uint32_t low, high; /* watermarks of free frames; low 0: none */
+    uint32_t groups;    /* pools of named groups, which come first */
+    bool limits;        /* there are pools that share the frames */
+    uint64_t turns;     /* pages that anybody had to give up */
+    uint64_t wakeups, background, background_swap_outs, background_file_writes;
+} Pressure;
+
 struct Machine;
 
 /* What a fast loop calls when a page reference is no TLB hit, told below. */
@@ -106,7 +116,11 @@ typedef struct Machine {
 
     Tlb tlb;
     Swap swap;
-    Pool **pools; /* one, or with scope = process one for each space */
+    Pool **pools; /* one; or several, and `by_space` is set: which one a space has is in pool_of */
+    uint32_t *pool_of;
+    bool by_space;
+    bool presses; /* there are limits or watermarks */
+    Pressure pressure;
     uint32_t pool_count;
     uint32_t pool_capacity;
     Process *processes; /* by space */
@@ -183,14 +197,24 @@ void machine_free_slot(Machine *machine, uint32_t object);
 void machine_give_back(Machine *machine, Pool *pool, uint32_t frame);
 void machine_forget_written(Machine *machine, uint32_t object);
 
+/* Another pool, of so many frames. */
+int machine_add_pool(Machine *machine, uint32_t frames, Error *error);
+
+/* A page of the pool that its policy names leaves, and its frame is free. False: the machine must
+   stop; or, if `quietly`, there is no place for what must be written, and nothing is done. */
+bool machine_reclaim(Machine *machine, Pool *pool, bool quietly);
+
 /* The pool that pages of a space live in. */
-static inline Pool *machine_pool(Machine *machine, uint32_t space) {
-    return machine->pools[machine->settings.scope == SCOPE_PROCESS ? space : 0];
+static inline Pool *machine_pool(const Machine *machine, uint32_t space) {
+    return machine->pools[machine->by_space ? machine->pool_of[space] : 0];
 }
 
 /* Whether that pool and its policy could be made: not always, in a machine that lacked memory. */
 static inline bool machine_has_pool(const Machine *machine, uint32_t space) {
-    uint32_t index = machine->settings.scope == SCOPE_PROCESS ? space : 0;
+    uint32_t index = 0;
+    if (machine->by_space) {
+        index = space < machine->process_count ? machine->pool_of[space] : UINT32_MAX;
+    }
     return index < machine->pool_count && machine->pools[index]->policy != NULL;
 }
 

@@ -2,6 +2,8 @@
 /* Frames in and out of a pool, and the growth of its arrays. */
 #include "pool.h"
 
+#include <string.h>
+
 #include "directory.h"
 
 enum { POOL_FIRST_FRAMES = 16 };
@@ -37,6 +39,7 @@ static bool pool_grow(Pool *pool, const Memory *memory) {
     if (page == NULL) {
         return false;
     }
+    memset(page + pool->reserved, 0, (frames - pool->reserved) * sizeof *page);
     pool->page = page;
     uint8_t *dirty = memory_grow(memory, pool->dirty, pool->reserved, frames, sizeof *dirty);
     if (dirty == NULL) {

@@ -854,7 +854,7 @@ int resolver_apply(Resolver *resolver, const VMMEvent *event, bool is_shared_mem
     uint32_t process = directory_space(resolver->directory, event->pid, error);
     uint32_t child = process;
     if (process != DIRECTORY_NO_SPACE && event->type == VMM_EVENT_FORK) {
-        child = directory_space(resolver->directory, (uint32_t)event->value, error);
+        child = directory_child_space(resolver->directory, (uint32_t)event->value, process, error);
     }
     if (process == DIRECTORY_NO_SPACE || child == DIRECTORY_NO_SPACE) {
         return error != NULL ? error->code : VMM_E_NO_MEMORY;

@@ -31,9 +31,13 @@ static inline void swap_free(Swap *swap, const Memory *memory) {
     memory_free(memory, swap->free, swap->free_capacity, sizeof *swap->free);
 }
 
+static inline bool swap_has_room(const Swap *swap) {
+    return swap->used < swap->limit && (swap->free_count > 0 || swap->next != SWAP_NO_SLOT);
+}
+
 /* A free slot, or SWAP_NO_SLOT when the device is full. */
 static inline uint32_t swap_take(Swap *swap) {
-    if (swap->used >= swap->limit || (swap->free_count == 0 && swap->next == SWAP_NO_SLOT)) {
+    if (!swap_has_room(swap)) {
         return SWAP_NO_SLOT;
     }
     swap->used++;

@@ -3,7 +3,7 @@
  * The JSON report: one object, two spaces a level, a newline at its end.
  *
  *     classic keys ... per_process | version | end | config {} | trace {} | first_invalid {} |
- *     fault_classes {} | counters
+ *     fault_classes {} | counters | groups
  *
  * The classic keys come first and in their old order; keys are added, never renamed. Every other
  * counter follows flat, by its name in counters.def, so that each counter is found by its name
@@ -146,6 +146,22 @@ static void report_json_processes(const ReportInput *input, ReportBuffer *out) {
     report_add(out, vmm_process_count(input->vmm) > 0 ? "\n  ],\n" : "],\n");
 }
 
+static void report_json_groups(const ReportInput *input, ReportBuffer *out) {
+    VMMGroupStats group = {.struct_size = sizeof group};
+    size_t count = vmm_group_count(input->vmm);
+    report_add(out, ",\n  \"groups\": [");
+    for (size_t i = 0; i < count && vmm_group_stats(input->vmm, i, &group) == VMM_OK; i++) {
+        report_print(out, "%s    {\"name\": \"%s\", \"limit\": %" PRIu64, i == 0 ? "\n" : ",\n",
+                     group.name, group.limit);
+        report_print(out, ", \"processes\": %" PRIu64 ", \"resident\": %" PRIu64, group.processes,
+                     group.resident);
+        report_print(out, ", \"resident_peak\": %" PRIu64, group.resident_peak);
+        report_print(out, ", \"limit_reclaims\": %" PRIu64 ", \"given_up\": %" PRIu64 "}",
+                     group.limit_reclaims, group.given_up);
+    }
+    report_add(out, count > 0 ? "\n  ]" : "]");
+}
+
 /* Plain counts are numbers, all else is the text that the flag of that name takes. */
 static void report_json_option(const ReportInput *input, const VMMOption *option,
                                ReportBuffer *out) {
@@ -246,5 +262,6 @@ void report_json(const ReportInput *input, ReportBuffer *out) {
     report_json_invalid(input, out);
     report_json_fault_classes(input, out);
     report_json_counters(input, out);
+    report_json_groups(input, out);
     report_add(out, "\n}\n");
 }

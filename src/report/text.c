@@ -417,6 +417,44 @@ static void report_text_invalid(const ReportInput *input, ReportBuffer *out) {
     }
 }
 
+/* Of groups in pages: most resident at a time, and what left because of their limits. */
+static void report_text_groups(const ReportInput *input, ReportBuffer *out) {
+    VMMGroupStats group = {.struct_size = sizeof group};
+    for (size_t i = 0; vmm_group_stats(input->vmm, i, &group) == VMM_OK; i++) {
+        char label[64];
+        ReportBuffer name;
+        report_buffer_init(&name, label, sizeof label);
+        report_print(&name, "%s:", group.name);
+        report_text_label(out, label);
+        report_print(out,
+                     "%" PRIu64 " of %" PRIu64 " pages, at most %" PRIu64 "; %" PRIu64
+                     " left at the limit, %" PRIu64 " when memory was short\n",
+                     group.resident, group.limit, group.resident_peak, group.limit_reclaims,
+                     group.given_up);
+    }
+}
+
+static void report_text_pressure(const ReportInput *input, ReportBuffer *out) {
+    const VMMStats *s = &input->stats;
+    bool limits =
+        vmm_group_count(input->vmm) > 0 || vmm_config_is_set(input->config, "resident-limit") != 0;
+    bool marks = vmm_config_is_set(input->config, "free-low") != 0;
+    if (!limits && !marks) {
+        return;
+    }
+    report_text_section(out, "Limits and Pressure");
+    if (limits) {
+        report_text_note(out, "At limits:", s->limit_reclaims,
+                         "evictions because a group or process was at its limit");
+        report_text_groups(input, out);
+    }
+    if (marks) {
+        report_text_note(out, "Woken:", s->reclaim_wakeups, "times that few frames were free");
+        report_text_note(out, "Background:", s->background_reclaims,
+                         "evictions that nobody waited for");
+    }
+}
+
 /* Only where events have made memory that can be shared. */
 static void report_text_sharing(const VMMStats *s, ReportBuffer *out) {
     if (s->copied_entries + s->copies + s->frames_shared_peak + s->file_faults + s->shared_faults ==
@@ -456,6 +494,7 @@ void report_text_summary(const ReportInput *input, ReportBuffer *out) {
     report_text_page_tables(s, out);
     report_text_simulated_time(s, out);
     report_text_invalid(input, out);
+    report_text_pressure(input, out);
     report_text_sharing(s, out);
     report_text_events(input, out);
     report_text_losses(input->trace, out);

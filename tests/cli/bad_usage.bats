@@ -171,3 +171,23 @@ setup() { start; }
 @test "help for an unknown command" { fails 1 "no command 'nosuch'" vmm help nosuch; }
 @test "help with two words" { fails 1 "left-over word 'extra'" vmm help sim extra; }
 @test "version with a word" { fails 1 'left-over' vmm version 2; }
+
+# ---- Limits and pressure -------------------------------------------------------------------------
+@test "--resident-limit 0" { misuse 'resident-limit: "0" is out of range' --resident-limit 0; }
+@test "--resident-limit below a page" {
+    misuse 'resident-limit is smaller than one page' --resident-limit 2K
+}
+@test "--groups without a size" { misuse 'expected NAME=SIZE:PID,PID' --groups db; }
+@test "--groups with a word as process" { misuse 'found "x", expected NAME' --groups db=1M:x; }
+@test "--groups with a process twice" { misuse 'process 7 is named twice' --groups a=1M:7+b=1M:7; }
+@test "--groups with a name twice" { misuse 'two groups are called "a"' --groups a=1M:7+a=1M:8; }
+@test "--groups with --scope process" {
+    misuse 'memory of its own' --groups a=1M:7 --scope process
+}
+@test "--free-high alone" { misuse 'give free-low too' --free-high 1M; }
+@test "--free-low of all memory" {
+    misuse 'expected free-low <= free-high < the 10 frames' --frames 10 --free-low 40K
+}
+@test "--free-low with a policy that needs full memory" {
+    misuse 'free-low with the policy arc' --free-low 1M -a arc
+}

@@ -533,3 +533,42 @@ invalid_trace() {
     [ "$status" -eq 1 ]
     [[ $stderr == *"a sample does not see every invalid reference, so that invalid can only be count"* ]]
 }
+
+# ---- Limits and pressure -------------------------------------------------------------------------
+
+# Process 1 reads six pages, process 2 three.
+two_processes() {
+    trace two.trace '1 R 0x1000' '1 R 0x2000' '1 R 0x3000' '1 R 0x4000' '1 R 0x5000' '1 R 0x6000' \
+        '2 R 0x1000' '2 R 0x2000' '2 R 0x3000'
+}
+
+@test "a group that is at its limit gives up its own pages, and both reports tell of it" {
+    two_processes
+    works -t two.trace --frames 100 -a lru --groups small=16K:1,9+large=1M:2 -o out.json
+    printf '%s\n' "${lines[@]}" >report
+    grep -q '^Limits and Pressure:' report
+    grep -qE '^  At limits: +2 ' report
+    grep -qE '^  small: +4 of 4 pages, at most 4; 2 left at the limit, 0 when memory' report
+    grep -qE '^  large: +3 of 100 pages, at most 3; 0 left' report
+    grep -q '"name": "small", "limit": 4, "processes": 1, "resident": 4' out.json
+    grep -q '"limit_reclaims": 2,$' out.json
+}
+
+@test "--resident-limit is for each process, and config files take it" {
+    two_processes
+    echo 'resident-limit = 8K' >small.conf
+    works -t two.trace --frames 100 -a fifo --config small.conf -o out.json
+    grep -q '"frames_used": 4,' out.json
+    grep -q '"limit_reclaims": 5,' out.json
+    grep -q '"groups": \[\]' out.json
+}
+
+@test "--free-low evicts in the background, at no stall" {
+    two_processes
+    works -t two.trace --frames 6 -a fifo --free-low 8K --free-high 8K -o out.json
+    printf '%s\n' "${lines[@]}" >report
+    grep -qE '^  Woken: +5 ' report
+    grep -qE '^  Background: +5 ' report
+    grep -q '"background_reclaims": 5,' out.json
+    grep -q '"frames_used": 4,' out.json
+}

@@ -28,6 +28,8 @@ BASES = (0, 0x400000, 0x10000000, 0x100001000, 0x7FFF00000000, 2**47, 2**48 - 2*
 # Policies that care which frame a page is in: events free frames in an order of their own.
 FRAME_ORDER_POLICIES = {"clock", "wsclock", "twohand", "approxlru", "random", "esc", "sampled",
                         "hyperbolic"}
+# Policies that name victims while frames are free, as limits and watermarks need it.
+ANY_TIME_POLICIES = {"fifo", "lru", "mru", "clock", "lfu", "nru", "opt", "unopt", "sieve"}
 PAGE_SIZES = (512, 1024, 4096, 4096, 4096, 8192, 65536, 2**21, 2**30)
 
 
@@ -390,9 +392,52 @@ def vmt_mode(rng: Random, codec: str, options: dict[str, str],
     return f"{codec}:{of_trace}", trace
 
 
+def random_groups(rng: Random, pids: list[int], page_size: int) -> str:
+    """Groups of some of the processes."""
+    rng.shuffle(pids)
+    parts = []
+    for number in range(rng.choice((1, 1, 2, 3))):
+        members = [pids.pop() for _ in range(rng.choice((1, 1, 2))) if pids]
+        if members:
+            limit = page_size * rng.choice((1, 2, 3, 5, 9, 1000))
+            parts.append(f"g{number}={limit}B:{','.join(map(str, members))}")
+    return "+".join(parts)
+
+
+def with_pressure(rng: Random, case: Case) -> Case:
+    """Limits of processes and groups, or eviction in the background."""
+    page_size = int(case.options["page-size"])
+    has_events = any(one[1] not in libvmm.OPS for one in case.references)
+    options = dict(case.options)
+    if options["policy"].partition(":")[0] not in ANY_TIME_POLICIES:
+        names = [name for name in sorted(ANY_TIME_POLICIES) if not needs_future(name)
+                 and not (has_events and name in FRAME_ORDER_POLICIES)]
+        options["policy"] = with_random_parameters(rng, rng.choice(names))
+    kind = rng.choice(("limit", "groups", "groups", "both", "low", "low", "all"))
+    if kind in ("limit", "both", "all"):
+        options["resident-limit"] = f"{page_size * rng.choice((1, 2, 3, 5, 9))}B"
+    if kind in ("groups", "both", "all"):
+        options["groups"] = random_groups(rng, sorted({one[0] for one in case.references}),
+                                          page_size)
+    if kind in ("low", "all"):
+        frames = max(2, int(options["frames"]))
+        high = rng.randint(1, frames - 1)
+        options |= {"frames": str(frames), "free-low": f"{rng.randint(1, high) * page_size}B",
+                    "free-high": f"{high * page_size}B"}
+    return case.with_options(options)
+
+
 def random_case(seed: int) -> Case:
     """The case of a seed."""
     rng = Random(seed)
+    case = plain_case(rng)
+    if "scope" not in case.options and not case.page_list and rng.random() < 0.2:
+        return with_pressure(rng, case)
+    return case
+
+
+def plain_case(rng: Random) -> Case:
+    """A case without limits."""
     options = random_options(rng)
     page_size = int(options["page-size"])
     trace = random_trace(rng, page_size, address_limit(options))

@@ -200,6 +200,24 @@ class Laws:
                 for name in names:
                     equal(sum(process[name] for process in processes), found[name], name)
 
+    def limits_are_memories(self) -> None:
+        """With frames for all, a limit for each process is a memory of its own for each."""
+        for trace in self.traces:
+            for policy in ("lru", "fifo", "clock", "lfu", "sieve"):
+                own = self.misses(trace, policy, 3, scope="process")
+                limited = self.misses(trace, policy, 1000, **{"resident-limit": "12K"})
+                equal(limited, own, f"misses of {policy} with limits")
+
+    def watermarks_are_between_sizes(self) -> None:
+        """LRU that keeps up to h frames free is no worse than with h frames less, and no better
+        than with all; where pages go in the background before they must, nothing is lost."""
+        for trace in self.traces:
+            for low, high in ((1, 1), (1, 3), (3, 5)):
+                marks = {"free-low": f"{low * 4}K", "free-high": f"{high * 4}K"}
+                found = self.misses(trace, "lru", 8, **marks)
+                least, most = self.misses(trace, "lru", 8), self.misses(trace, "lru", 8 - high)
+                assert least <= found <= most, (least, found, most)
+
     def engines_agree_on_files(self) -> None:
         """Same input and seed, twice and by both engines: the same bytes."""
         for trace in self.traces[:6]:
@@ -417,6 +435,8 @@ def main() -> int:
     tap.run("with room for all pages, misses = distinct pages", laws.room_for_all)
     tap.run("parts sum to their totals", laws.sums)
     tap.run("processes sum to the machine", laws.processes_sum)
+    tap.run("limits with frames for all are memories", laws.limits_are_memories)
+    tap.run("watermarks are between memories of two sizes", laws.watermarks_are_between_sizes)
     tap.run("same input, same bytes, by both engines", laws.engines_agree_on_files)
     tap.run("batches do not matter", laws.batches_do_not_matter)
     tap.run("machines run together count what they count alone", laws.together_as_alone)

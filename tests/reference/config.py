@@ -46,10 +46,14 @@ DEFAULTS = {
     "stack-limit": "8M",
     "cost-copy": "400ns",
     "cost-file-write": "1ms",
+    "resident-limit": "unlimited",
+    "groups": "none",
+    "free-low": "off",
+    "free-high": "auto",
 }
 
 # Options whose bare number counts MiB.
-IN_MEBIBYTES = {"ram", "swap", "vspace", "stack-limit"}
+IN_MEBIBYTES = {"ram", "swap", "vspace", "stack-limit", "resident-limit", "free-low", "free-high"}
 
 SIZE_UNITS = {"": 1, "B": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 # Words that stand for "no number", which is 0.
@@ -108,6 +112,26 @@ def parse_policy(text: str) -> tuple[str, dict[str, int | str]]:
     return plain(name), parameters
 
 
+@dataclass(frozen=True)
+class Group:
+    """Processes that share a limit of resident pages."""
+
+    name: str
+    limit: int  # in pages
+    pids: frozenset[int]
+
+
+def parse_groups(text: str, page_size: int) -> list[Group]:
+    """Reads 'db=64M:100,101+web=32M:7'."""
+    groups = []
+    for part in text.split("+") if text != "none" else []:
+        name, _, rest = part.partition("=")
+        size, _, pids = rest.partition(":")
+        groups.append(Group(name, parse_size(size, 1 << 20) // page_size,
+                            frozenset(int(pid) for pid in pids.split(","))))
+    return groups
+
+
 @dataclass
 class Config:
     """All options as numbers and words."""
@@ -153,6 +177,12 @@ class Config:
         self.frames = parse_count(self.text("frames"))
         if self.frames == 0:
             self.frames = parse_size(self.text("ram"), 1 << 20) // self.page_size
+        self.resident_limit = parse_size(self.text("resident-limit"), 1 << 20) // self.page_size
+        self.groups = parse_groups(self.text("groups"), self.page_size)
+        self.has_limits = bool(self.groups or self.resident_limit)
+        self.free_low = parse_size(self.text("free-low"), 1 << 20) // self.page_size
+        high = parse_size(self.text("free-high"), 1 << 20) // self.page_size
+        self.free_high = high or -(-self.free_low * 6 // 5)  # a fifth more, rounded up
         self.address_bits = 57 if self.levels == 5 else 48
         self.address_limit_of_tables = 1 << self.address_bits
         self.address_limit = self.address_limit_of_tables

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from address_space import AddressSpaces, Effect, Found, ObjectPage, Translation
 from config import Config
+from limits import Pressure
 from page_table import RadixPageTable, SinglePageTable, make_page_table
 from policies import POLICIES
 from policy import Future, Policy
@@ -31,7 +32,8 @@ COUNTERS = (
     "tlb_hits", "tlb_misses", "tlb_evictions", "tlb_writebacks", "tlb_invalidations",
     "tlb_flushes", "context_switches", "walks", "walk_reads",
     "misses", "page_faults", "major_faults", "minor_faults", "anonymous_faults", "file_faults",
-    "shared_faults", "page_cache_hits", "replacements", "clean_evictions",
+    "shared_faults", "page_cache_hits", "replacements", "limit_reclaims", "reclaim_wakeups",
+    "background_reclaims", "background_swap_outs", "background_file_writes", "clean_evictions",
     "clean_file_evictions", "dirty_file_evictions", "discards",
     "rmap_steps", "copied_entries", "copies", "copies_avoided", "mapped_around", "swap_ins",
     "swap_outs", "cleanings", "file_writes", "file_cleanings",
@@ -75,13 +77,17 @@ class Stopped(Exception):
 class Pool:
     """Frames and the policy that rules over them."""
 
-    def __init__(self, config: Config, number: int, future: Future | None) -> None:
+    def __init__(self, config: Config, number: int, future: Future | None,
+                 limit: int = 0) -> None:
         kind = POLICIES[config.policy]
         # Pool 0 draws from the seed itself, the others from streams of their own.
         seed = config.seed if number == 0 else SplitMix64(config.seed, f"pool.{number}").state
-        frames = 0 if kind.variable_space else config.frames
+        frames = 0 if kind.variable_space else min(limit or config.frames, config.frames)
         self.policy: Policy = kind(frames, config.policy_parameters, seed, future)
         self.frame_of: dict[ObjectPage, int] = {}
+        self.peak = 0       # most pages at a time
+        self.reclaimed = 0  # pages that left because the pool was at its limit,
+        self.given_up = 0   # and because memory as a whole was short
         self.given_back: list[int] = []  # frames that pages left on their own, the last one last
 
     @property
@@ -98,6 +104,11 @@ class Pool:
         if self.policy.variable_space:
             self.policy.frames.append(None)
         return used
+
+    def give_back(self, frame: int) -> None:
+        """A frame that holds no page any more."""
+        self.policy.frames[frame] = None
+        self.given_back.append(frame)
 
 
 class Process:
@@ -168,6 +179,7 @@ class Machine:
         self.slots: set[ObjectPage] = set()     # pages with a copy on the swap device
         self.killed: set[int] = set()  # for an invalid reference; their numbers are not free yet
         self.referencing = 0  # processes there are, up to the last one that made a reference
+        self.pressure = Pressure(self)
 
     # ---- A whole trace ---------------------------------------------------------------------
 
@@ -303,12 +315,19 @@ class Machine:
         if counter in process.count:
             process.count[counter] += amount
 
-    def process_of(self, pid: int) -> Process:
+    def add_pool(self, limit: int = 0) -> Pool:
+        """Another pool, of all frames or of so many."""
+        self.pools.append(Pool(self.config, len(self.pools), self.future, limit))
+        return self.pools[-1]
+
+    def process_of(self, pid: int, forked_by: int | None = None) -> Process:
         """The process, made if it is new."""
         if pid not in self.processes:
-            if self.config.scope_is_process or not self.pools:
-                self.pools.append(Pool(self.config, len(self.pools), self.future))
-            self.processes[pid] = Process(self.config, pid, self.pools[-1])
+            if self.config.scope_is_process:
+                pool = self.add_pool()
+            else:
+                pool = self.pressure.pool_for(pid, forked_by)
+            self.processes[pid] = Process(self.config, pid, pool)
             self.processes[pid].number = len(self.processes)
         return self.processes[pid]
 
@@ -351,16 +370,17 @@ class Machine:
         translation = (self.spaces.space_of(process.pid), vpn)
         self.add(process, "page_references")
         self.switch_to(process)
-        process.pool.policy.tell_time(process.pid)
+        pool = self.process_of(translation[0]).pool
+        pool.policy.tell_time(process.pid)
         try:
-            self.make_page_reference(process, translation, is_valid, is_write)
+            self.make_page_reference(process, pool, translation, is_valid, is_write)
         finally:  # when swap is full as well
-            if process.pool.policy.uses_clock:
-                self.count["space_time"] += len(process.pool.frame_of)
+            if pool.policy.uses_clock:
+                self.count["space_time"] += len(pool.frame_of)
 
-    def make_page_reference(self, process: Process, translation: Translation, is_valid: bool,
-                            is_write: bool) -> None:
-        """The reference and what the policy makes of it."""
+    def make_page_reference(self, process: Process, pool: Pool, translation: Translation,
+                            is_valid: bool, is_write: bool) -> None:
+        """The reference and what the policy of the address space's pool makes of it."""
         if is_valid:
             self.valid_page_reference(process, translation, is_write)
         else:
@@ -368,28 +388,28 @@ class Machine:
             self.add(process, "tlb_misses")
             self.add(process, "walks")
             self.fault(process, "invalid")
-        self.serve(process.pool)
-        process.pool.policy.completed()
-        self.serve(process.pool)
-        self.flush_young(process.pool.policy)
+        self.serve(pool)
+        pool.policy.completed()
+        self.serve(pool)
+        self.flush_young(pool.policy)
 
     def valid_page_reference(self, process: Process, translation: Translation,
                              is_write: bool) -> None:
         """Translation, residence, and what the reference leaves behind."""
         self.position += 1
-        policy = process.pool.policy
-        policy.now = self.position
         found = self.spaces.refer(translation, is_write)
         tlb_hit = self.look_up(process, translation, is_write and found.how != "forbidden")
         if found.how == "forbidden":
             self.fault(process, "invalid")
             return
         self.seen.add(translation)
+        policy = self.pool_of(found.page).policy
+        policy.now = self.position
         was_resident, faulted = self.find(process, translation, found, is_write)
         if self.config.has_tlb and (not tlb_hit or found.how == "copy"):
             self.tlb.fill(translation, is_write)
         if not is_write and faulted == "file_cached":
-            self.map_around(process, translation)
+            self.map_around(translation)
         if was_resident:
             accessed = self.config.sees_every_reference or not tlb_hit
             policy.referenced(found.page, accessed, is_write)
@@ -415,11 +435,12 @@ class Machine:
         if found.how == "reuse" and is_present:
             self.fault(process, "reuse", page.kind)
             return True, "reuse"
-        if page not in process.pool.frame_of:
+        pool = self.pool_of(page)
+        if page not in pool.frame_of:
             fault_class = self.class_of(page)
             self.add(process, "misses")
             self.fault(process, fault_class, page.kind)
-            self.load(process.pool, page, translation, is_write)
+            self.load(pool, page, translation, is_write)
             return False, fault_class
         if not is_present:
             fault_class = {"file": "file_cached", "zeros": "zero_map", "shared": "shared_attach",
@@ -490,7 +511,7 @@ class Machine:
         fault_class = "cow"
         if found.source.kind == "zeros":
             fault_class = "zero_fill"
-        elif found.source not in process.pool.frame_of:
+        elif found.source not in self.pool_of(found.source).frame_of:
             fault_class = self.class_of(found.source)
             fault_class = fault_class if fault_class in MAJOR else "cow"
         self.add(process, "misses")
@@ -499,15 +520,16 @@ class Machine:
         self.count["copies_avoided"] -= found.source.kind == "anonymous"
         self.take_entry(translation)
         self.private.add(translation)
-        self.load(process.pool, found.page, translation, True)
+        self.load(self.pool_of(found.page), found.page, translation, True)
         return fault_class
 
     def load(self, pool: Pool, page: ObjectPage, translation: Translation | None,
              is_write: bool) -> None:
         """Puts a page into a frame."""
         pool.policy.missed(page)
-        frame = self.make_room(pool) if pool.is_full else pool.free_frame()
+        frame = self.make_room(pool) if pool.is_full else self.free_frame(pool)
         pool.frame_of[page] = frame
+        pool.peak = max(pool.peak, len(pool.frame_of))
         pool.policy.frames[frame] = page
         self.loaded.add(page)
         if translation is not None:
@@ -555,18 +577,19 @@ class Machine:
         self.count["rmap_steps"] += len(found) if self.spaces.on else 0
         return found
 
-    def map_around(self, process: Process, translation: Translation) -> None:
+    def map_around(self, translation: Translation) -> None:
         """Fault-around: the pages of the window that are in memory are mapped as well."""
+        around = self.pool_of(self.present[translation])
         mapping, window = self.spaces.window(translation)
         for vpn in window:
             other = (translation[0], vpn)
             page = self.spaces.page_of_object(mapping, other)
             if other in self.present or other in self.private:
                 continue
-            pool = process.pool
+            pool = self.pool_of(page)
             if (page not in pool.frame_of and self.config.file_cache_is_warm
-                    and page not in self.loaded and not pool.is_full
-                    and not pool.policy.needs_future):
+                    and page not in self.loaded and self.pressure.has_free_frame(pool)
+                    and pool is around and not pool.policy.needs_future):
                 self.load(pool, page, None, False)
             if page in pool.frame_of:
                 self.enter(other, page)
@@ -574,15 +597,28 @@ class Machine:
 
     def make_room(self, pool: Pool) -> int:
         """Evicts the policy's victim; returns its frame."""
+        victim = self.victim_of(pool)
+        pool.reclaimed += self.config.has_limits
+        return self.evict(pool, victim)
+
+    def victim_of(self, pool: Pool) -> ObjectPage:
+        """Whom the policy names."""
         victim = pool.policy.victim()
         self.flush_young(pool.policy)
-        return self.evict(pool, victim)
+        return victim
+
+    def free_frame(self, pool: Pool) -> int:
+        """A frame for a pool that has not as many as it may have; others may have to give one."""
+        self.pressure.before_frame_is_taken()
+        if self.pressure.memory_is_full():
+            self.pressure.take_from_anybody()
+        return pool.free_frame()
 
     def serve(self, pool: Pool) -> None:
         """Evicts the pages the policy parts with, then writes those it wants written."""
         policy = pool.policy
         for page in policy.parting:
-            pool.given_back.append(self.evict(pool, page))
+            pool.give_back(self.evict(pool, page))
         policy.parting.clear()
         for page in policy.writing:
             if page in self.dirty and page in pool.frame_of and self.can_write(page):
@@ -663,8 +699,7 @@ class Machine:
         """Those that an event is the first to name."""
         pids = [event.pid] + ([self.child_of(event)] if event.op[0] == "F" else [])
         for pid in pids:
-            if pid not in self.processes:
-                self.process_of(pid)
+            self.process_of(pid, event.pid)
 
     @staticmethod
     def child_of(event: Reference) -> int:
@@ -721,7 +756,7 @@ class Machine:
         pool = self.pool_of(page)
         if page in pool.frame_of:
             pool.policy.evicted(page)
-            pool.given_back.append(pool.frame_of.pop(page))
+            pool.give_back(pool.frame_of.pop(page))
             self.count["discards"] += 1
         pool.policy.forgotten(page)
         self.dirty.discard(page)
@@ -740,6 +775,7 @@ class Machine:
             "tlb_invalidations": self.tlb.invalidations,
             "tlb_flushes": self.tlb.flushes,
             "swap_slots_used": len(self.slots),
+            "limit_reclaims": sum(pool.reclaimed for pool in self.pools),
             "frames": self.frames(),
             "frames_used": sum(len(pool.frame_of) for pool in self.pools),
             "distinct_pages": len(self.seen),
@@ -772,6 +808,10 @@ class Machine:
                  + count["file_cleanings"] * cost["file-write"])
         writing = (count["swap_outs"] * cost["swap-write"]
                    + count["file_writes"] * cost["file-write"] - ahead)
+        kswapd = (count["background_swap_outs"] * cost["swap-write"]
+                  + count["background_file_writes"] * cost["file-write"])
+        writing -= kswapd
+        ahead += kswapd
         return ((stall + writing, ahead) if self.config.swap_write_stalls
                 else (stall, ahead + writing))
 

@@ -54,6 +54,7 @@ def report(machine: Machine) -> dict:
         "replacements": counters["replacements"],
         "avg_memory_access_time_ns": round(stall / accesses / 1000, 2) if accesses else 0,
         "per_process": [in_pages(process) for process in machine.process_statistics()],
+        "groups": machine.pressure.group_statistics(),
         "fault_classes": machine.faults,
         **counters,
     }

@@ -75,6 +75,8 @@ class Clock(Policy):
         while True:
             page = self.frames[self.hand]
             self.hand = (self.hand + 1) % len(self.frames)
+            if page is None:
+                continue  # a page is to leave before all frames hold one
             if self.counter[page] == 0:
                 return page
             self.counter[page] -= 1

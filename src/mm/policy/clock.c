@@ -15,6 +15,8 @@
  * Each decrement was paid for by an increment: amortised constant work. Sources: Corbato, "A
  * paging experiment with the Multics system", 1968; n bits: Smith, ACM TODS 3(3), 1978 (GCLOCK).
  */
+#include <string.h>
+
 #include "policy.h"
 
 typedef struct Clock {
@@ -45,6 +47,7 @@ static bool clock_reserve(Policy *policy, uint32_t frames) {
     if (grown == NULL) {
         return false;
     }
+    memset(grown + clock->reserved, 0, frames - clock->reserved);
     clock->count = grown;
     clock->reserved = frames;
     return true;
@@ -67,16 +70,24 @@ static inline void clock_touch_many(Policy *policy, uint32_t frame, uint32_t cou
     clock->count[frame] = (uint8_t)(clock->count[frame] + (count < room ? count : room));
 }
 
-/* The pool is full when a victim is asked for, so every frame below capacity holds a page. */
+/* The ring has the pool's capacity of places; those from `reserved` on never held a page. */
+static inline uint32_t clock_next(const Clock *clock, uint32_t hand) {
+    return hand + 1 == clock->reserved ? 0 : hand + 1;
+}
+
+/* Frames without a page are passed: there are some when one is to leave before the pool is full. */
 static inline uint32_t clock_victim(Policy *policy) {
     Clock *clock = (Clock *)policy;
-    uint32_t hand = clock->hand;
-    while (clock->count[hand] > 0) {
-        clock->count[hand]--;
-        if (policy->bit_cleared != NULL) {
-            policy->bit_cleared(policy->host, hand);
+    uint32_t hand = clock->hand < clock->reserved ? clock->hand : 0;
+    for (;; hand = clock_next(clock, hand)) {
+        if (clock->count[hand] > 0) {
+            clock->count[hand]--;
+            if (policy->bit_cleared != NULL && policy->page_of[hand] != 0) {
+                policy->bit_cleared(policy->host, hand);
+            }
+        } else if (policy->page_of[hand] != 0) {
+            break;
         }
-        hand = hand + 1 == policy->capacity ? 0 : hand + 1;
     }
     clock->hand = hand + 1 == policy->capacity ? 0 : hand + 1;
     return hand;
@@ -93,6 +104,7 @@ static const PolicyType clock_policy = {
     .info.summary = "second chance on a ring of frames, n bits",
     .info.source = "Corbato 1968; Smith, ACM TODS 3(3), 1978",
     .info.needs = VMM_NEEDS_ACCESSED_BIT,
+    .victim_any_time = true,
     .state_size = sizeof(Clock),
     .info.parameters =
         (const VMMPolicyParameter[]){

@@ -20,6 +20,7 @@ static const PolicyType fifo_policy = {
     .info.summary = "first in, first out: the page longest in memory leaves",
     .info.source = "Belady, Nelson, Shedler, CACM 12(6), 1969",
     .info.needs = VMM_NEEDS_NOTHING,
+    .victim_any_time = true,
     .state_size = sizeof(Ordered),
     .destroy = ordered_destroy,
     .reserve = ordered_reserve,

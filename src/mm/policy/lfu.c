@@ -232,6 +232,7 @@ static const PolicyType lfu_policy = {
     .info.summary = "least frequently used since loaded, least recent among equals",
     .info.source = "textbook; O(1) lists: Shah, Mitra, Matani, 2010",
     .info.needs = VMM_NEEDS_EVERY_REFERENCE,
+    .victim_any_time = true,
     .state_size = sizeof(Lfu),
     .create = lfu_create,
     .destroy = lfu_destroy,

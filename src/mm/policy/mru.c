@@ -22,6 +22,7 @@ static const PolicyType mru_policy = {
     .info.needs = VMM_NEEDS_EVERY_REFERENCE,
     .touch_once = true,
     .touch_last = true,
+    .victim_any_time = true,
     .state_size = sizeof(Ordered),
     .destroy = ordered_destroy,
     .reserve = ordered_reserve,

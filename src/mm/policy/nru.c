@@ -204,6 +204,7 @@ static const PolicyType nru_policy = {
     .info.source = "Tanenbaum, Modern Operating Systems",
     .info.needs = VMM_NEEDS_ACCESSED_BIT,
     .touch_once = true,
+    .victim_any_time = true,
     .state_size = sizeof(Nru),
     .info.parameters =
         (const VMMPolicyParameter[]){

@@ -41,6 +41,7 @@ static const PolicyType opt_policy = {
     .info.source = "Belady, IBM Systems Journal 5(2), 1966",
     .info.needs = VMM_NEEDS_FUTURE,
     .touch_once = true,
+    .victim_any_time = true,
     .state_size = sizeof(Future),
     .destroy = future_destroy,
     .reserve = future_reserve,

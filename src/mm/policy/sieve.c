@@ -106,6 +106,7 @@ static const PolicyType sieve_policy = {
     .info.source = "Zhang, Yang, Yue, Vigfusson, Rashmi, NSDI 2024",
     .info.needs = VMM_NEEDS_ACCESSED_BIT,
     .touch_once = true,
+    .victim_any_time = true,
     .state_size = sizeof(Sieve),
     .create = sieve_create,
     .destroy = queued_destroy,

@@ -40,6 +40,7 @@ static const PolicyType unopt_policy = {
     .info.source = "Arpaci-Dusseau, OSTEP, homework on policies",
     .info.needs = VMM_NEEDS_FUTURE,
     .touch_once = true,
+    .victim_any_time = true,
     .state_size = sizeof(Future),
     .destroy = future_destroy,
     .reserve = future_reserve,
