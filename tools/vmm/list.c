@@ -192,6 +192,9 @@ static char *listcmd_values(const VMMOption *option) {
     if (option->type == VMM_OPTION_PAGE_TABLE) {
         return listcmd_cell("see vmm list page-tables");
     }
+    if (option->type == VMM_OPTION_GROUPS) {
+        return listcmd_cell("none, or NAME=SIZE:PID,PID and more of them behind a +");
+    }
     char *low = listcmd_bound(option, option->min);
     char *high = listcmd_bound(option, option->max);
     char *values = cli_format("%s to %s", low, high);
