@@ -299,63 +299,38 @@ bool machine_reclaim(Machine *machine, Pool *pool, bool quietly) {
     return true;
 }
 
-static uint32_t machine_use_frame(Machine *machine, uint32_t frame) {
+/* A frame for a pool that has not as many as it may have. */
+static uint32_t machine_take_free(Machine *machine, Pool *pool) {
+    int status = VMM_OK;
+    if (machine->presses && !pressure_make_room(machine)) {
+        return MACHINE_NO_FRAME;
+    }
+    uint32_t frame = pool_take_frame(pool, &machine->memory, &status);
+    if (status != VMM_OK) {
+        machine_stop(machine, status, "out of memory for the frames of the simulated machine");
+        return MACHINE_NO_FRAME;
+    }
     machine->frames_used++;
     if (machine->frames_used > machine->frames_used_peak) {
         machine->frames_used_peak = machine->frames_used;
     }
+    pool->peak = pool_resident(pool) > pool->peak ? pool_resident(pool) : pool->peak;
     return frame;
-}
-
-/* A frame for a new page, if one is free; else POOL_NO_FRAME, and the machine may have to stop. */
-VMM_ALWAYS_INLINE uint32_t machine_take_free(Machine *machine, Pool *pool) {
-    int status = VMM_OK;
-    uint32_t frame = pool_has_free_frame(pool) ? pool_take_frame(pool, &machine->memory, &status)
-                                               : POOL_NO_FRAME;
-    if (frame != POOL_NO_FRAME) {
-        return machine_use_frame(machine, frame);
-    }
-    if (status != VMM_OK) {
-        machine_stop(machine, status, "out of memory for the frames of the simulated machine");
-    }
-    return POOL_NO_FRAME;
-}
-
-/* The frame of the page that the policy gives up for a new one. */
-VMM_ALWAYS_INLINE uint32_t machine_take_victim(Machine *machine, Pool *pool) {
-    uint32_t frame = pool->policy->type->victim(pool->policy);
-    if (!machine_accepts(machine, pool, frame, "names as its victim")) {
-        return MACHINE_NO_FRAME;
-    }
-    machine_cancel_write(pool->policy, frame);
-    return machine_evict(machine, pool, frame) ? frame : MACHINE_NO_FRAME;
-}
-
-/* The same as below where there are limits or watermarks. */
-static VMM_NOINLINE uint32_t machine_find_pressed(Machine *machine, Pool *pool) {
-    if (!pressure_make_room(machine, pool)) {
-        return MACHINE_NO_FRAME;
-    }
-    uint32_t frame = machine_take_free(machine, pool);
-    if (frame != POOL_NO_FRAME) {
-        pool->peak = pool_resident(pool) > pool->peak ? pool_resident(pool) : pool->peak;
-        return frame;
-    }
-    pool->reclaimed += machine->pressure.limits;
-    return machine->status == VMM_OK ? machine_take_victim(machine, pool) : MACHINE_NO_FRAME;
 }
 
 /* A frame for a new page: a free one, or the victim's. */
 VMM_ALWAYS_INLINE uint32_t machine_find_frame(Machine *machine, Pool *pool) {
     machine_settle(pool);
-    if (VMM_UNLIKELY(machine->presses)) {
-        return machine_find_pressed(machine, pool);
+    if (pool_has_free_frame(pool)) {
+        return machine_take_free(machine, pool);
     }
-    uint32_t frame = machine_take_free(machine, pool);
-    if (frame != POOL_NO_FRAME) {
-        return frame;
+    uint32_t frame = pool->policy->type->victim(pool->policy);
+    if (!machine_accepts(machine, pool, frame, "names as its victim")) {
+        return MACHINE_NO_FRAME;
     }
-    return machine->status == VMM_OK ? machine_take_victim(machine, pool) : MACHINE_NO_FRAME;
+    machine_cancel_write(pool->policy, frame);
+    pool->reclaimed++;
+    return machine_evict(machine, pool, frame) ? frame : MACHINE_NO_FRAME;
 }
 
 /* Of a page that is in no frame. */

@@ -327,7 +327,7 @@ static void machine_sum_pools(const Machine *machine, VMMStats *stats) {
         const Pool *pool = machine->pools[i];
         stats->frames_used += pool_resident(pool);
         stats->space_time += pool_space_time(pool);
-        stats->limit_reclaims += pool->reclaimed;
+        stats->limit_reclaims += machine->pressure.limits ? pool->reclaimed : 0;
     }
 }
 

@@ -30,7 +30,7 @@ typedef struct Pool {
     uint32_t reserved; /* frames the arrays have room for */
     uint32_t unused;   /* the first frame never used */
     uint32_t free_count;
-    uint32_t peak;       /* with limits: most pages at a time, */
+    uint32_t peak;       /* most pages at a time, */
     uint64_t reclaimed;  /* pages that left because the pool was full, */
     uint64_t given_up;   /* and because memory as a whole was short */
     uint64_t references; /* page references of this pool, completed */

@@ -124,10 +124,7 @@ static void pressure_background(Machine *machine) {
     pressure->background_file_writes += machine->file_writes - file_writes;
 }
 
-bool pressure_make_room(Machine *machine, const Pool *pool) {
-    if (!pool_has_free_frame(pool)) {
-        return true; /* it gives up a page of its own */
-    }
+bool pressure_make_room(Machine *machine) {
     if (pressure_is_low(machine)) {
         pressure_background(machine);
     }

@@ -34,7 +34,7 @@ int pressure_place(Machine *machine, uint32_t space, Error *error);
 
 /* Before a pool that is not full takes a frame: what has to leave leaves. False: the machine must
    stop. */
-bool pressure_make_room(Machine *machine, const Pool *pool);
+bool pressure_make_room(Machine *machine);
 
 /* Whether a page can come into the pool without another one leaving. */
 bool pressure_has_free_frame(const Machine *machine, const Pool *pool);
