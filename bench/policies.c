@@ -26,7 +26,6 @@
 #undef vmm_error_name
 #undef vmm_error_message
 #include "../src/base/memory.c"
-#include "../src/base/nearest.c"
 #include "../src/base/number.c"
 #include "../src/engine/plugin_build.c"
 #include "../src/engine/plugin_load.c"
