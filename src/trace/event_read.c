@@ -12,7 +12,6 @@
  * Lines come as traces do, by the million, but hands make mistakes: messages name the word that is
  * wrong and what it may have been meant to be.
  */
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,7 +21,7 @@
 #include "event_text.h"
 #include "scan.h"
 
-enum { EVENT_PHRASE_BYTES = 200, EVENT_WORD_BYTES = 32 };
+enum { EVENT_WORD_BYTES = 32 };
 
 /* The advice of madvise(2) on Linux by name. */
 static const struct {
@@ -34,16 +33,6 @@ static const struct {
 };
 
 /* ---- What is wrong -------------------------------------------------------------------------- */
-
-/* A phrase of the thread's own: nobody keeps it longer than until the message is made. */
-static VMM_PRINTF(1, 2) const char *event_phrase(const char *format, ...) {
-    static _Thread_local char phrase[EVENT_PHRASE_BYTES];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(phrase, sizeof phrase, format, args);
-    va_end(args);
-    return phrase;
-}
 
 /* The letters, digits, '-' and '_' that come next, cut off where they are more than a name has. */
 static void event_word_ahead(const Scan *scan, char word[EVENT_WORD_BYTES]) {
@@ -94,15 +83,16 @@ static const char *event_word_at(const void *user, size_t i) {
     return i == 0 ? user : i < count ? fields[i - 1] : event_flags[i - count].word;
 }
 
-/* `what` is a pattern with "%s" for the word. */
-static const char *event_unknown(const Scan *scan, const char *what, VMMNameAt *name_at,
-                                 const char *value_name) {
+/* The phrase for a word that is not `what`, in the room of `told`. */
+static const char *event_unknown(TraceEvent *told, const Scan *scan, const char *what,
+                                 VMMNameAt *name_at, const char *value_name) {
     char word[EVENT_WORD_BYTES];
     event_word_ahead(scan, word);
     const char *nearest = word[0] != '\0' ? vmm_nearest_name(word, name_at, value_name) : NULL;
-    return nearest == NULL
-               ? event_phrase("\"%s\" is %s", word, what)
-               : event_phrase("\"%s\" is %s; did you mean \"%s\"?", word, what, nearest);
+    snprintf(told->phrase, EVENT_PHRASE_BYTES, "\"%s\" is %s%s%s%s", word, what,
+             nearest != NULL ? "; did you mean \"" : "", nearest != NULL ? nearest : "",
+             nearest != NULL ? "\"?" : "");
+    return told->phrase;
 }
 
 /* ---- Values --------------------------------------------------------------------------------- */
@@ -187,7 +177,8 @@ static bool event_next_is_flag(Scan *scan, uint32_t *flags) {
     return is_private;
 }
 
-static const char *event_read_flags(Scan *scan, uint32_t *flags) {
+static const char *event_read_flags(Scan *scan, TraceEvent *told) {
+    uint32_t *flags = &told->event.flags;
     do {
         uint32_t bits = 0;
         if (scan->at < scan->end && scan_is_digit(*scan->at)) {
@@ -196,7 +187,7 @@ static const char *event_read_flags(Scan *scan, uint32_t *flags) {
                 return problem;
             }
         } else if (!event_next_is_flag(scan, &bits)) {
-            return event_unknown(scan, "no word of flags", event_word_at, "flags");
+            return event_unknown(told, scan, "no word of flags", event_word_at, "flags");
         }
         *flags |= bits;
     } while (event_next_is(scan, ","));
@@ -242,7 +233,8 @@ static const char *event_read_name(Scan *scan, TraceEvent *event, const char *be
     return scan->at > name ? NULL : "the name of the file is missing";
 }
 
-static const char *event_read_advice(Scan *scan, uint64_t *value) {
+static const char *event_read_advice(Scan *scan, TraceEvent *told) {
+    uint64_t *value = &told->event.value;
     char word[EVENT_WORD_BYTES];
     event_word_ahead(scan, word);
     for (size_t i = 0; i < VMM_COUNT_OF(event_advice); i++) {
@@ -254,15 +246,16 @@ static const char *event_read_advice(Scan *scan, uint64_t *value) {
     }
     return scan_is_digit(word[0])
                ? event_number(scan, UINT64_MAX, value)
-               : event_unknown(scan, "no advice of madvise(2)", event_advice_at, NULL);
+               : event_unknown(told, scan, "no advice of madvise(2)", event_advice_at, NULL);
 }
 
-static const char *event_read_value(Scan *scan, VMMEvent *event) {
+static const char *event_read_value(Scan *scan, TraceEvent *told) {
+    VMMEvent *event = &told->event;
     switch (event->type) {
     case VMM_EVENT_REMAP:
         return event_bytes(scan, &event->value);
     case VMM_EVENT_ADVISE:
-        return event_read_advice(scan, &event->value);
+        return event_read_advice(scan, told);
     default:
         return event_number(scan, UINT64_MAX, &event->value);
     }
@@ -280,11 +273,12 @@ static const char *event_read_range(Scan *scan, VMMEvent *event) {
 }
 
 /* One of those words that have no value. */
-static const char *event_read_word(Scan *scan, VMMEvent *event) {
+static const char *event_read_word(Scan *scan, TraceEvent *told) {
+    VMMEvent *event = &told->event;
     if (event_next_is_prot(scan, &event->prot) || event_next_is_flag(scan, &event->flags)) {
         return NULL;
     }
-    return event_unknown(scan, "nothing that this event has", event_word_at,
+    return event_unknown(told, scan, "nothing that this event has", event_word_at,
                          event_value_name(event->type));
 }
 
@@ -324,7 +318,7 @@ static const char *event_read_field(Scan *scan, TraceEvent *told) {
     Scan ahead = *scan;
     if (event_next_is(&ahead, event_value_name(event->type)) && event_next_is(&ahead, "=")) {
         *scan = ahead;
-        return event_read_value(scan, event);
+        return event_read_value(scan, told);
     }
     if (event_next_is(scan, "time_ns=")) {
         return event_number(scan, UINT64_MAX, &event->time_ns);
@@ -333,12 +327,12 @@ static const char *event_read_field(Scan *scan, TraceEvent *told) {
         return event_read_prot(scan, &event->prot);
     }
     if (event_next_is(scan, "flags=")) {
-        return event_read_flags(scan, &event->flags);
+        return event_read_flags(scan, told);
     }
-    return event_read_file(scan, told, &problem) ? problem : event_read_word(scan, event);
+    return event_read_file(scan, told, &problem) ? problem : event_read_word(scan, told);
 }
 
-static const char *event_read_type(Scan *scan, uint32_t *type) {
+static const char *event_read_type(Scan *scan, TraceEvent *told) {
     static const uint32_t types[] = {
 #define X(name, value, text, meaning) value,
 #include "../../include/vmm/events.def"
@@ -349,18 +343,18 @@ static const char *event_read_type(Scan *scan, uint32_t *type) {
     for (size_t i = 0; i < VMM_COUNT_OF(types); i++) {
         if (strcmp(word, vmm_event_name(types[i])) == 0) {
             scan->at += strlen(word);
-            *type = types[i];
+            told->event.type = types[i];
             return scan->at < scan->end ? NULL : "the process is missing behind the event's name";
         }
     }
-    return event_unknown(scan, "no event", event_type_at, NULL);
+    return event_unknown(told, scan, "no event", event_type_at, NULL);
 }
 
 const char *event_text_read(const char *at, const char *end, TraceEvent *event) {
     Scan scan = {at, end};
     event->event = (VMMEvent){.struct_size = sizeof event->event};
     event->file = (VMMTraceFile){.path = NULL};
-    const char *problem = event_read_type(&scan, &event->event.type);
+    const char *problem = event_read_type(&scan, event);
     if (problem != NULL) {
         return problem;
     }

@@ -35,9 +35,7 @@ extern const EventFlag event_flags[];
 /* What VMMEvent.value is called in events of a type. */
 const char *event_value_name(uint32_t type);
 
-/*
- * NULL, or the phrase that says what is wrong with the text at .. end. It is valid until the thread
- * reads the next event.
+/* NULL, or the phrase that says what is wrong with the text at .. end; it may be in event->phrase.
  */
 const char *event_text_read(const char *at, const char *end, TraceEvent *event);
 

@@ -47,14 +47,15 @@
 
 #include "../../include/vmm/event.h"
 
-#define TRACE_LINE_BYTES 4096 /* longer lines are bad records; without the line's end */
-#define TRACE_PADDING 64      /* readable bytes behind the lines */
-#define TRACE_LINE_REFS 2     /* references one line can make */
-#define TRACE_RECORD_REFS 9   /* references one record of any format can make */
-#define TRACE_RECORD_BYTES 96 /* of the longest record */
-#define TRACE_STATE_BYTES 512 /* what a format can remember */
-#define TRACE_SLICE 512       /* lines, or references, handled at a time */
-#define TRACE_GUESS_LINES 32  /* data lines that detection looks at */
+#define TRACE_LINE_BYTES 4096  /* longer lines are bad records; without the line's end */
+#define TRACE_PADDING 64       /* readable bytes behind the lines */
+#define TRACE_LINE_REFS 2      /* references one line can make */
+#define TRACE_RECORD_REFS 9    /* references one record of any format can make */
+#define TRACE_RECORD_BYTES 96  /* of the longest record */
+#define TRACE_STATE_BYTES 512  /* what a format can remember */
+#define EVENT_PHRASE_BYTES 200 /* of what is wrong with an event */
+#define TRACE_SLICE 512        /* lines, or references, handled at a time */
+#define TRACE_GUESS_LINES 32   /* data lines that detection looks at */
 
 typedef enum TraceLineKind {
     TRACE_LINE_BAD = -1,
@@ -88,6 +89,7 @@ typedef struct TraceEvent {
     VMMEvent event;     /* the number of its file is not known yet */
     VMMTraceFile file;  /* path NULL: none */
     char path[TRACE_LINE_BYTES];
+    char *phrase; /* room for EVENT_PHRASE_BYTES, which outlives this: the format's state */
 } TraceEvent;
 
 typedef enum TraceStatus {

@@ -21,9 +21,13 @@
  * all of them are told by events; a page-size, that addresses are known by such pages only;
  * reduced, that it is exact for LRU memories of at least so many frames only (vmm/reduce.h). Fields
  * are separated by blanks or tabs. Blank lines and lines whose first character is '#' are skipped.
+ *
+ * The state is room for the phrase that says what is wrong with an event.
  */
 #include "event_text.h"
 #include "scan.h"
+
+_Static_assert(EVENT_PHRASE_BYTES <= TRACE_STATE_BYTES, "a phrase fits into the state");
 
 /* op letter -> VMMOp + 1; 0: no op. M has a value of its own. */
 enum { NATIVE_MODIFY = VMM_OP_COUNT + 1 };
@@ -147,6 +151,7 @@ static const char *native_read_event(const TraceLine *line, TraceEvent *event) {
     const char *problem;
     Scan scan;
     TraceLine copy = *line;
+    event->phrase = line->state;
     TraceLineKind kind;
     scan_begin(&copy, &scan, &kind);
     scan_blanks(&scan);
