@@ -106,10 +106,10 @@ static int advisecmd_check(Advise *advise) {
             cli_configure(advise->command, &advise->arguments, flags->config_file, &advise->config);
     }
     if (status == CLI_OK) {
-        status = cli_plot_check(advise->command, flags->plot);
+        status = cli_plot_check(advise->command, "--plot", flags->plot);
     }
     if (status == CLI_OK) {
-        status = cli_plot_check(advise->command, flags->plot_curve);
+        status = cli_plot_check(advise->command, "--plot-curve", flags->plot_curve);
     }
     const CliFileName names[] = {{"the trace", flags->trace, false},
                                  {"--config", flags->config_file, false},

@@ -9,7 +9,9 @@
  *     list.c      the tables of the library        steps.c     one line for each page reference
  *     cc.c        the compiler of vmm record --fast
  *     help.c      help, from the same tables       plot.c      pictures, through gnuplot
- *     words.c     lists separated by commas        sweep.c     many runs into one file: sweep.h
+ *     words.c     lists separated by commas        picture.c   pictures made of characters
+ *     memory.c    the memory of processes over time, memory_plot.c draws it
+ *     sweep.c     many runs into one file: sweep.h
  *     mrc.c       every memory size at once: mrc.h
  *     advise.c    how much memory a program needs: advise.h
  *     validate.c  the kernel's counts beside simulated ones: validate.h
@@ -224,7 +226,7 @@ int cli_output_check_names(const CliFileName *names, size_t count);
 
 /* The files of a command that runs machines; NULL: not named. */
 typedef struct CliFiles {
-    const char *trace, *config, *json, *csv, *plot, *memory;
+    const char *trace, *config, *json, *csv, *plot, *memory, *memory_plot;
 } CliFiles;
 
 /* As cli_output_check_names(); and not both JSON and CSV go to standard output. */
@@ -354,26 +356,51 @@ void cli_steps_init(CliSteps *steps, const VMMConfig *config);
 /* A VMMObserver whose user is a CliSteps: one line on standard error. */
 void cli_steps_print(void *user, const VMMStep *step);
 
-/* ---- Memory over time (memory.c) ----------------------------------------------------------------
- */
+/* ---- Memory over time (memory.c, memory_plot.c) ---------------------------------------------- */
 
-/* The rows of a CSV file of the memory of processes. */
+enum { CLI_MEMORY_RSS, CLI_MEMORY_PSS, CLI_MEMORY_USS, CLI_MEMORY_SWAP, CLI_MEMORY_KINDS };
+
+/* What a process has at a point, in pages. */
+typedef struct CliMemoryRow {
+    size_t point;
+    uint64_t pid;
+    double pages[CLI_MEMORY_KINDS];
+} CliMemoryRow;
+
+/* What the machine has there. */
+typedef struct CliMemoryPoint {
+    uint64_t references;
+    double frames_used, frames_shared;
+} CliMemoryPoint;
+
+/* The memory of processes: the text of a CSV file, and the same as numbers for pictures. */
 typedef struct CliMemory {
-    uint64_t every; /* references between two points; 0: none are wanted */
-    uint64_t next;  /* where the next one is due */
-    uint64_t last;  /* where the last one was; 0: there is none */
-    FILE *rows;
+    uint64_t every;  /* references between two points; 0: none are wanted */
+    uint64_t next;   /* where the next one is due */
+    bool begun;      /* there is a point; the last one: */
+    uint64_t last;   /* where it was */
+    uint64_t events; /* that had happened then */
+    FILE *csv;
     char *text;
     size_t length;
+    bool draws; /* points and rows are kept */
+    CliMemoryPoint *points;
+    size_t point_count, point_room;
+    CliMemoryRow *rows;
+    size_t row_count, row_room;
 } CliMemory;
 
 /* `every` is the value of --memory-every or NULL. CLI_OK or an exit status after a message. */
-int cli_memory_init(const CliCommand *command, CliMemory *memory, const char *every);
+int cli_memory_init(const CliCommand *command, CliMemory *memory, const char *every, bool draws);
 /* Adds a point, if one is due; and the one at the end of a run, if there is none yet. */
 void cli_memory_add(CliMemory *memory, const VMM *vmm, uint64_t references);
 void cli_memory_end(CliMemory *memory, const VMM *vmm, uint64_t references);
 int cli_memory_write(CliMemory *memory, CliOutput *output);
 void cli_memory_free(CliMemory *memory);
+
+/* Draws it: by characters on standard output; into a file, with this title. */
+void cli_memory_print(const CliMemory *memory);
+int cli_memory_plot(const CliMemory *memory, const char *title, CliOutput *output);
 
 /* ---- Plots (plot.c) ------------------------------------------------------------------------- */
 
@@ -393,7 +420,7 @@ typedef struct CliPlot {
 } CliPlot;
 
 /* Can a plot be made at all: known ending, gnuplot present? CLI_OK or CLI_FAILURE. */
-int cli_plot_check(const CliCommand *command, const char *path);
+int cli_plot_check(const CliCommand *command, const char *flag, const char *path);
 int cli_plot_write(const CliPlot *plot, CliOutput *output);
 
 /* A curve in percent, with marks on it. */
@@ -414,5 +441,41 @@ typedef struct CliCurvePlot {
 } CliCurvePlot;
 
 int cli_plot_curves(const CliCurvePlot *plot, CliOutput *output);
+
+/* One picture of several that stand below each other. */
+typedef struct CliPlotPanel {
+    const char *title, *y_title;
+    const char *const *series;
+    size_t series_count;
+    size_t first_colour; /* so that a series has the same colour in all panels */
+    const double *y;     /* y[series * x_count + place]; negative: no point */
+} CliPlotPanel;
+
+typedef struct CliPanelPlot {
+    const char *title, *x_title;
+    const double *x; /* x_count places, 1 or more, ascending, from above 0 */
+    size_t x_count;
+    const CliPlotPanel *panels;
+    size_t panel_count;
+} CliPanelPlot;
+
+int cli_plot_panels(const CliPanelPlot *plot, CliOutput *output);
+
+/* ---- Pictures made of characters (picture.c) ------------------------------------------------ */
+
+enum { CLI_PICTURE_COLUMNS = 64, CLI_PICTURE_MARKS = 8 };
+
+typedef struct CliPicture {
+    const char *const *series; /* names */
+    size_t series_count;
+    const double *y;          /* y[series * CLI_PICTURE_COLUMNS + column]; negative: no point */
+    double top;               /* of the axis, above 0 */
+    size_t lines;             /* 2 or more */
+    bool percent;             /* y are shares */
+    const char *left, *right; /* what stands below the ends of the axis */
+} CliPicture;
+
+/* On standard output: the picture, its axes, and which mark is what. */
+void cli_picture_print(const CliPicture *picture);
 
 #endif

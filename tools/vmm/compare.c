@@ -211,7 +211,7 @@ static int comparecmd_check_flags(const Compare *compare) {
                             .json = flags->json,
                             .csv = flags->csv,
                             .plot = flags->plot};
-    int status = cli_plot_check(compare->command, flags->plot);
+    int status = cli_plot_check(compare->command, "--plot", flags->plot);
     return status == CLI_OK ? cli_output_check_files(compare->command, &files) : status;
 }
 

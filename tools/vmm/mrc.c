@@ -228,7 +228,7 @@ static int mrccmd_check_flags(const Mrc *mrc) {
                             .json = flags->json,
                             .csv = flags->csv,
                             .plot = flags->plot};
-    int status = cli_plot_check(mrc->command, flags->plot);
+    int status = cli_plot_check(mrc->command, "--plot", flags->plot);
     return status == CLI_OK ? cli_output_check_files(mrc->command, &files) : status;
 }
 

@@ -11,9 +11,7 @@
 
 #include "mrc.h"
 
-enum { SHOW_COLUMNS = 64, SHOW_LINES = 12, SHOW_MARKS = 8, SHOW_PLACES = 600 };
-
-static const char show_marks[SHOW_MARKS + 1] = "*o+x#%@&";
+enum { SHOW_LINES = 12, SHOW_PLACES = 600 };
 
 /* ---- The series that are shown together ----------------------------------------------------- */
 
@@ -204,68 +202,37 @@ static double *show_places(double most, size_t count) {
     return places;
 }
 
-/* The line of a picture for a share of its height; SHOW_LINES: none. */
-static size_t show_line(double ratio, double top) {
-    size_t line = (size_t)((1.0 - ratio / top) * (SHOW_LINES - 1) + 0.5);
-    return ratio >= 0.0 && line < SHOW_LINES ? line : SHOW_LINES;
-}
-
-/* Curves that meet in a place take turns, from column to column, so that each can be seen. */
-static void show_draw_column(const ShowSeries *show, char picture[][SHOW_COLUMNS + 1],
-                             size_t column, double memory, double top) {
-    for (size_t line = 0; line < SHOW_LINES; line++) {
-        size_t meeting = 0;
-        for (size_t i = 0; i < show->count; i++) {
-            meeting += show_line(show_ratio(&show->rows[i], memory), top) == line;
-        }
-        size_t turn = meeting > 0 ? column % meeting : 0;
-        for (size_t i = 0; meeting > 0 && i < show->count; i++) {
-            if (show_line(show_ratio(&show->rows[i], memory), top) == line && turn-- == 0) {
-                picture[line][column] = show_marks[i % SHOW_MARKS];
-                break;
-            }
-        }
-    }
-}
-
-static void show_print_lines(char picture[][SHOW_COLUMNS + 1], double top) {
-    for (size_t line = 0; line < SHOW_LINES; line++) {
-        double share = 100.0 * top * (double)(SHOW_LINES - 1 - line) / (SHOW_LINES - 1);
-        int length = SHOW_COLUMNS;
-        while (length > 0 && picture[line][length - 1] == ' ') {
-            length--;
-        }
-        printf("%7.2f%% |%.*s\n", share, length, picture[line]);
-    }
-    printf("%9s+", "");
-    for (size_t column = 0; column < SHOW_COLUMNS; column++) {
-        putchar('-');
-    }
-}
-
 static void show_print_picture(const ShowSeries *show) {
-    char picture[SHOW_LINES][SHOW_COLUMNS + 1];
     double most = show_most_memory(show);
-    double *places = show_places(most, SHOW_COLUMNS);
+    double *places = show_places(most, CLI_PICTURE_COLUMNS);
+    double *ratios = cli_alloc(show->count * CLI_PICTURE_COLUMNS, sizeof *ratios);
+    char **titles = cli_alloc(show->count, sizeof *titles);
+    char *right = cli_format("%.0f pages", most);
     double top = 0.0;
     for (size_t i = 0; i < show->count; i++) {
         double first = show->rows[i].points[0].miss_ratio;
         top = first > top ? first : top;
+        titles[i] = mrc_title(&show->rows[i]);
+        for (size_t column = 0; column < CLI_PICTURE_COLUMNS; column++) {
+            ratios[i * CLI_PICTURE_COLUMNS + column] = show_ratio(&show->rows[i], places[column]);
+        }
     }
-    top = top > 0.0 ? top : 1.0;
-    memset(picture, ' ', sizeof picture);
-    for (size_t column = 0; column < SHOW_COLUMNS; column++) {
-        show_draw_column(show, picture, column, places[column], top);
-    }
+    CliPicture picture = {.series = (const char *const *)titles,
+                          .series_count = show->count,
+                          .y = ratios,
+                          .top = top > 0.0 ? top : 1.0,
+                          .lines = SHOW_LINES,
+                          .percent = true,
+                          .left = "1",
+                          .right = right};
     putchar('\n');
-    show_print_lines(picture, top);
-    printf("\n%11s%*.0f pages\n", "1", SHOW_COLUMNS - 1, most);
+    cli_picture_print(&picture);
     for (size_t i = 0; i < show->count; i++) {
-        char *title = mrc_title(&show->rows[i]);
-        printf("%s%c %s", i == 0 ? "          " : "   ", show_marks[i % SHOW_MARKS], title);
-        free(title);
+        free(titles[i]);
     }
-    putchar('\n');
+    free(titles);
+    free(right);
+    free(ratios);
     free(places);
 }
 

@@ -141,9 +141,13 @@ int cli_output_check_names(const CliFileName *names, size_t count) {
 }
 
 int cli_output_check_files(const CliCommand *command, const CliFiles *files) {
-    const CliFileName names[] = {{"-t", files->trace, false},   {"--config", files->config, false},
-                                 {"-o", files->json, true},     {"--csv", files->csv, true},
-                                 {"--plot", files->plot, true}, {"--memory", files->memory, true}};
+    const CliFileName names[] = {{"-t", files->trace, false},
+                                 {"--config", files->config, false},
+                                 {"-o", files->json, true},
+                                 {"--csv", files->csv, true},
+                                 {"--plot", files->plot, true},
+                                 {"--memory", files->memory, true},
+                                 {"--memory-plot", files->memory_plot, true}};
     if (files->json != NULL && files->csv != NULL && strcmp(files->json, "-") == 0 &&
         strcmp(files->csv, "-") == 0) {
         return cli_usage_error(command->name, "only one of -o and --csv can be standard output");

@@ -6,7 +6,8 @@
  *     picture                    ◄── its standard output ──► CliOutput
  *
  * No temporary files, and the picture is written as any other output: completely, or with an
- * error. Several memory sizes give a line for each policy, a single one gives bars.
+ * error. Several memory sizes give a line for each policy, a single one gives bars. Panels are
+ * several pictures of one time axis, one below the other.
  */
 #include <errno.h>
 #include <signal.h>
@@ -20,18 +21,27 @@
 
 /* ---- What can be drawn ---------------------------------------------------------------------- */
 
-static const char *plot_terminal(const char *path) {
+/* What gnuplot is told for a kind of file: a size, and the rest. */
+typedef struct PlotTerminal {
+    const char *ending, *name, *settings;
+    double width, height;
+    const char *unit;
+} PlotTerminal;
+
+static const PlotTerminal plot_terminals[] = {
+    {".svg", "svg", "dynamic background '#ffffff' font 'sans-serif,14' noenhanced", 960, 600, ""},
+    {".png", "pngcairo",
+     "background '#ffffff' font 'sans,18' linewidth 1.5 pointscale 2 noenhanced", 1440, 900, ""},
+    {".pdf", "pdfcairo", "font 'sans,14' noenhanced", 24, 15, "cm"},
+};
+
+/* NULL: the name has another ending. */
+static const PlotTerminal *plot_terminal(const char *path) {
     const char *dot = strrchr(path, '.');
-    if (dot != NULL && strcmp(dot, ".svg") == 0) {
-        return "svg size 960,600 dynamic background '#ffffff' font 'sans-serif,14' noenhanced";
-    }
-    if (dot != NULL && strcmp(dot, ".png") == 0) {
-        return "pngcairo size 1440,900 background '#ffffff' font 'sans,18' linewidth 1.5 "
-               "pointscale 2 "
-               "noenhanced";
-    }
-    if (dot != NULL && strcmp(dot, ".pdf") == 0) {
-        return "pdfcairo size 24cm,15cm font 'sans,14' noenhanced";
+    for (size_t i = 0; dot != NULL && i < sizeof plot_terminals / sizeof *plot_terminals; i++) {
+        if (strcmp(dot, plot_terminals[i].ending) == 0) {
+            return &plot_terminals[i];
+        }
     }
     return NULL;
 }
@@ -51,19 +61,20 @@ static bool plot_have_gnuplot(void) {
     return false;
 }
 
-int cli_plot_check(const CliCommand *command, const char *path) {
+int cli_plot_check(const CliCommand *command, const char *flag, const char *path) {
     if (path == NULL) {
         return CLI_OK;
     }
     if (plot_terminal(path) == NULL) {
-        return cli_usage_error(command->name, "--plot: '%s' does not end in .svg, .png or .pdf",
+        return cli_usage_error(command->name, "%s: '%s' does not end in .svg, .png or .pdf", flag,
                                path);
     }
     if (plot_have_gnuplot()) {
         return CLI_OK;
     }
-    cli_error("--plot needs the program gnuplot, which is not installed; on Debian and Ubuntu "
-              "it is in the package gnuplot-nox");
+    cli_error("%s needs the program gnuplot, which is not installed; on Debian and Ubuntu it is in "
+              "the package gnuplot-nox",
+              flag);
     return CLI_FAILURE;
 }
 
@@ -109,10 +120,15 @@ static bool plot_is_flat(const CliPlot *plot) {
     return true;
 }
 
-static void plot_print_frame(FILE *script, const char *path, const char *title,
-                             const char *y_title) {
-    fprintf(script, "set terminal %s\n", plot_terminal(path));
+/* `height` as a multiple of the usual one. */
+static void plot_print_terminal(FILE *script, const char *path, double height) {
+    const PlotTerminal *terminal = plot_terminal(path);
+    fprintf(script, "set terminal %s size %g%s,%g%s %s\n", terminal->name, terminal->width,
+            terminal->unit, terminal->height * height, terminal->unit, terminal->settings);
     fputs("set encoding utf8\n", script);
+}
+
+static void plot_print_frame(FILE *script, const char *title, const char *y_title) {
     plot_print_setting(script, "title", title);
     plot_print_setting(script, "ylabel", y_title);
     fputs("set border 3 linecolor '#555555'\nset tics nomirror\n"
@@ -121,7 +137,8 @@ static void plot_print_frame(FILE *script, const char *path, const char *title,
 }
 
 static void plot_print_head(FILE *script, const CliPlot *plot, const char *path) {
-    plot_print_frame(script, path, plot->title, plot->y_title);
+    plot_print_terminal(script, path, 1.0);
+    plot_print_frame(script, plot->title, plot->y_title);
     fprintf(script, "set yrange [0:%s]\n", plot_is_flat(plot) ? "1" : "*");
     if (plot->percent) {
         fputs("set format y '%g %%'\n", script);
@@ -295,7 +312,8 @@ static char *plot_curve_script(const CliCurvePlot *plot, const char *path, size_
     if (script == NULL) {
         return NULL;
     }
-    plot_print_frame(script, path, plot->title, plot->y_title);
+    plot_print_terminal(script, path, 1.0);
+    plot_print_frame(script, plot->title, plot->y_title);
     plot_print_setting(script, "xlabel", plot->x_title);
     fputs("set yrange [0:*]\nset format y '%g %%'\nset logscale x 2\nset xrange [1:*]\n"
           "set key outside right top vertical Left reverse samplen 2 spacing 1.2\n",
@@ -312,6 +330,78 @@ static char *plot_curve_script(const CliCurvePlot *plot, const char *path, size_
         }
     }
     plot_print_curve_lines(script, plot);
+    if (fclose(script) == 0) {
+        return text;
+    }
+    free(text);
+    return NULL;
+}
+
+/* ---- Panels --------------------------------------------------------------------------------- */
+
+/* A line ends where a series has no point, and begins anew behind it. */
+static void plot_print_panel_data(FILE *script, const CliPanelPlot *plot, size_t number) {
+    const CliPlotPanel *panel = &plot->panels[number];
+    for (size_t s = 0; s < panel->series_count; s++) {
+        fprintf(script, "$panel%zu_%zu << END\n", number, s);
+        for (size_t i = 0; i < plot->x_count; i++) {
+            double y = panel->y[s * plot->x_count + i];
+            if (y >= 0.0) {
+                fprintf(script, "%.17g %.17g\n", plot->x[i], y);
+            } else {
+                fputs("\n", script);
+            }
+        }
+        fputs("END\n", script);
+    }
+}
+
+/* Lines that lie on each other can all be seen: the first ones are wider. */
+static void plot_print_panel(FILE *script, const CliPanelPlot *plot, size_t number) {
+    const CliPlotPanel *panel = &plot->panels[number];
+    bool last = number + 1 == plot->panel_count;
+    double point_size = plot->x_count > 64 ? 0.25 : 0.6;
+    fprintf(script, "set tmargin at screen %.6f\nset bmargin at screen %.6f\n",
+            1.0 - ((double)number + 0.35) / ((double)plot->panel_count + 0.3),
+            1.0 - ((double)number + 1.0) / ((double)plot->panel_count + 0.3));
+    plot_print_frame(script, panel->title, panel->y_title);
+    plot_print_setting(script, "xlabel", last ? plot->x_title : "");
+    fputs("plot ", script);
+    for (size_t s = 0; s < panel->series_count; s++) {
+        fprintf(script,
+                "%s$panel%zu_%zu using 1:2 with linespoints pointtype 7 pointsize %g "
+                "linewidth %g linecolor '%s' title ",
+                s == 0 ? "" : ", ", number, s, point_size,
+                1.8 + 0.5 * (double)(panel->series_count - 1 - s),
+                plot_colour(panel->first_colour + s));
+        plot_print_string(script, panel->series[s]);
+    }
+    fputs("\n", script);
+}
+
+static char *plot_panels_script(const CliPanelPlot *plot, const char *path, size_t *length) {
+    char *text = NULL;
+    FILE *script = open_memstream(&text, length);
+    if (script == NULL) {
+        return NULL;
+    }
+    plot_print_terminal(script, path, 0.4 * (double)plot->panel_count + 0.12);
+    for (size_t i = 0; i < plot->panel_count; i++) {
+        plot_print_panel_data(script, plot, i);
+    }
+    fputs("set multiplot\nset lmargin at screen 0.09\nset rmargin at screen 0.8\n"
+          "set yrange [0:*]\nset format x '%.0f'\nset format y '%.10g'\n"
+          "set key outside right top vertical maxcols 1 Left reverse samplen 2 spacing 0.9 font "
+          "',12'\n",
+          script);
+    fprintf(script, "set xrange [0:%.17g]\n", plot->x[plot->x_count - 1]);
+    plot_print_setting(script, "label 1", plot->title);
+    fputs("set label 1 at screen 0.445, screen 0.985 center\n", script);
+    for (size_t i = 0; i < plot->panel_count; i++) {
+        plot_print_panel(script, plot, i);
+        fputs("unset label 1\n", script);
+    }
+    fputs("unset multiplot\n", script);
     if (fclose(script) == 0) {
         return text;
     }
@@ -450,5 +540,11 @@ int cli_plot_write(const CliPlot *plot, CliOutput *output) {
 int cli_plot_curves(const CliCurvePlot *plot, CliOutput *output) {
     size_t length = 0;
     char *script = plot_curve_script(plot, output->path, &length);
+    return plot_draw(script, length, output);
+}
+
+int cli_plot_panels(const CliPanelPlot *plot, CliOutput *output) {
+    size_t length = 0;
+    char *script = plot_panels_script(plot, output->path, &length);
     return plot_draw(script, length, output);
 }

@@ -16,7 +16,7 @@
 
 typedef struct SimFlags {
     const char *trace, *format, *threads, *config_file, *json, *csv, *config_name, *memory;
-    const char *memory_every;
+    const char *memory_every, *memory_plot;
     bool csv_append, skip_bad_records, no_timing, verbose, debug, quiet, help;
 } SimFlags;
 
@@ -51,7 +51,13 @@ static const CliFlag simcmd_flags[] = {
      "write the memory of each process and of all over time as CSV: RSS, USS, PSS, page tables, "
      "...",
      offsetof(SimFlags, memory)},
-    {"memory-every", NULL, 0, "N", "100000", "Results", "references between two points of --memory",
+    {"memory-plot", NULL, 0, "FILE", NULL, "Results",
+     "draw the same with gnuplot: RSS, PSS, USS and swap of each process, frames in use and "
+     "shared; "
+     "FILE ends in .svg, .png or .pdf; - draws with characters below the report",
+     offsetof(SimFlags, memory_plot)},
+    {"memory-every", NULL, 0, "N", "100000", "Results",
+     "references between two points of --memory and --memory-plot",
      offsetof(SimFlags, memory_every)},
     {"no-timing", NULL, 0, NULL, NULL, "Results",
      "write 0 where wall-clock time would stand, so that equal runs give equal bytes",
@@ -76,7 +82,8 @@ typedef struct SimRun {
     VMMConfig config;
     uint32_t threads;
     CliOutput json, csv, memory;
-    CliMemory points; /* of --memory */
+    CliOutput memory_plot;
+    CliMemory points; /* of --memory and --memory-plot */
     CliProgress progress;
     uint64_t references; /* delivered by the trace so far */
     VMMTrace *trace;
@@ -89,18 +96,39 @@ typedef struct SimRun {
 
 /* ---- Before the run ------------------------------------------------------------------------- */
 
+/* Is the memory of processes drawn with characters? */
+static bool simcmd_draws_below(const SimFlags *flags) {
+    return flags->memory_plot != NULL && strcmp(flags->memory_plot, "-") == 0;
+}
+
+static bool simcmd_replaces_text(const SimFlags *flags) {
+    return (flags->json != NULL && strcmp(flags->json, "-") == 0) ||
+           (flags->csv != NULL && strcmp(flags->csv, "-") == 0);
+}
+
+/* The file to draw into, or NULL. */
+static const char *simcmd_plot_file(const SimFlags *flags) {
+    return simcmd_draws_below(flags) ? NULL : flags->memory_plot;
+}
+
 static int simcmd_check_flags(const CliCommand *command, const SimFlags *flags) {
     if (flags->trace == NULL) {
         return cli_usage_error(command->name, "no trace is named; say -t FILE, or -t - for "
                                               "standard input");
     }
-    if (flags->memory_every != NULL && flags->memory == NULL) {
-        return cli_usage_error(command->name, "--memory-every needs --memory FILE");
+    if (flags->memory_every != NULL && flags->memory == NULL && flags->memory_plot == NULL) {
+        return cli_usage_error(command->name,
+                               "--memory-every needs --memory FILE or --memory-plot FILE");
+    }
+    if (simcmd_draws_below(flags) && simcmd_replaces_text(flags)) {
+        return cli_usage_error(command->name, "--memory-plot - stands below the text report, which "
+                                              "-o - or --csv - replaces; name a file for one of "
+                                              "them");
     }
     if (flags->csv_append && flags->csv == NULL) {
         return cli_usage_error(command->name, "--csv-append needs --csv FILE");
     }
-    return CLI_OK;
+    return cli_plot_check(command, "--memory-plot", simcmd_plot_file(flags));
 }
 
 static int simcmd_configure(const CliCommand *command, SimRun *run) {
@@ -147,6 +175,9 @@ static int simcmd_open_outputs(SimRun *run) {
     if (status == CLI_OK) {
         status = cli_output_open(&run->memory, run->flags.memory, false);
     }
+    if (status == CLI_OK) {
+        status = cli_output_open(&run->memory_plot, simcmd_plot_file(&run->flags), false);
+    }
     if (status != CLI_OK || run->csv.path == NULL) {
         return status;
     }
@@ -164,8 +195,9 @@ static int simcmd_open(const CliCommand *command, SimRun *run) {
     if (status == CLI_OK) {
         status = cli_parse_threads(command, run->flags.threads, &run->threads);
     }
-    if (status == CLI_OK && run->flags.memory != NULL) {
-        status = cli_memory_init(command, &run->points, run->flags.memory_every);
+    if (status == CLI_OK && (run->flags.memory != NULL || run->flags.memory_plot != NULL)) {
+        status = cli_memory_init(command, &run->points, run->flags.memory_every,
+                                 run->flags.memory_plot != NULL);
     }
     if (status == CLI_OK) {
         const SimFlags *flags = &run->flags;
@@ -173,7 +205,8 @@ static int simcmd_open(const CliCommand *command, SimRun *run) {
                                 .config = flags->config_file,
                                 .json = flags->json,
                                 .csv = flags->csv,
-                                .memory = flags->memory};
+                                .memory = flags->memory,
+                                .memory_plot = simcmd_plot_file(flags)};
         status = cli_output_check_files(command, &files);
     }
     if (status == CLI_OK) {
@@ -192,6 +225,7 @@ static void simcmd_close(SimRun *run) {
     cli_output_discard(&run->json);
     cli_output_discard(&run->csv);
     cli_output_discard(&run->memory);
+    cli_output_discard(&run->memory_plot);
     cli_memory_free(&run->points);
     vmm_destroy(run->vmm);
     vmm_trace_close(run->trace);
@@ -207,7 +241,7 @@ static uint64_t simcmd_limit(const VMMConfig *config) {
 
 static int simcmd_step(void *user, const VMMProgress *now) {
     SimRun *run = user;
-    if (run->memory.path != NULL && now->pass == now->passes) {
+    if (run->points.every > 0 && now->pass == now->passes) {
         cli_memory_add(&run->points, run->vmm, now->references);
     }
     run->references = now->references;
@@ -225,7 +259,7 @@ static void simcmd_simulate(SimRun *run) {
     cli_progress_end(&run->progress);
     run->info = (VMMTraceInfo){.struct_size = sizeof run->info};
     vmm_trace_info(run->trace, &run->info);
-    if (run->memory.path != NULL) {
+    if (run->points.every > 0) {
         cli_memory_end(&run->points, run->vmm, run->references);
     }
 }
@@ -261,6 +295,11 @@ static void simcmd_warn(const SimRun *run) {
     if (run->error != VMM_E_INVALID_ADDRESS) { /* which tells of it by itself */
         cli_warn_invalid(&run->config, stats.faults[VMM_FAULT_invalid], run->vmm);
         cli_warn_killed(run->vmm);
+    }
+    if (run->flags.memory_plot != NULL && run->points.point_count == 1) {
+        cli_warning("--memory-plot has a single point: the trace ends behind reference %" PRIu64
+                    "; say --memory-every N with a smaller N",
+                    run->references);
     }
     cli_info("%s: format %s, compression %s, %" PRIu64 " references, %" PRIu64
              " records without a reference",
@@ -301,6 +340,9 @@ static void simcmd_print(const SimRun *run, const VMMReportContext *context) {
         simcmd_print_part(run, VMM_REPORT_TEXT_PROCESSES, context);
     }
     simcmd_print_end(run);
+    if (simcmd_draws_below(&run->flags)) {
+        cli_memory_print(&run->points);
+    }
 }
 
 static int simcmd_write_json(SimRun *run, const VMMReportContext *context) {
@@ -328,6 +370,19 @@ static int simcmd_write_csv(SimRun *run, const VMMReportContext *context) {
     return status;
 }
 
+/* The series of the memory of processes: the CSV file, and the picture. */
+static int simcmd_write_memory(SimRun *run) {
+    const char *slash = strrchr(run->flags.trace, '/');
+    int csv = run->memory.path == NULL ? CLI_OK : cli_memory_write(&run->points, &run->memory);
+    if (run->memory_plot.path == NULL) {
+        return csv;
+    }
+    char *title = cli_format("%s: memory over time", slash != NULL ? slash + 1 : run->flags.trace);
+    int plot = cli_memory_plot(&run->points, title, &run->memory_plot);
+    free(title);
+    return csv != CLI_OK ? csv : plot;
+}
+
 /* The report goes out even if a file cannot be written: the run is not lost. */
 static int simcmd_report(SimRun *run) {
     VMMReportContext context = {.struct_size = sizeof context,
@@ -339,7 +394,7 @@ static int simcmd_report(SimRun *run) {
     cli_flush_stdout();
     int json = simcmd_write_json(run, &context);
     int csv = simcmd_write_csv(run, &context);
-    int memory = run->memory.path == NULL ? CLI_OK : cli_memory_write(&run->points, &run->memory);
+    int memory = simcmd_write_memory(run);
     csv = csv != CLI_OK ? csv : memory;
     if (run->error == VMM_E_OUT_OF_MEMORY || run->error == VMM_E_INVALID_ADDRESS) {
         cli_error("%s", vmm_error_text(run->vmm));
@@ -359,7 +414,8 @@ static void simcmd_set_level(const SimFlags *flags) {
 }
 
 static int simcmd_run(const CliCommand *command, int argc, char **argv) {
-    SimRun run = {.json = {.fd = -1}, .csv = {.fd = -1}, .memory = {.fd = -1}};
+    SimRun run = {
+        .json = {.fd = -1}, .csv = {.fd = -1}, .memory = {.fd = -1}, .memory_plot = {.fd = -1}};
     int status = cli_parse(command, argc, argv, &run.flags, &run.arguments);
     if (status == CLI_OK && run.arguments.help) {
         status = cli_print_help(command);
