@@ -5,6 +5,8 @@
 import concurrent.futures
 import os
 import re
+import signal
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -12,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/property"))
 
-from plugins import is_release, run as vmm  # noqa: E402
+from plugins import VMM, is_release, run as vmm  # noqa: E402
 from tap import Tap  # noqa: E402
 
 TOUCH = "    state->chances[frame] = state->most;\n"
@@ -179,6 +181,17 @@ def keeps_the_contract():
     check("lru", 0, "keeps the contract")
 
 
+def ends_by_a_closed_pipe():
+    """The reader is gone before the first line: the program dies by SIGPIPE, without its folder."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([VMM, "policy", "check", "./base.c"], stdout=writer,
+                          stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert done.returncode == -signal.SIGPIPE and done.stderr == "", (done.returncode, done.stderr)
+    leaves_nothing_behind()
+
+
 def leaves_nothing_behind():
     assert not [name for name in os.listdir(tempfile.gettempdir())
                 if name.startswith("vmm-check-")], "folders of checks are left"
@@ -200,6 +213,7 @@ def main():
                 keeps_the_contract)
         for name, future in futures.items():
             tap.run(f"caught: {name}", future.result)
+        tap.run("a closed pipe ends it, and nothing is left behind", ends_by_a_closed_pipe)
         tap.run("nothing is left behind", leaves_nothing_behind)
         os.chdir(ROOT)
     return tap.finish()

@@ -899,6 +899,31 @@ static void policycheck_take_compiled(Check *check, size_t length) {
     free(file);
 }
 
+/* ---- A reader that goes away ---------------------------------------------------------------- */
+
+static volatile sig_atomic_t policycheck_unread;
+
+static void policycheck_on_pipe(int signal_number) {
+    (void)signal_number;
+    policycheck_unread = 1;
+}
+
+/* `vmm policy check ... | head -1`: what is compiled goes then, too. */
+static void policycheck_catch_pipe(void) {
+    if (signal(SIGPIPE, policycheck_on_pipe) == SIG_IGN) {
+        signal(SIGPIPE, SIG_IGN);
+    }
+}
+
+/* Ends the program as the signal would have, were it not for the folder. */
+static void policycheck_end_by_pipe(void) {
+    fflush(stdout); /* the last lines may find it out first */
+    if (policycheck_unread) {
+        signal(SIGPIPE, SIG_DFL);
+        raise(SIGPIPE);
+    }
+}
+
 /* ---- The verb ------------------------------------------------------------------------------- */
 
 static const CliFlag policycheck_flags[] = {
@@ -953,9 +978,13 @@ static int policycheck_prepare(Check *check, const char *text) {
     return status == CLI_OK ? policycheck_declaration(check) : status;
 }
 
+static bool policycheck_ends_early(const Check *check) {
+    return cli_interrupted() != 0 || policycheck_unread || check->report->endless;
+}
+
 static int policycheck_all(Check *check) {
     size_t count = sizeof policycheck_items / sizeof policycheck_items[0];
-    for (size_t i = 0; i < count && cli_interrupted() == 0 && !check->report->endless; i++) {
+    for (size_t i = 0; i < count && !policycheck_ends_early(check); i++) {
         const CheckItem *item = &policycheck_items[i];
         if ((!item->is_metered || check->source != NULL) &&
             (!item->is_whole || (check->whole != NULL && check->failed == 0))) {
@@ -985,12 +1014,14 @@ static int policycheck_main(const CliCommand *command, int argc, char **argv) {
             cli_usage_error(command->name, "say which policy: its file, ./mine.c or ./mine.so");
     } else if (status == CLI_OK) {
         cli_catch_interrupt(); /* what is compiled goes in any case */
+        policycheck_catch_pipe();
         status = policycheck_prepare(&check, arguments.words[0]);
         status = status == CLI_OK ? policycheck_all(&check) : status;
     }
     if (check.folder != NULL) {
         policycheck_remove_folder(&check);
     }
+    policycheck_end_by_pipe();
     free(check.folder);
     free(check.source);
     free(check.rigged);
