@@ -71,9 +71,7 @@ static uint32_t named_number(const VMM *vmm, const NamedFile *file) {
 
 /* The memory object of a file or segment; OBJECT_NONE: nobody has mapped it yet. */
 static uint32_t named_object(const VMM *vmm, const NamedFile *file) {
-    const Resolver *resolver = &vmm->stream->resolver;
-    uint32_t number = named_number(vmm, file);
-    return number < resolver->file_capacity ? resolver->files[number] : OBJECT_NONE;
+    return objects_find_file(&vmm->stream->resolver.objects, named_number(vmm, file));
 }
 
 /* A segment goes when it was attached and is not any more. */

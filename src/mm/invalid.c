@@ -10,12 +10,7 @@
 
 /* The number of a memory object in the trace's table of files; 0: it is no file of it. */
 static uint32_t invalid_file(const Resolver *resolver, uint32_t object) {
-    for (uint32_t file = 1; object != OBJECT_NONE && file < resolver->file_capacity; file++) {
-        if (resolver->files[file] == object) {
-            return file;
-        }
-    }
-    return 0;
+    return object == OBJECT_NONE ? 0 : resolver->objects.objects[object].file;
 }
 
 static void invalid_tell_mapping(VMMInvalid *invalid, const Resolver *resolver,

@@ -7,7 +7,7 @@
 #include "../base/compiler.h"
 #include "../base/rng.h"
 
-enum { OBJECT_INDEX_BITS = 40, OBJECT_FIRST_BITS = 8 };
+enum { OBJECT_FIRST_BITS = 8 };
 
 /* One array of those by page. */
 typedef struct ObjectArray {
@@ -23,7 +23,8 @@ static ObjectArray objects_array(Objects *objects, unsigned i) {
         {(void **)&objects->owners, sizeof *objects->owners},
         {(void **)&objects->charged, sizeof *objects->charged},
         {(void **)&objects->born, sizeof *objects->born},
-        {(void **)&objects->key, sizeof *objects->key},
+        {(void **)&objects->within, sizeof *objects->within},
+        {(void **)&objects->index, sizeof *objects->index},
         {(void **)&objects->next, sizeof *objects->next},
     };
     return arrays[i];
@@ -37,6 +38,10 @@ void objects_free(Objects *objects, const Memory *memory) {
     if (objects->places != NULL) {
         memory_free(memory, objects->places, (size_t)1 << objects->table_bits,
                     sizeof *objects->places);
+    }
+    if (objects->files != NULL) {
+        memory_free(memory, objects->files, (size_t)1 << objects->files_bits,
+                    sizeof *objects->files);
     }
     memory_free(memory, objects->free, objects->space_capacity, sizeof *objects->free);
     memory_free(memory, objects->objects, objects->object_capacity, sizeof *objects->objects);
@@ -132,18 +137,22 @@ bool objects_release(Objects *objects, uint32_t page) {
     return true;
 }
 
-/* ---- Pages of files and segments ------------------------------------------------------------ */
+/* ---- Files and segments --------------------------------------------------------------------- */
 
 uint32_t objects_add(Objects *objects, const Memory *memory, ObjectKind kind) {
-    uint32_t number = objects->object_count == 0 ? 1 : objects->object_count;
-    if (number >= (1u << 24) - 1) { /* what a key has room for */
-        return OBJECT_NONE;
+    uint32_t number = objects->free_object;
+    if (number != OBJECT_NONE) {
+        objects->free_object = objects->objects[number].first;
+        objects->objects[number] = (MemoryObject){.kind = kind};
+        return number;
     }
+    number = objects->object_count == 0 ? 1 : objects->object_count;
     if (number >= objects->object_capacity) {
-        uint32_t capacity = objects->object_capacity * 2 + 16;
+        uint64_t room = (uint64_t)objects->object_capacity * 2 + 16;
+        uint32_t capacity = room < UINT32_MAX ? (uint32_t)room : UINT32_MAX;
         MemoryObject *grown = memory_grow(memory, objects->objects, objects->object_capacity,
                                           capacity, sizeof *grown);
-        if (grown == NULL) {
+        if (number >= capacity || grown == NULL) {
             return OBJECT_NONE;
         }
         objects->objects = grown;
@@ -154,14 +163,87 @@ uint32_t objects_add(Objects *objects, const Memory *memory, ObjectKind kind) {
     return number;
 }
 
-/* The place of a key in the table: its own, or the empty one where it would be. */
-static uint32_t objects_place(const Objects *objects, uint64_t key) {
-    uint32_t mask = (1u << objects->table_bits) - 1;
-    uint32_t place = (uint32_t)rng_mix(key) & mask;
-    while (objects->places[place] != 0 && objects->key[objects->places[place]] != key) {
+void objects_remove(Objects *objects, uint32_t object) {
+    MemoryObject *gone = &objects->objects[object];
+    VMM_CHECK(gone->mappings == 0 && gone->first == OBJECT_NO_PAGE);
+    if (gone->file == 0) {
+        gone->first = objects->free_object;
+        objects->free_object = object;
+    }
+}
+
+/* The place of a file in their table: its own, or the empty one where it would be. */
+static uint32_t objects_file_place(const Objects *objects, uint32_t file) {
+    uint32_t mask = (1u << objects->files_bits) - 1;
+    uint32_t place = (uint32_t)rng_mix(file) & mask;
+    while (objects->files[place] != 0 && objects->objects[objects->files[place]].file != file) {
         place = (place + 1) & mask;
     }
     return place;
+}
+
+/* A table that is at most half full with one file more. */
+static bool objects_grow_files(Objects *objects, const Memory *memory) {
+    if (objects->files != NULL && objects->file_count < 1u << (objects->files_bits - 1)) {
+        return true;
+    }
+    uint32_t *old = objects->files;
+    size_t old_places = old == NULL ? 0 : (size_t)1 << objects->files_bits;
+    unsigned bits = old == NULL ? OBJECT_FIRST_BITS : objects->files_bits + 1;
+    uint32_t *table = memory_zalloc(memory, (size_t)1 << bits, sizeof *table);
+    if (table == NULL) {
+        return false;
+    }
+    objects->files = table;
+    objects->files_bits = bits;
+    for (size_t i = 0; i < old_places; i++) {
+        if (old[i] != 0) {
+            table[objects_file_place(objects, objects->objects[old[i]].file)] = old[i];
+        }
+    }
+    memory_free(memory, old, old_places, sizeof *old);
+    return true;
+}
+
+uint32_t objects_find_file(const Objects *objects, uint32_t file) {
+    return objects->files == NULL ? OBJECT_NONE : objects->files[objects_file_place(objects, file)];
+}
+
+uint32_t objects_file(Objects *objects, const Memory *memory, uint32_t file, ObjectKind kind) {
+    uint32_t object = objects_find_file(objects, file);
+    if (object != OBJECT_NONE || !objects_grow_files(objects, memory)) {
+        return object;
+    }
+    object = objects_add(objects, memory, kind);
+    if (object != OBJECT_NONE) {
+        uint32_t place = objects_file_place(objects, file);
+        objects->objects[object].file = file;
+        objects->files[place] = object;
+        objects->file_count++;
+    }
+    return object;
+}
+
+/* ---- Their pages ---------------------------------------------------------------------------- */
+
+static uint32_t objects_hash(uint32_t object, uint64_t index) {
+    return (uint32_t)rng_mix(index ^ object * UINT64_C(0x9E3779B97F4A7C15));
+}
+
+/* The place of a page in the table: its own, or the empty one where it would be. */
+static uint32_t objects_place(const Objects *objects, uint32_t object, uint64_t index) {
+    uint32_t mask = (1u << objects->table_bits) - 1;
+    uint32_t place = objects_hash(object, index) & mask;
+    uint32_t page;
+    while ((page = objects->places[place]) != 0 &&
+           (objects->index[page] != index || objects->within[page] != object)) {
+        place = (place + 1) & mask;
+    }
+    return place;
+}
+
+static uint32_t objects_place_of(const Objects *objects, uint32_t page) {
+    return objects_place(objects, objects->within[page], objects->index[page]);
 }
 
 /* A table that is at most half full with one page more. */
@@ -180,7 +262,7 @@ static bool objects_grow_table(Objects *objects, const Memory *memory) {
     objects->table_bits = bits;
     for (size_t i = 0; old != NULL && i < (size_t)1 << old_bits; i++) {
         if (old[i] != 0) {
-            places[objects_place(objects, objects->key[old[i]])] = old[i];
+            places[objects_place_of(objects, old[i])] = old[i];
         }
     }
     if (old != NULL) {
@@ -189,24 +271,17 @@ static bool objects_grow_table(Objects *objects, const Memory *memory) {
     return true;
 }
 
-static uint64_t objects_key(uint32_t object, uint64_t index) {
-    return (uint64_t)object << OBJECT_INDEX_BITS |
-           (index & ((UINT64_C(1) << OBJECT_INDEX_BITS) - 1));
-}
-
 uint32_t objects_find(const Objects *objects, uint32_t object, uint64_t index) {
-    return objects->places == NULL
-               ? OBJECT_NO_PAGE
-               : objects->places[objects_place(objects, objects_key(object, index))];
+    return objects->places == NULL ? OBJECT_NO_PAGE
+                                   : objects->places[objects_place(objects, object, index)];
 }
 
 uint32_t objects_page(Objects *objects, const Memory *memory, uint32_t object, uint64_t index,
                       uint32_t space, uint32_t born) {
-    uint64_t key = objects_key(object, index);
     if (!objects_grow_table(objects, memory)) {
         return OBJECT_NO_PAGE;
     }
-    uint32_t place = objects_place(objects, key);
+    uint32_t place = objects_place(objects, object, index);
     if (objects->places[place] != 0) {
         return objects->places[place];
     }
@@ -215,7 +290,8 @@ uint32_t objects_page(Objects *objects, const Memory *memory, uint32_t object, u
         return OBJECT_NO_PAGE;
     }
     objects->owners[page] = 1;
-    objects->key[page] = key;
+    objects->within[page] = object;
+    objects->index[page] = index;
     objects->next[page] = objects->objects[object].first;
     objects->objects[object].first = page;
     objects->places[place] = page;
@@ -228,9 +304,10 @@ static void objects_empty(Objects *objects, uint32_t place) {
     uint32_t mask = (1u << objects->table_bits) - 1;
     uint32_t hole = place;
     for (uint32_t at = (place + 1) & mask; objects->places[at] != 0; at = (at + 1) & mask) {
-        uint32_t home = (uint32_t)rng_mix(objects->key[objects->places[at]]) & mask;
+        uint32_t page = objects->places[at];
+        uint32_t home = objects_hash(objects->within[page], objects->index[page]) & mask;
         if (((at - home) & mask) >= ((at - hole) & mask)) {
-            objects->places[hole] = objects->places[at];
+            objects->places[hole] = page;
             hole = at;
         }
     }
@@ -242,7 +319,7 @@ uint32_t objects_take_page(Objects *objects, uint32_t object) {
     uint32_t page = objects->objects[object].first;
     if (page != OBJECT_NO_PAGE) {
         objects->objects[object].first = objects->next[page];
-        objects_empty(objects, objects_place(objects, objects->key[page]));
+        objects_empty(objects, objects_place_of(objects, page));
     }
     return page;
 }

@@ -36,7 +36,8 @@ typedef enum ObjectKind {
 typedef struct MemoryObject {
     ObjectKind kind;
     uint32_t mappings; /* that show it */
-    uint32_t first;    /* of its pages, which are chained */
+    uint32_t first;    /* of its pages, which are chained; of a free number, the next free one */
+    uint32_t file;     /* its number in the trace's table of files, 0: none, it has no name there */
 } MemoryObject;
 
 typedef struct Objects {
@@ -44,9 +45,10 @@ typedef struct Objects {
     uint32_t *owners;  /* by page; 0: the number is free, */
     uint32_t *charged; /* by page: the address space that it is charged to, */
     uint32_t *born;    /* by page: the translation that first led to it, which gives it its name, */
-    uint64_t *key;     /* by page of an object with a name: object << 40 | index, */
+    uint32_t *within;  /* by page of a memory object: that object, */
+    uint64_t *index;   /* which of its pages it is, */
     uint32_t *next;    /* and the next page of the object; of a free number, the next free one */
-    uint32_t rooms[6]; /* of these arrays, each: they are alike unless memory ran out */
+    uint32_t rooms[7]; /* of these arrays, each: they are alike unless memory ran out */
     uint32_t count;    /* numbers given out, 0 included */
     uint32_t capacity;
     uint32_t *free; /* by space: the first free number that is charged to it, 0: none */
@@ -57,6 +59,10 @@ typedef struct Objects {
     MemoryObject *objects; /* by number; 0 is none */
     uint32_t object_count;
     uint32_t object_capacity;
+    uint32_t free_object; /* the first number of a segment that went; 0: none */
+    uint32_t *files;      /* hash table of memory objects by the number of their file, 0: empty */
+    unsigned files_bits;
+    uint32_t file_count;
 } Objects;
 
 void objects_free(Objects *objects, const Memory *memory);
@@ -65,8 +71,19 @@ void objects_free(Objects *objects, const Memory *memory);
    address spaces; the caller says which is charged for which. False: out of memory. */
 bool objects_begin(Objects *objects, const Memory *memory, uint32_t count, uint32_t spaces);
 
-/* A new memory object, or OBJECT_NONE: out of memory. */
+/* A new memory object that is no file of the trace, or OBJECT_NONE: out of memory. */
 uint32_t objects_add(Objects *objects, const Memory *memory, ObjectKind kind);
+
+/* The memory object of a file of the trace, which stays, made if need be; OBJECT_NONE: out of
+   memory. Any number will do: nothing is as large as the largest of them. */
+uint32_t objects_file(Objects *objects, const Memory *memory, uint32_t file, ObjectKind kind);
+
+/* The memory object of a file if it was made, else OBJECT_NONE. */
+uint32_t objects_find_file(const Objects *objects, uint32_t file);
+
+/* A memory object without mappings and pages goes, unless it is a file of the trace: its number
+   will be given to another. */
+void objects_remove(Objects *objects, uint32_t object);
 
 /* A new page without a name and without owners, charged to `space`, for the translation `born`;
    OBJECT_NO_PAGE: out of memory. */

@@ -2,8 +2,6 @@
 /* References and events on address spaces: see resolve.h. */
 #include "resolve.h"
 
-#include <string.h>
-
 /* Of the lowest level of x86-64's page tables: what a fault maps around it is in one table. */
 enum { RESOLVE_TABLE_ENTRIES = 512 };
 
@@ -51,7 +49,6 @@ void resolver_free(Resolver *resolver) {
     }
     memory_free(memory, resolver->spaces, resolver->space_capacity, sizeof *resolver->spaces);
     memory_free(memory, resolver->killed, resolver->killed_capacity, sizeof *resolver->killed);
-    memory_free(memory, resolver->files, resolver->file_capacity, sizeof *resolver->files);
     memory_free(memory, resolver->ops, resolver->op_capacity, sizeof *resolver->ops);
 }
 
@@ -466,6 +463,7 @@ static void resolver_use(void *user, uint32_t object, int change) {
     while ((page = objects_take_page(&resolver->objects, object)) != OBJECT_NO_PAGE) {
         resolver_release(resolver, page);
     }
+    objects_remove(&resolver->objects, object);
 }
 
 /* An object that is looked at for longer than its mappings may last has one use more meanwhile. */
@@ -483,24 +481,6 @@ static void resolver_unmap(Resolver *resolver, uint32_t space, uint64_t start, u
                                       resolver_use, resolver);
 }
 
-/* The memory object of a file of the trace. */
-static uint32_t resolver_file(Resolver *resolver, uint32_t file, ObjectKind kind) {
-    if (file >= resolver->file_capacity) {
-        uint32_t wanted = file + file / 2 + 16;
-        uint32_t old = resolver->file_capacity;
-        if (!resolver_grow(resolver, (void **)&resolver->files, old, wanted, sizeof file)) {
-            return OBJECT_NONE;
-        }
-        memset(&resolver->files[old], 0, (wanted - old) * sizeof file);
-        resolver->file_capacity = wanted;
-    }
-    if (resolver->files[file] == OBJECT_NONE) {
-        resolver->files[file] = objects_add(&resolver->objects, &resolver->memory, kind);
-        resolver->failed |= resolver->files[file] == OBJECT_NONE;
-    }
-    return resolver->files[file];
-}
-
 /* The descriptor that mmap(2) is given holds the object: it outlives a last mapping that this one
    replaces. */
 static void resolver_map(Resolver *resolver, uint32_t space, const VMMEvent *event,
@@ -514,12 +494,12 @@ static void resolver_map(Resolver *resolver, uint32_t space, const VMMEvent *eve
     }
     bool shared = (event->flags & VMM_MAP_SHARED) != 0;
     if (event->file != 0) {
-        mapping.object =
-            resolver_file(resolver, event->file, is_shared_memory ? OBJECT_SHARED : OBJECT_FILE);
+        mapping.object = objects_file(&resolver->objects, &resolver->memory, event->file,
+                                      is_shared_memory ? OBJECT_SHARED : OBJECT_FILE);
     } else if (shared) {
         mapping.object = objects_add(&resolver->objects, &resolver->memory, OBJECT_SHARED);
-        resolver->failed |= mapping.object == OBJECT_NONE;
     }
+    resolver->failed |= (event->file != 0 || shared) && mapping.object == OBJECT_NONE;
     bool grows =
         mapping.object == OBJECT_NONE && (event->flags & (VMM_MAP_GROWSDOWN | VMM_MAP_STACK)) != 0;
     mapping.flags = (uint8_t)((shared ? MAPPING_SHARED : 0) | (grows ? MAPPING_GROWS_DOWN : 0));
@@ -591,12 +571,18 @@ static void resolver_remap(Resolver *resolver, uint32_t space, const VMMEvent *e
     uint64_t kept = event->value < event->length ? event->value : event->length;
     uint64_t apart = event->target > start ? event->target - start : start - event->target;
     if (apart != 0 && apart < (event->target > start ? end - start : event->value)) {
-        return; /* onto itself: the system call refuses that */
+        return; /* onto itself: the system call refuses that, */
+    }
+    if (event->target > UINT64_MAX - event->value) {
+        return; /* and the end of all addresses, */
     }
     Mappings *maps = &resolver->spaces[space].maps;
     Mapping *found = mappings_find(maps, start, end);
     Mapping moved = found == NULL ? (Mapping){0} : *found;
     moved.offset += found != NULL && start > found->start ? start - found->start : 0;
+    if (moved.object != OBJECT_NONE && moved.offset > UINT64_MAX - event->value) {
+        return; /* and that of all files */
+    }
     moved.start = event->target;
     moved.end = event->target + event->value;
     bool known = found != NULL && moved.end > moved.start;
@@ -842,10 +828,23 @@ static void resolver_change(Resolver *resolver, uint32_t process, const VMMEvent
     }
 }
 
+/* Whether a mapping shows a place that no file has: offsets in the middle of it would wrap. */
+static bool resolver_is_beyond_files(const VMMEvent *event) {
+    return event->type == VMM_EVENT_MAP && event->file != 0 &&
+           event->offset > UINT64_MAX - event->length;
+}
+
 int resolver_apply(Resolver *resolver, const VMMEvent *event, bool is_shared_memory, Error *error) {
     resolver->op_count = 0;
     if (!resolver_wants(event)) {
         return VMM_OK;
+    }
+    if (resolver_is_beyond_files(event)) {
+        return error_set(error, VMM_E_LIMIT,
+                         "process %u maps %llu bytes at offset %llu of file %u: the end of what a "
+                         "mapping shows has to be below 2^64",
+                         event->pid, (unsigned long long)event->length,
+                         (unsigned long long)event->offset, event->file);
     }
     bool makes = event->type == VMM_EVENT_MAP || event->type == VMM_EVENT_FORK;
     if (!makes && directory_find_space(resolver->directory, event->pid) == DIRECTORY_NO_SPACE) {

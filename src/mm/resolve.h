@@ -91,8 +91,6 @@ typedef struct Resolver {
     ResolveSpace *spaces; /* by space */
     uint32_t space_count;
     uint32_t space_capacity;
-    uint32_t *files; /* by number in the trace's table of files: the memory object, 0: none yet */
-    uint32_t file_capacity;
     ResolveOp *ops; /* of the event that was applied last */
     uint32_t op_count;
     uint32_t op_capacity;

@@ -462,7 +462,9 @@ class AddressSpaces:
     def remap(self, space: int, start: int, end: int, target: int, size: int) -> None:
         """mremap(2): cuts off, grows in place, or moves."""
         if target != start and target < end and start < target + size:
-            return  # onto itself: the system call refuses that
+            return  # onto itself: the system call refuses that,
+        if target + size > 2**64:
+            return  # and the end of all addresses
         kept = min(size, end - start)
         found = [mapping for mapping in self.maps.get(space, [])
                  if mapping.end > start and mapping.start < end]
@@ -470,6 +472,8 @@ class AddressSpaces:
         if found and size > 0:
             source = min(found, key=lambda one: one.start)
             offset = source.offset + max(0, start - source.start)
+            if source.backing and offset + size > 2**64:
+                return  # and that of all files
             moved = replace(source, start=target, end=target + size, offset=offset)
             self.use(moved.backing, 1)
         self.unmap(space, start + kept, end)
