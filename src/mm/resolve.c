@@ -673,6 +673,24 @@ static uint32_t resolver_free_space(const Resolver *resolver, uint32_t process) 
     return found;
 }
 
+/* Whoever runs in the own space of a process, alone and with nothing in it, goes home if it can:
+   what a number counts is then its process's again. */
+static void resolver_send_home(Resolver *resolver, uint32_t process) {
+    ResolveSpace *spaces = resolver->spaces;
+    if (spaces[process].users != 1 || spaces[process].first != 0 ||
+        mappings_find(&spaces[process].maps, 0, UINT64_MAX) != NULL) {
+        return;
+    }
+    uint32_t guest = 0;
+    while (guest == process || spaces[guest].within != process) {
+        guest++;
+    }
+    if (spaces[guest].users == 0) {
+        resolver_note(resolver, RESOLVE_END, process, 0, 0);
+        resolver_enter(resolver, guest, guest);
+    }
+}
+
 /* A process executes a program or ends: it gives up its space, if nobody else runs in that. */
 static void resolver_leave(Resolver *resolver, uint32_t process) {
     uint32_t space = resolver->spaces[process].within;
@@ -680,6 +698,7 @@ static void resolver_leave(Resolver *resolver, uint32_t process) {
         resolver_clear(resolver, space);
         resolver_note(resolver, RESOLVE_END, space, 0, 0);
     }
+    resolver_send_home(resolver, process);
     uint32_t next = resolver_free_space(resolver, process);
     resolver->spaces[next].users++;
     resolver->spaces[process].within = next;

@@ -526,6 +526,14 @@ class AddressSpaces:
         self.leave(pid)
         return self.effects
 
+    def send_home(self, pid: int) -> None:
+        """Who runs in a process's own space, alone and with nothing in it, goes home if it can."""
+        guests = [one for one, space in self.runs_in.items() if space == pid]
+        is_empty = not self.maps.get(pid) and all(one[0] != pid for one in self.entries)
+        if len(guests) == 1 and is_empty and guests[0] not in self.runs_in.values():
+            self.effects.append(Effect("end", (pid, 0)))
+            del self.runs_in[guests[0]]
+
     def leave(self, pid: int) -> None:
         """A process ends or executes another program: its space goes if nobody else runs in it."""
         space = self.space_of(pid)
@@ -539,6 +547,7 @@ class AddressSpaces:
             self.effects.append(Effect("end", (space, 0)))
         # It gets its own, or if others run in that, the first one of theirs that is not in use.
         self.runs_in.pop(pid, None)
+        self.send_home(pid)
         used = set(self.runs_in.values())
         if pid in used:
             self.runs_in[pid] = min(one for one in self.runs_in if one not in used)
