@@ -50,6 +50,7 @@
 /* mm: the simulated machine */
 #include "mm/apply.c"
 #include "mm/around.c"
+#include "mm/check.c"
 #include "mm/cost.c"
 #include "mm/counters.c"
 #include "mm/directory.c"

@@ -110,9 +110,12 @@ int stream_resolve(Stream *stream, size_t from, Error *error) {
         }
         return VMM_OK;
     }
-    int status = stream_resolve_elements(stream, from, error);
-    if (status != VMM_OK) { /* nobody may see elements without object pages */
+    int status = stream->resolver.failed
+                     ? error_no_memory(error, stream->resolver.pages * (size_t)4, "address spaces")
+                     : stream_resolve_elements(stream, from, error);
+    if (status != VMM_OK) { /* nobody may see elements without object pages, */
         stream_next_batch(stream);
+        stream->resolver.failed = true; /* and what was resolved before them is lost */
     }
     return status;
 }

@@ -8,23 +8,20 @@
 /* From now on object pages have numbers of their own; those so far are the translations' numbers.
  */
 static int machine_begin_objects(Machine *machine, const Resolver *resolver) {
-    const Memory *memory = &machine->memory;
-    machine->mapper = memory_zalloc(memory, machine->object_capacity, sizeof *machine->mapper);
-    machine->loaded = memory_zalloc(memory, machine->object_capacity, sizeof *machine->loaded);
-    machine->mapper_count =
-        memory_zalloc(memory, machine->object_capacity, sizeof *machine->mapper_count);
-    machine->entry_count =
-        memory_zalloc(memory, machine->object_capacity, sizeof *machine->entry_count);
-    machine->leads_to = memory_zalloc(memory, machine->page_capacity, sizeof *machine->leads_to);
-    machine->mapper_next =
-        memory_zalloc(memory, machine->page_capacity, sizeof *machine->mapper_next);
-    machine->mapper_before =
-        memory_zalloc(memory, machine->page_capacity, sizeof *machine->mapper_before);
-    if (machine->mapper == NULL || machine->loaded == NULL || machine->mapper_next == NULL ||
-        machine->mapper_before == NULL || machine->mapper_count == NULL ||
-        machine->entry_count == NULL || machine->leads_to == NULL) {
-        return error_no_memory(&machine->error, machine->page_capacity * sizeof(uint32_t),
-                               "the reverse map");
+    for (unsigned i = 0; i < MACHINE_OBJECT_ARRAYS + MACHINE_PAGE_ARRAYS; i++) {
+        bool by_page = i >= MACHINE_OBJECT_ARRAYS;
+        MachineArray array = by_page ? machine_page_array(machine, i - MACHINE_OBJECT_ARRAYS)
+                                     : machine_object_array(machine, i);
+        uint32_t room = by_page ? machine->page_capacity : machine->object_capacity;
+        if (!array.of_objects || room == 0) {
+            continue;
+        }
+        *array.block = memory_zalloc(&machine->memory, room, array.size);
+        if (*array.block == NULL) {
+            return error_no_memory(&machine->error, room * array.size, "the reverse map");
+        }
+        *(by_page ? &machine->page_rooms[i - MACHINE_OBJECT_ARRAYS] : &machine->object_rooms[i]) =
+            room;
     }
     machine->resolver = resolver;
     machine->objects = &resolver->objects;
@@ -142,18 +139,20 @@ int machine_apply(Machine *machine, const Resolver *resolver, const VMMEvent *ev
         return machine->status;
     }
     machine->kills += event->type == RESOLVER_KILL;
-    if (event->type != RESOLVER_KILL) {
-        machine->seen_spaces = machine->directory->space_count;
-    }
     if (machine->objects == NULL) {
         machine->status = machine_begin_objects(machine, resolver);
     }
     if (machine->status == VMM_OK) {
         machine->status = machine_reserve(machine, &machine->error);
     }
+    if (event->type != RESOLVER_KILL) {
+        machine->seen_spaces = machine->process_count; /* not all of them, if memory ran out */
+    }
     for (uint32_t i = 0; machine->status == VMM_OK && i < resolver->op_count; i++) {
         machine_do(machine, &resolver->ops[i]);
     }
-    VMM_CHECK(machine->status != VMM_OK || machine->pages > 4096 || machine_is_valid(machine));
+    VMM_CHECK(machine->status != VMM_OK || machine->pages > 4096 ||
+              (machine_is_valid(machine) && machine_agrees_with(machine, resolver) &&
+               resolver_is_valid(resolver)));
     return machine->status;
 }

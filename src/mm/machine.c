@@ -28,6 +28,29 @@ int machine_init(Machine *machine, const Settings *settings, const PolicySpec *p
     return VMM_OK;
 }
 
+MachineArray machine_object_array(Machine *machine, unsigned i) {
+    const MachineArray arrays[MACHINE_OBJECT_ARRAYS] = {
+        {(void **)&machine->frame_of, sizeof *machine->frame_of, false},
+        {(void **)&machine->slot_of, sizeof *machine->slot_of, false},
+        {(void **)&machine->page_state, machine->policy.type->page_state_size, false},
+        {(void **)&machine->mapper, sizeof *machine->mapper, true},
+        {(void **)&machine->mapper_count, sizeof *machine->mapper_count, true},
+        {(void **)&machine->entry_count, sizeof *machine->entry_count, true},
+        {(void **)&machine->loaded, sizeof *machine->loaded, true},
+    };
+    return arrays[i];
+}
+
+MachineArray machine_page_array(Machine *machine, unsigned i) {
+    const MachineArray arrays[MACHINE_PAGE_ARRAYS] = {
+        {(void **)&machine->state, sizeof *machine->state, false},
+        {(void **)&machine->mapper_next, sizeof *machine->mapper_next, true},
+        {(void **)&machine->mapper_before, sizeof *machine->mapper_before, true},
+        {(void **)&machine->leads_to, sizeof *machine->leads_to, true},
+    };
+    return arrays[i];
+}
+
 void machine_free(Machine *machine) {
     const Memory *memory = &machine->memory;
     for (uint32_t i = 0; i < machine->pool_count; i++) {
@@ -41,22 +64,17 @@ void machine_free(Machine *machine) {
             table->type->destroy(table);
         }
     }
-    memory_free(memory, machine->processes, machine->process_capacity, sizeof(Process));
-    memory_free(memory, machine->times, machine->process_capacity, sizeof *machine->times);
-    memory_free(memory, machine->pool_of, machine->process_capacity, sizeof *machine->pool_of);
-    uint32_t objects = machine->object_capacity;
-    memory_free(memory, machine->frame_of, objects, sizeof *machine->frame_of);
-    memory_free(memory, machine->slot_of, objects, sizeof *machine->slot_of);
-    memory_free(memory, machine->page_state, objects, machine->policy.type->page_state_size);
-    memory_free(memory, machine->mapper, objects, sizeof *machine->mapper);
-    memory_free(memory, machine->mapper_count, objects, sizeof *machine->mapper_count);
-    memory_free(memory, machine->entry_count, objects, sizeof *machine->entry_count);
-    memory_free(memory, machine->loaded, objects, sizeof *machine->loaded);
-    uint32_t pages = machine->page_capacity;
-    memory_free(memory, machine->state, pages, sizeof *machine->state);
-    memory_free(memory, machine->mapper_next, pages, sizeof *machine->mapper_next);
-    memory_free(memory, machine->mapper_before, pages, sizeof *machine->mapper_before);
-    memory_free(memory, machine->leads_to, pages, sizeof *machine->leads_to);
+    memory_free(memory, machine->processes, machine->process_rooms[0], sizeof(Process));
+    memory_free(memory, machine->times, machine->process_rooms[1], sizeof *machine->times);
+    memory_free(memory, machine->pool_of, machine->process_rooms[2], sizeof *machine->pool_of);
+    for (unsigned i = 0; i < MACHINE_OBJECT_ARRAYS; i++) {
+        MachineArray array = machine_object_array(machine, i);
+        memory_free(memory, *array.block, machine->object_rooms[i], array.size);
+    }
+    for (unsigned i = 0; i < MACHINE_PAGE_ARRAYS; i++) {
+        MachineArray array = machine_page_array(machine, i);
+        memory_free(memory, *array.block, machine->page_rooms[i], array.size);
+    }
     tlb_free(&machine->tlb);
     swap_free(&machine->swap, memory);
 }
@@ -126,30 +144,18 @@ int machine_attach(Machine *machine, const Directory *directory, Error *error) {
     return status != VMM_OK ? status : machine_reserve(machine, error);
 }
 
-/* What the policy keeps by page. */
-static bool machine_grow_page_state(Machine *machine, size_t capacity) {
-    size_t size = machine->policy.type->page_state_size;
-    if (size == 0) {
+/* One array; it stays as it is if it cannot grow. */
+static bool machine_grow(Machine *machine, MachineArray array, uint32_t *room, uint32_t wanted) {
+    if (array.size == 0 || *room >= wanted || (array.of_objects && machine->objects == NULL)) {
         return true;
     }
-    unsigned char *grown = memory_grow(&machine->memory, machine->page_state,
-                                       machine->object_capacity, capacity, size);
+    void *grown = memory_grow(&machine->memory, *array.block, *room, wanted, array.size);
     if (grown == NULL) {
         return false;
     }
-    machine->page_state = grown;
-    for (uint32_t i = 0; i < machine->pool_count; i++) {
-        machine->pools[i]->policy->page_state = grown;
-    }
+    *array.block = grown;
+    *room = wanted;
     return true;
-}
-
-/* One array; it stays as it is if it cannot grow. */
-static bool machine_grow(Machine *machine, void **array, uint32_t old, uint32_t wanted,
-                         size_t size) {
-    void *grown = memory_grow(&machine->memory, *array, old, wanted, size);
-    *array = grown != NULL ? grown : *array;
-    return grown != NULL;
 }
 
 static uint32_t machine_room(uint32_t pages) {
@@ -158,19 +164,19 @@ static uint32_t machine_room(uint32_t pages) {
 }
 
 static bool machine_grow_object_pages(Machine *machine, uint32_t wanted) {
-    uint32_t old = machine->object_capacity;
-    bool maps = machine->objects != NULL;
-    if (!machine_grow(machine, (void **)&machine->frame_of, old, wanted, sizeof(uint32_t)) ||
-        !machine_grow(machine, (void **)&machine->slot_of, old, wanted, sizeof(uint32_t)) ||
-        (maps && !machine_grow(machine, (void **)&machine->mapper, old, wanted, 4)) ||
-        (maps && !machine_grow(machine, (void **)&machine->mapper_count, old, wanted, 4)) ||
-        (maps && !machine_grow(machine, (void **)&machine->entry_count, old, wanted, 4)) ||
-        (maps && !machine_grow(machine, (void **)&machine->loaded, old, wanted, 1)) ||
-        !machine_grow_page_state(machine, wanted)) {
-        return false;
+    bool grown = true;
+    for (unsigned i = 0; grown && i < MACHINE_OBJECT_ARRAYS; i++) {
+        grown = machine_grow(machine, machine_object_array(machine, i), &machine->object_rooms[i],
+                             wanted);
     }
-    machine->object_capacity = wanted;
-    return true;
+    /* It may have moved, even if others could not grow. */
+    for (uint32_t i = 0; machine->page_state != NULL && i < machine->pool_count; i++) {
+        if (machine->pools[i]->policy != NULL) {
+            machine->pools[i]->policy->page_state = machine->page_state;
+        }
+    }
+    machine->object_capacity = grown ? wanted : machine->object_capacity;
+    return grown;
 }
 
 static int machine_reserve_object_pages(Machine *machine, uint32_t pages, Error *error) {
@@ -198,15 +204,11 @@ static int machine_reserve_object_pages(Machine *machine, uint32_t pages, Error 
 }
 
 static bool machine_grow_pages(Machine *machine, uint32_t wanted) {
-    uint32_t old = machine->page_capacity;
-    bool maps = machine->objects != NULL;
-    if (!machine_grow(machine, (void **)&machine->state, old, wanted, 1) ||
-        (maps &&
-         (!machine_grow(machine, (void **)&machine->mapper_next, old, wanted, sizeof(uint32_t)) ||
-          !machine_grow(machine, (void **)&machine->leads_to, old, wanted, sizeof(uint32_t)) ||
-          !machine_grow(machine, (void **)&machine->mapper_before, old, wanted,
-                        sizeof(uint32_t))))) {
-        return false;
+    for (unsigned i = 0; i < MACHINE_PAGE_ARRAYS; i++) {
+        if (!machine_grow(machine, machine_page_array(machine, i), &machine->page_rooms[i],
+                          wanted)) {
+            return false;
+        }
     }
     machine->page_capacity = wanted;
     return true;
@@ -239,17 +241,13 @@ bool machine_add_table(Machine *machine, Process *process) {
 static int machine_add_process(Machine *machine, Error *error) {
     if (machine->process_count == machine->process_capacity) {
         uint32_t capacity = machine->process_capacity * 2 + 4;
-        Process *processes = memory_grow(&machine->memory, machine->processes,
-                                         machine->process_capacity, capacity, sizeof *processes);
-        machine->processes = processes != NULL ? processes : machine->processes;
-        uint64_t *times = memory_grow(&machine->memory, machine->times, machine->process_capacity,
-                                      capacity, sizeof *times);
-        machine->times = times != NULL ? times : machine->times;
-        uint32_t *pools = memory_grow(&machine->memory, machine->pool_of, machine->process_capacity,
-                                      capacity, sizeof *pools);
-        machine->pool_of = pools != NULL ? pools : machine->pool_of;
-        if (processes == NULL || times == NULL || pools == NULL) {
-            return error_no_memory(error, capacity * sizeof *processes, "processes");
+        MachineArray processes = {(void **)&machine->processes, sizeof(Process), false};
+        MachineArray times = {(void **)&machine->times, sizeof *machine->times, false};
+        MachineArray pools = {(void **)&machine->pool_of, sizeof *machine->pool_of, false};
+        if (!machine_grow(machine, processes, &machine->process_rooms[0], capacity) ||
+            !machine_grow(machine, times, &machine->process_rooms[1], capacity) ||
+            !machine_grow(machine, pools, &machine->process_rooms[2], capacity)) {
+            return error_no_memory(error, capacity * sizeof(Process), "processes");
         }
         machine->process_capacity = capacity;
     }
@@ -323,6 +321,7 @@ static void machine_sum_pools(const Machine *machine, VMMStats *stats) {
     uint32_t count = global ? machine->pool_count : machine->seen_spaces;
     uint64_t memories = global ? machine->pressure.frames != 0 : count;
     stats->frames = variable ? 0 : memories * settings_frames(&machine->settings);
+    count = count < machine->pool_count ? count : machine->pool_count; /* if memory ran out */
     for (uint32_t i = 0; i < count; i++) {
         const Pool *pool = machine->pools[i];
         stats->frames_used += pool_resident(pool);
@@ -463,5 +462,6 @@ bool machine_is_valid(const Machine *machine) {
         }
     }
     return resident == 0 && slots == machine->swap.used && machine_entries_are_counted(machine) &&
-           machine_tables_are_counted(machine) && tlb_is_valid(&machine->tlb);
+           machine_tables_are_counted(machine) && tlb_is_valid(&machine->tlb) &&
+           machine_agrees(machine);
 }

@@ -77,6 +77,15 @@ typedef struct Pressure {
 
 struct Machine;
 
+enum { MACHINE_OBJECT_ARRAYS = 7, MACHINE_PAGE_ARRAYS = 4 };
+
+/* One array of those by object page, or by translation. */
+typedef struct MachineArray {
+    void **block;
+    size_t size;     /* of an element; 0: there is none */
+    bool of_objects; /* only with objects */
+} MachineArray;
+
 /* What a fast loop calls when a page reference is no TLB hit, told below. */
 typedef struct MachineCalls {
     uint32_t (*miss)(struct Machine *machine, Pool *pool, uint32_t page, uint32_t object,
@@ -111,8 +120,11 @@ typedef struct Machine {
     uint32_t *entry_count;  /* by object page: translations that lead there, present or not; */
     uint32_t *leads_to;     /* by translation with an entry: its object page; only with objects */
     uint8_t *loaded;        /* by object page: it was in a frame once; only with objects */
-    uint32_t running;       /* the process whose references come */
-    bool was_resident;      /* the page of the page reference under way was in memory */
+    /* Elements of these arrays, each: they are alike unless memory ran out. */
+    uint32_t object_rooms[MACHINE_OBJECT_ARRAYS], page_rooms[MACHINE_PAGE_ARRAYS];
+    uint32_t process_rooms[3];
+    uint32_t running;  /* the process whose references come */
+    bool was_resident; /* the page of the page reference under way was in memory */
 
     Tlb tlb;
     Swap swap;
@@ -174,6 +186,10 @@ typedef struct Machine {
 int machine_init(Machine *machine, const Settings *settings, const PolicySpec *policy,
                  const Memory *memory, Error *error);
 void machine_free(Machine *machine);
+
+/* The arrays by number. */
+MachineArray machine_object_array(Machine *machine, unsigned i);
+MachineArray machine_page_array(Machine *machine, unsigned i);
 
 /* Joins the machine to a stream's directory, once, before the first reference. */
 int machine_attach(Machine *machine, const Directory *directory, Error *error);
@@ -281,7 +297,14 @@ bool machine_entries_are_counted(const Machine *machine);
 /* Fills *stats with everything counted and derived. */
 void machine_stats(const Machine *machine, VMMStats *stats);
 
-/* Frames = mapped pages, TLB within page tables, slots within the device. For checking builds. */
+/* Frames = mapped pages, TLB within page tables, slots within the device, and all that
+   machine_agrees() looks at. For checking builds. */
 bool machine_is_valid(const Machine *machine);
+
+/* Frames, slots, entries and the TLB, from both sides (check.c). */
+bool machine_agrees(const Machine *machine);
+
+/* Between two batches: entries lead where the resolver says. */
+bool machine_agrees_with(const Machine *machine, const Resolver *resolver);
 
 #endif

@@ -167,6 +167,7 @@ void objects_remove(Objects *objects, uint32_t object) {
     MemoryObject *gone = &objects->objects[object];
     VMM_CHECK(gone->mappings == 0 && gone->first == OBJECT_NO_PAGE);
     if (gone->file == 0) {
+        gone->kind = OBJECT_ANONYMOUS; /* which no memory object is */
         gone->first = objects->free_object;
         objects->free_object = object;
     }

@@ -2,8 +2,6 @@
 /* Frames in and out of a pool, and the growth of its arrays. */
 #include "pool.h"
 
-#include <string.h>
-
 #include "directory.h"
 
 enum { POOL_FIRST_FRAMES = 16 };
@@ -26,36 +24,38 @@ int pool_init(Pool *pool, const PolicySpec *spec, const Policy *base, PoolCleare
 
 void pool_free(Pool *pool, const Memory *memory) {
     policy_destroy(pool->policy);
-    memory_free(memory, pool->page, pool->reserved, sizeof *pool->page);
-    memory_free(memory, pool->dirty, pool->reserved, sizeof *pool->dirty);
-    memory_free(memory, pool->free, pool->reserved, sizeof *pool->free);
+    memory_free(memory, pool->page, pool->rooms[0], sizeof *pool->page);
+    memory_free(memory, pool->dirty, pool->rooms[1], sizeof *pool->dirty);
+    memory_free(memory, pool->free, pool->rooms[2], sizeof *pool->free);
+}
+
+static bool pool_grow_array(const Memory *memory, void **array, uint32_t *room, uint32_t wanted,
+                            size_t size) {
+    void *grown = *room < wanted ? memory_grow(memory, *array, *room, wanted, size) : *array;
+    if (grown == NULL) {
+        return false;
+    }
+    *array = grown;
+    *room = wanted;
+    return true;
 }
 
 /* Room for more frames in all arrays, the policy's included. */
 static bool pool_grow(Pool *pool, const Memory *memory) {
     uint64_t wanted = (uint64_t)pool->reserved + pool->reserved / 2 + POOL_FIRST_FRAMES;
     uint32_t frames = wanted < pool->capacity ? (uint32_t)wanted : pool->capacity;
-    uint32_t *page = memory_grow(memory, pool->page, pool->reserved, frames, sizeof *page);
-    if (page == NULL) {
-        return false;
+    bool grown =
+        pool_grow_array(memory, (void **)&pool->page, &pool->rooms[0], frames, sizeof(uint32_t)) &&
+        pool_grow_array(memory, (void **)&pool->dirty, &pool->rooms[1], frames, 1) &&
+        pool_grow_array(memory, (void **)&pool->free, &pool->rooms[2], frames, sizeof(uint32_t));
+    for (uint32_t frame = pool->reserved; grown && frame < frames; frame++) {
+        pool->page[frame] = DIRECTORY_NO_PAGE;
     }
-    memset(page + pool->reserved, 0, (frames - pool->reserved) * sizeof *page);
-    pool->page = page;
-    uint8_t *dirty = memory_grow(memory, pool->dirty, pool->reserved, frames, sizeof *dirty);
-    if (dirty == NULL) {
-        return false;
-    }
-    pool->dirty = dirty;
-    uint32_t *stack = memory_grow(memory, pool->free, pool->reserved, frames, sizeof *stack);
-    if (stack == NULL) {
-        return false;
-    }
-    pool->free = stack;
-    pool->reserved = frames;
     Policy *policy = pool->policy;
-    policy->page_of = page;
-    policy->dirty = dirty;
-    return policy->type->reserve == NULL || policy->type->reserve(policy, frames);
+    policy->page_of = pool->page; /* some have moved, even if others could not */
+    policy->dirty = pool->dirty;
+    pool->reserved = grown ? frames : pool->reserved;
+    return grown && (policy->type->reserve == NULL || policy->type->reserve(policy, frames));
 }
 
 uint32_t pool_take_frame(Pool *pool, const Memory *memory, int *status) {

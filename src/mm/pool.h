@@ -28,6 +28,7 @@ typedef struct Pool {
     void *user;
     uint32_t capacity;
     uint32_t reserved; /* frames the arrays have room for */
+    uint32_t rooms[3]; /* of the three arrays, each: they are alike unless memory ran out */
     uint32_t unused;   /* the first frame never used */
     uint32_t free_count;
     uint32_t peak;       /* most pages at a time, */

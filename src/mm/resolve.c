@@ -2,6 +2,8 @@
 /* References and events on address spaces: see resolve.h. */
 #include "resolve.h"
 
+#include <string.h>
+
 /* Of the lowest level of x86-64's page tables: what a fault maps around it is in one table. */
 enum { RESOLVE_TABLE_ENTRIES = 512 };
 
@@ -915,5 +917,5 @@ bool resolver_is_valid(const Resolver *resolver) {
     for (uint32_t page = 1; page < resolver->pages; page++) {
         leading += resolver->object_of[page] != OBJECT_NO_PAGE;
     }
-    return leading == chained;
+    return leading == chained && resolver_agrees(resolver);
 }

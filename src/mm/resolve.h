@@ -164,4 +164,7 @@ ResolveWindow resolver_window(const Resolver *resolver, uint32_t page);
 /* Chains, owners and mappings agree. For checking builds. */
 bool resolver_is_valid(const Resolver *resolver);
 
+/* Owners, uses of memory objects and users of spaces are as many as counted (check.c). */
+bool resolver_agrees(const Resolver *resolver);
+
 #endif
