@@ -143,8 +143,8 @@ static bool stream_has_room(const Stream *stream) {
 
 /* ---- One run, the slow way ------------------------------------------------------------------ */
 
-static void stream_put_element(Stream *stream, uint32_t page, uint8_t op, uint32_t repeat,
-                               uint32_t stores) {
+VMM_ALWAYS_INLINE void stream_put_element(Stream *stream, uint32_t page, uint8_t op,
+                                          uint32_t repeat, uint32_t stores) {
     Batch *batch = &stream->batch;
     size_t i = batch->count++;
     batch->page[i] = page;
@@ -267,7 +267,7 @@ static bool stream_put_pieces(Stream *stream, Run *run, const StreamRest *rest, 
  * What is to be done of a run: its page references without one that is none for this machine, and
  * without those behind max_references.
  */
-static StreamRest stream_rest(const Stream *stream, const VMMRuns *runs, size_t at) {
+VMM_ALWAYS_INLINE StreamRest stream_rest(const Stream *stream, const VMMRuns *runs, size_t at) {
     const StreamRuns *taking = &stream->taking;
     const VMMRunShape *shape = &runs->shapes[runs->shape[at]];
     StreamRest rest = {.key = stream_run_key(stream, runs, at),
@@ -317,7 +317,7 @@ static bool stream_add_run(Stream *stream, const VMMRuns *runs, size_t at) {
 }
 
 /* One run of a process that was killed. */
-static void stream_drop_run(Stream *stream, const VMMRuns *runs, size_t at) {
+static VMM_NOINLINE void stream_drop_run(Stream *stream, const VMMRuns *runs, size_t at) {
     StreamRuns *taking = &stream->taking;
     StreamRest rest = stream_rest(stream, runs, at);
     uint32_t done = taking->done != 0 ? taking->done : rest.continued;

@@ -490,7 +490,9 @@ VMM_ALWAYS_INLINE uint32_t machine_miss_in(Machine *machine, Pool *pool, uint32_
     if (frame == MACHINE_NO_FRAME) {
         frame = machine_fault_in(machine, process, pool, page, object, write, objects);
     }
-    if (frame != MACHINE_NO_FRAME && machine->tlb.entries != 0) {
+    if (objects == NULL && machine->tlb.sets == 1 && frame != MACHINE_NO_FRAME) {
+        tlb_fill_set(&machine->tlb, 0, page, frame, write, true);
+    } else if (frame != MACHINE_NO_FRAME && machine->tlb.entries != 0) {
         tlb_fill(&machine->tlb, page, frame, write);
     }
     if (objects != NULL && machine->fault == VMM_FAULT_file_cached && !write &&

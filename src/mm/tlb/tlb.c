@@ -79,8 +79,7 @@ static uint32_t tlb_set_of(const Tlb *tlb, uint32_t page) {
     return tlb->sets == 1 ? 0 : (uint32_t)(directory_vpn(tlb->directory, page) % tlb->sets);
 }
 
-/* The lowest invalid way of a set that has one. */
-static uint32_t tlb_find_hole(Tlb *tlb, uint32_t set) {
+uint32_t tlb_find_hole(Tlb *tlb, uint32_t set) {
     uint32_t way = tlb->hole[set];
     while (tlb->page[set * tlb->ways + way] != DIRECTORY_NO_PAGE) {
         way++;
@@ -100,7 +99,7 @@ static uint32_t tlb_smallest_stamp(const Tlb *tlb, uint32_t set) {
     return smallest;
 }
 
-static uint32_t tlb_victim(Tlb *tlb, uint32_t set) {
+uint32_t tlb_victim(Tlb *tlb, uint32_t set) {
     if (tlb->policy == TLB_RANDOM) {
         return set * tlb->ways + (uint32_t)rng_below(&tlb->rng, tlb->ways);
     }
@@ -108,32 +107,6 @@ static uint32_t tlb_victim(Tlb *tlb, uint32_t set) {
         return recency_oldest(&tlb->order);
     }
     return tlb_smallest_stamp(tlb, set);
-}
-
-/* `single`, whether there is one set alone, is a constant wherever this is stamped. */
-VMM_ALWAYS_INLINE void tlb_fill_set(Tlb *tlb, uint32_t set, uint32_t page, uint32_t frame,
-                                    bool written, bool single) {
-    uint32_t entry;
-    if (tlb->valid[set] < tlb->ways) {
-        entry = tlb_find_hole(tlb, set);
-    } else {
-        entry =
-            single && tlb->policy <= TLB_FIFO ? recency_oldest(&tlb->order) : tlb_victim(tlb, set);
-        tlb->evictions++;
-        tlb->writebacks += tlb->written[entry];
-        tlb->slot_of[tlb->page[entry]] = 0;
-    }
-    tlb->page[entry] = page;
-    tlb->frame[entry] = frame;
-    tlb->written[entry] = written;
-    tlb->slot_of[page] = (uint16_t)(entry + 1);
-    if (tlb->policy == TLB_LFU) {
-        tlb->stamp[entry] = 1;
-    } else if (single) {
-        recency_touch(&tlb->order, entry);
-    } else {
-        tlb->stamp[entry] = ++tlb->clock;
-    }
 }
 
 void tlb_fill(Tlb *tlb, uint32_t page, uint32_t frame, bool written) {
@@ -154,11 +127,9 @@ static void tlb_drop(Tlb *tlb, uint32_t entry) {
     recency_remove(&tlb->order, entry);
 }
 
-void tlb_invalidate(Tlb *tlb, uint32_t page) {
-    if (tlb->entries != 0 && tlb->slot_of[page] != 0) {
-        tlb_drop(tlb, tlb->slot_of[page] - 1u);
-        tlb->invalidations++;
-    }
+void tlb_invalidate_entry(Tlb *tlb, uint32_t entry) {
+    tlb_drop(tlb, entry);
+    tlb->invalidations++;
 }
 
 void tlb_flush(Tlb *tlb) {

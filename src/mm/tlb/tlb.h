@@ -70,8 +70,14 @@ int tlb_reserve(Tlb *tlb, uint32_t pages, Error *error);
 /* Loads the translation of a page that is not in the TLB. */
 void tlb_fill(Tlb *tlb, uint32_t page, uint32_t frame, bool written);
 
+void tlb_invalidate_entry(Tlb *tlb, uint32_t entry);
+
 /* Drops the entry of a page, if it has one. */
-void tlb_invalidate(Tlb *tlb, uint32_t page);
+static inline void tlb_invalidate(Tlb *tlb, uint32_t page) {
+    if (tlb->entries != 0 && VMM_UNLIKELY(tlb->slot_of[page] != 0)) {
+        tlb_invalidate_entry(tlb, tlb->slot_of[page] - 1u);
+    }
+}
 
 /* Drops all entries. */
 void tlb_flush(Tlb *tlb);
@@ -114,6 +120,37 @@ static inline void tlb_touch_as(Tlb *tlb, uint32_t entry, TlbNote note) {
 
 static inline void tlb_touch(Tlb *tlb, uint32_t entry) {
     tlb_touch_as(tlb, entry, tlb->note);
+}
+
+/* The lowest invalid way of a set that has one; the entry to be replaced of one that has none. */
+uint32_t tlb_find_hole(Tlb *tlb, uint32_t set);
+uint32_t tlb_victim(Tlb *tlb, uint32_t set);
+
+/* tlb_fill() for a page of `set`. `single`, whether there is one set alone, is a constant wherever
+ * this is stamped. */
+VMM_ALWAYS_INLINE void tlb_fill_set(Tlb *tlb, uint32_t set, uint32_t page, uint32_t frame,
+                                    bool written, bool single) {
+    uint32_t entry;
+    if (tlb->valid[set] < tlb->ways) {
+        entry = tlb_find_hole(tlb, set);
+    } else {
+        entry =
+            single && tlb->policy <= TLB_FIFO ? recency_oldest(&tlb->order) : tlb_victim(tlb, set);
+        tlb->evictions++;
+        tlb->writebacks += tlb->written[entry];
+        tlb->slot_of[tlb->page[entry]] = 0;
+    }
+    tlb->page[entry] = page;
+    tlb->frame[entry] = frame;
+    tlb->written[entry] = written;
+    tlb->slot_of[page] = (uint16_t)(entry + 1);
+    if (tlb->policy == TLB_LFU) {
+        tlb->stamp[entry] = 1;
+    } else if (single) {
+        recency_touch(&tlb->order, entry);
+    } else {
+        tlb->stamp[entry] = ++tlb->clock;
+    }
 }
 
 #endif
