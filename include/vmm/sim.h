@@ -211,6 +211,23 @@ VMM_API int vmm_process_stats(const VMM *vmm, size_t index, VMMProcessStats *sta
 /* The statistics of process `pid`: VMM_OK, or VMM_E_USAGE if there is no such process. */
 VMM_API int vmm_get_process(const VMM *vmm, uint32_t pid, VMMProcessStats *stats);
 
+/*
+ * The process that a kernel would kill when swap is full and a written page must leave: of those
+ * that have pages the one with the most, in memory, in swap and of page tables, as Linux scores
+ * them (oom_badness()); of equals the first. When a group is at its limit and the machine has free
+ * frames it is one of the group.
+ */
+typedef struct VMMOomVictim {
+    uint32_t struct_size;
+    uint32_t pid;
+    uint64_t resident;   /* its pages in memory, */
+    uint64_t swapped;    /* those in swap alone, */
+    uint64_t page_table; /* and whole pages of its page tables */
+} VMMOomVictim;
+
+/* That of the run that ended for that reason; VMM_E_USAGE: none did. Set struct_size. */
+VMM_API int vmm_oom_victim(const VMM *vmm, VMMOomVictim *victim);
+
 /* The groups of the option groups, as it names them; VMM_E_USAGE past the last. Set struct_size. */
 VMM_API size_t vmm_group_count(const VMM *vmm);
 VMM_API int vmm_group_stats(const VMM *vmm, size_t index, VMMGroupStats *stats);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The exported functions on groups of processes. */
+/* The exported functions on groups of processes, and on memory that runs out. */
 #include <string.h>
 
 #include "../config/groups.h"
@@ -39,5 +39,17 @@ int vmm_group_stats(const VMM *vmm, size_t index, VMMGroupStats *stats) {
     size_t size = stats->struct_size < sizeof all ? (size_t)stats->struct_size : sizeof all;
     all.struct_size = size;
     memcpy(stats, &all, size);
+    return VMM_OK;
+}
+
+int vmm_oom_victim(const VMM *vmm, VMMOomVictim *victim) {
+    const VMMOomVictim *found = &vmm->machine.pressure.oom;
+    if (found->struct_size == 0 || victim == NULL ||
+        victim->struct_size < sizeof victim->struct_size) {
+        return VMM_E_USAGE;
+    }
+    uint32_t size = victim->struct_size < sizeof *found ? victim->struct_size : sizeof *found;
+    memcpy(victim, found, size);
+    victim->struct_size = size;
     return VMM_OK;
 }

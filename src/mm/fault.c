@@ -225,10 +225,7 @@ VMM_ALWAYS_INLINE bool machine_evict_in(Machine *machine, Pool *pool, uint32_t f
     } else if (pool->dirty[frame] != 0) {
         uint32_t slot = swap_take(&machine->swap);
         if (slot == SWAP_NO_SLOT) {
-            machine->oom_events++;
-            machine_stop(machine, VMM_E_OUT_OF_MEMORY,
-                         "out of memory in the simulated machine: a written page must leave, and "
-                         "swap is full; give more swap or memory");
+            pressure_out_of_memory(machine, pool);
             return false;
         }
         machine->slot_of[page] = slot;

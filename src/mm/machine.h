@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "../../include/vmm/event.h"
+#include "../../include/vmm/sim.h"
 #include "../../include/vmm/stats.h"
 #include "../base/error.h"
 #include "../base/memory.h"
@@ -72,6 +73,7 @@ typedef struct Pressure {
     uint32_t groups;    /* pools of named groups, which come first */
     bool limits;        /* there are pools that share the frames */
     uint64_t turns;     /* pages that anybody had to give up */
+    VMMOomVictim oom;   /* struct_size 0: there was no need for one */
     uint64_t wakeups, background, background_swap_outs, background_file_writes;
 } Pressure;
 

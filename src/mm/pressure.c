@@ -2,6 +2,9 @@
 /* Pools of groups and processes, global reclaim, and eviction in the background. */
 #include "pressure.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "../config/groups.h"
 
 int pressure_check(const Settings *settings, const PolicyType *type, Error *error) {
@@ -134,4 +137,54 @@ bool pressure_make_room(Machine *machine) {
 
 bool pressure_has_free_frame(const Machine *machine, const Pool *pool) {
     return pool_has_free_frame(pool) && !pressure_is_full(machine) && !pressure_is_low(machine);
+}
+
+/* ---- Out of memory -------------------------------------------------------------------------- */
+
+static VMMOomVictim pressure_score(const Machine *machine, uint32_t space) {
+    Footprint memory = machine_footprint(machine, space);
+    return (VMMOomVictim){
+        .struct_size = sizeof(VMMOomVictim),
+        .pid = machine->directory->pids[space],
+        .resident = memory.resident,
+        .swapped = memory.swapped,
+        .page_table = machine->processes[space].table.bytes / machine->settings.page_size,
+    };
+}
+
+static uint64_t pressure_pages(const VMMOomVictim *victim) {
+    return victim->resident + victim->swapped + victim->page_table;
+}
+
+/* Whom a kernel would kill. The machine stands still, so its footprints are those of now. */
+static VMMOomVictim pressure_victim(const Machine *machine, const Pool *pool) {
+    bool all = !machine->pressure.limits || pressure_is_full(machine);
+    VMMOomVictim worst = {0};
+    for (uint32_t space = 0; space < machine->process_count; space++) {
+        if (all || machine_pool(machine, space) == pool) {
+            VMMOomVictim one = pressure_score(machine, space);
+            bool has_pages = one.resident + one.swapped > 0;
+            worst = has_pages && pressure_pages(&one) > pressure_pages(&worst) ? one : worst;
+        }
+    }
+    return worst;
+}
+
+void pressure_out_of_memory(Machine *machine, const Pool *pool) {
+    machine->oom_events++;
+    machine->status = VMM_E_OUT_OF_MEMORY;
+    VMMOomVictim victim = pressure_victim(machine, pool);
+    machine->pressure.oom = victim;
+    char named[160] = "";
+    if (victim.struct_size != 0) {
+        snprintf(named, sizeof named,
+                 "; a kernel would kill process %" PRIu32 " (pages: %" PRIu64 " in memory, %" PRIu64
+                 " in swap, %" PRIu64 " of page tables)",
+                 victim.pid, victim.resident, victim.swapped, victim.page_table);
+    }
+    machine->status =
+        error_set(&machine->error, VMM_E_OUT_OF_MEMORY,
+                  "out of memory in the simulated machine: a written page must leave, and swap is "
+                  "full%s; give more swap or memory",
+                  named);
 }

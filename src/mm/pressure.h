@@ -36,6 +36,10 @@ int pressure_place(Machine *machine, uint32_t space, Error *error);
    stop. */
 bool pressure_make_room(Machine *machine);
 
+/* A written page of the pool must leave, and swap is full: the machine stops, and its sentence
+   names the process that a kernel would kill. */
+VMM_NOINLINE void pressure_out_of_memory(Machine *machine, const Pool *pool);
+
 /* Whether a page can come into the pool without another one leaving. */
 bool pressure_has_free_frame(const Machine *machine, const Pool *pool);
 

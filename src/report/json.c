@@ -3,7 +3,7 @@
  * The JSON report: one object, two spaces a level, a newline at its end.
  *
  *     classic keys ... per_process | version | end | config {} | trace {} | first_invalid {} |
- *     fault_classes {} | counters | groups
+ *     fault_classes {} | counters | groups | oom_victim
  *
  * The classic keys come first and in their old order; keys are added, never renamed. Every other
  * counter follows flat, by its name in counters.def, so that each counter is found by its name
@@ -251,6 +251,19 @@ static void report_json_counters(const ReportInput *input, ReportBuffer *out) {
     }
 }
 
+/* Whom a kernel would kill where memory ran out, or null. */
+static void report_json_oom_victim(const ReportInput *input, ReportBuffer *out) {
+    VMMOomVictim victim = {.struct_size = sizeof victim};
+    if (vmm_oom_victim(input->vmm, &victim) != VMM_OK) {
+        report_add(out, ",\n  \"oom_victim\": null");
+        return;
+    }
+    report_print(out, ",\n  \"oom_victim\": {\"pid\": %" PRIu32, victim.pid);
+    report_print(out, ", \"resident\": %" PRIu64 ", \"swapped\": %" PRIu64, victim.resident,
+                 victim.swapped);
+    report_print(out, ", \"page_table\": %" PRIu64 "}", victim.page_table);
+}
+
 void report_json(const ReportInput *input, ReportBuffer *out) {
     report_add(out, "{\n");
     report_json_classic(input, out);
@@ -263,5 +276,6 @@ void report_json(const ReportInput *input, ReportBuffer *out) {
     report_json_fault_classes(input, out);
     report_json_counters(input, out);
     report_json_groups(input, out);
+    report_json_oom_victim(input, out);
     report_add(out, "\n}\n");
 }

@@ -340,12 +340,21 @@ static void report_text_residence(const VMMStats *s, ReportBuffer *out) {
     report_text_count(out, "Clean evictions:", s->clean_evictions);
 }
 
-static void report_text_slots(const VMMStats *s, ReportBuffer *out) {
+static void report_text_slots(const ReportInput *input, ReportBuffer *out) {
+    const VMMStats *s = &input->stats;
+    VMMOomVictim victim = {.struct_size = sizeof victim};
     report_text_section(out, "Swap Slots");
     report_text_count(out, "In use:", s->swap_slots_used);
     report_text_count(out, "Peak:", s->swap_slots_peak);
     if (s->oom_events > 0) {
         report_text_note(out, "Swap full:", s->oom_events, "out of memory, the run ended there");
+    }
+    if (vmm_oom_victim(input->vmm, &victim) == VMM_OK) {
+        report_text_label(out, "Victim:");
+        report_print(out,
+                     "process %" PRIu32 ", which a kernel would kill (pages: %" PRIu64
+                     " in memory, %" PRIu64 " in swap, %" PRIu64 " of page tables)\n",
+                     victim.pid, victim.resident, victim.swapped, victim.page_table);
     }
 }
 
@@ -490,7 +499,7 @@ void report_text_summary(const ReportInput *input, ReportBuffer *out) {
     report_text_walks(s, out);
     report_text_fault_classes(s, out);
     report_text_residence(s, out);
-    report_text_slots(s, out);
+    report_text_slots(input, out);
     report_text_page_tables(s, out);
     report_text_simulated_time(s, out);
     report_text_invalid(input, out);

@@ -572,3 +572,14 @@ two_processes() {
     grep -q '"background_reclaims": 5,' out.json
     grep -q '"frames_used": 4,' out.json
 }
+
+@test "when swap is full, the message and both reports name the process that a kernel would kill" {
+    trace full.trace '1 W 0x1000' '2 W 0x1000' '2 W 0x2000' '2 W 0x3000' '1 W 0x2000'
+    run --separate-stderr vmm -t full.trace --frames 2 -a fifo -s 8K -o out.json
+    [ "$status" -eq 1 ]
+    [[ $stderr == *"swap is full; a kernel would kill process 2 (pages: 2 in memory, 1 in swap, 1 of page tables); give more swap or memory"* ]]
+    [[ $output =~ Victim:\ +process\ 2,\ which\ a\ kernel\ would\ kill ]]
+    grep -q '"oom_victim": {"pid": 2, "resident": 2, "swapped": 1, "page_table": 1}' out.json
+    works -t good.trace -o out.json
+    grep -q '"oom_victim": null' out.json
+}

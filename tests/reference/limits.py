@@ -27,6 +27,7 @@ class Pressure:
         self.machine = machine
         self.turns = 0  # pages that anybody had to give up so far
         self.group_of: dict[int, int] = {}  # by process: the number of its group
+        self.victim: dict[str, int] | None = None  # whom a kernel would kill when swap was full
         self.common: Pool | None = None     # of the processes without a limit
 
     def pool_for(self, pid: int, forked_by: int | None) -> Pool:
@@ -106,6 +107,23 @@ class Pressure:
         pool.give_back(self.machine.evict(pool, victim))
         pool.given_up += 1
         return True
+
+    def note_victim(self, pool: Pool) -> None:
+        """Whom a kernel would kill: the process with the most pages, of equals the first.
+
+        When a group is at its limit and the machine is not full, it is one of the group.
+        """
+        machine = self.machine
+        is_of_group = machine.config.has_limits and not self.memory_is_full()
+        worst = 0
+        for process in machine.processes.values():
+            memory = machine.memory_of(process)
+            score = {"pid": process.pid, "resident": memory["rss"], "swapped": memory["swap"],
+                     "page_table": process.table_bytes() // machine.config.page_size}
+            pages = score["resident"] + score["swapped"] + score["page_table"]
+            has_pages = score["resident"] + score["swapped"] > 0
+            if has_pages and pages > worst and (process.pool is pool or not is_of_group):
+                worst, self.victim = pages, score
 
     def group_statistics(self) -> list[dict[str, int | str]]:
         """The groups by name."""

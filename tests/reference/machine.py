@@ -67,7 +67,7 @@ UNCOUNTED = "N"
 
 
 class SwapFull(Exception):
-    """An eviction needs a swap slot and none is free: the run ends."""
+    """An eviction from a pool needs a swap slot and none is free: the run ends."""
 
 
 class Stopped(Exception):
@@ -653,6 +653,7 @@ class Machine:
         """Takes a page out of memory, saving it if it must be; returns its frame."""
         if victim in self.dirty:
             if not self.can_write(victim):
+                self.pressure.note_victim(pool)
                 raise SwapFull
             self.write_out(victim)
             self.count["dirty_file_evictions"] += victim.kind == "file"

@@ -55,6 +55,7 @@ def report(machine: Machine) -> dict:
         "avg_memory_access_time_ns": round(stall / accesses / 1000, 2) if accesses else 0,
         "per_process": [in_pages(process) for process in machine.process_statistics()],
         "groups": machine.pressure.group_statistics(),
+        "oom_victim": machine.pressure.victim,
         "fault_classes": machine.faults,
         **counters,
     }

@@ -183,6 +183,50 @@ static void background_stops_when_swap_is_full(void **state) {
     vmm_destroy(vmm);
 }
 
+static VMMOomVictim victim_of(VMM *vmm) {
+    VMMOomVictim victim = {.struct_size = sizeof victim};
+    assert_int_equal(vmm_oom_victim(vmm, &victim), VMM_OK);
+    return victim;
+}
+
+/* Process 2 has the most in memory and swap together, though process 1 needs the page. */
+static void largest_process_is_named(void **state) {
+    (void)state;
+    VMM *vmm = make("policy=fifo page-size=4K frames=4 swap=8K pt-type=FOUR_LEVEL");
+    VMMOomVictim none = {.struct_size = sizeof none};
+    assert_int_equal(vmm_oom_victim(vmm, &none), VMM_E_USAGE);
+    for (uint64_t page = 0; page < 4; page++) {
+        touch(vmm, 2, page, true);
+    }
+    touch(vmm, 1, 0, true);
+    touch(vmm, 1, 1, true);
+    assert_false(vmm_access(vmm, 1, 2 * PAGE, true));
+    VMMOomVictim victim = victim_of(vmm);
+    assert_int_equal(victim.pid, 2);
+    assert_int_equal(victim.resident, 2);
+    assert_int_equal(victim.swapped, 2);
+    assert_int_equal(victim.page_table, 4);
+    assert_non_null(strstr(vmm_error_text(vmm),
+                           "a kernel would kill process 2 (pages: 2 in memory, "
+                           "2 in swap, 4 of page tables)"));
+    vmm_destroy(vmm);
+}
+
+/* A group at its limit looks for its victim among its own. */
+static void group_names_one_of_its_own(void **state) {
+    (void)state;
+    VMM *vmm = make("policy=fifo page-size=4K frames=100 swap=4K groups=small=8K:1,3");
+    for (uint64_t page = 0; page < 20; page++) {
+        touch(vmm, 2, page, true);
+    }
+    touch(vmm, 1, 0, true);
+    touch(vmm, 3, 0, true);
+    touch(vmm, 3, 1, true);
+    assert_false(vmm_access(vmm, 1, PAGE, true));
+    assert_int_equal(victim_of(vmm).pid, 3);
+    vmm_destroy(vmm);
+}
+
 static void texts_of_groups_are_read(void **state) {
     (void)state;
     const char *text = "db=64M:100,101+web-1=32K:7";
@@ -244,6 +288,8 @@ int main(void) {
         cmocka_unit_test(first_toucher_is_charged),
         cmocka_unit_test(background_keeps_frames_free),
         cmocka_unit_test(background_stops_when_swap_is_full),
+        cmocka_unit_test(largest_process_is_named),
+        cmocka_unit_test(group_names_one_of_its_own),
         cmocka_unit_test(texts_of_groups_are_read),
         cmocka_unit_test(what_does_not_go_together_is_refused),
     };
