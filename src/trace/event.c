@@ -109,6 +109,21 @@ static void event_add_flags(EventText *to, uint32_t flags) {
     }
 }
 
+bool event_has_range(uint32_t type) {
+    switch (type) {
+    case VMM_EVENT_MAP:
+    case VMM_EVENT_UNMAP:
+    case VMM_EVENT_PROTECT:
+    case VMM_EVENT_REMAP:
+    case VMM_EVENT_ADVISE:
+    case VMM_EVENT_LOCK:
+    case VMM_EVENT_UNLOCK:
+        return true;
+    default:
+        return false;
+    }
+}
+
 int vmm_event_text(const VMMEvent *event, const VMMTraceFile *file, char *text, size_t size) {
     EventText to = {.text = text, .size = size};
     const char *name = vmm_event_name(event->type);
@@ -116,7 +131,7 @@ int vmm_event_text(const VMMEvent *event, const VMMTraceFile *file, char *text, 
     if (event->tid != 0) {
         event_add(&to, "/%" PRIu32, event->tid);
     }
-    if (event->value != 0) {
+    if (event->value != 0 || event->type == VMM_EVENT_FORK) {
         event_add(&to, " %s=%" PRIu64, event_value_name(event->type), event->value);
     }
 #define EVENT_ADD(field)                                        \
@@ -125,6 +140,9 @@ int vmm_event_text(const VMMEvent *event, const VMMTraceFile *file, char *text, 
     }
     EVENT_BYTES(EVENT_ADD)
 #undef EVENT_ADD
+    if (event->length == 0 && event_has_range(event->type)) { /* else it reads like a mistake */
+        event_add(&to, " length=0");
+    }
     event_add_prot(&to, event->prot);
     event_add_flags(&to, event->flags);
     if (event->time_ns != 0) {

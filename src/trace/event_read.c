@@ -216,6 +216,9 @@ static const char *event_read_quoted(Scan *scan, TraceEvent *event, size_t used)
 /* A name in quotes, or up to the next blank. `before` stands before it in the path. */
 static const char *event_read_name(Scan *scan, TraceEvent *event, const char *before) {
     size_t used = strlen(before);
+    if (event->file.path != NULL) {
+        return "a mapping shows one file or segment, and this names two";
+    }
     memcpy(event->path, before, used);
     event->file.path = event->path;
     if (scan->at < scan->end && *scan->at == '"') {
@@ -332,6 +335,28 @@ static const char *event_read_field(Scan *scan, TraceEvent *told) {
     return event_read_file(scan, told, &problem) ? problem : event_read_word(scan, told);
 }
 
+/* ---- What must be there --------------------------------------------------------------------- */
+
+/* What an event without would mean something else than its writer thinks. */
+typedef struct EventGiven {
+    bool range, value;
+} EventGiven;
+
+/* Notes what the field that comes next says. */
+static void event_note(EventGiven *given, const Scan *scan, uint32_t type) {
+    Scan length = *scan, value = *scan;
+    given->range |= scan_is_digit(*scan->at) || event_next_is(&length, "length=");
+    given->value |= event_next_is(&value, event_value_name(type)) && event_next_is(&value, "=");
+}
+
+static const char *event_missing(const EventGiven *given, const VMMEvent *event) {
+    if (event_has_range(event->type) && !given->range) {
+        return "the range is missing, as in 0x4000+8K";
+    }
+    return event->type == VMM_EVENT_FORK && !given->value ? "the child is missing, as in child=2"
+                                                          : NULL;
+}
+
 static const char *event_read_type(Scan *scan, TraceEvent *told) {
     static const uint32_t types[] = {
 #define X(name, value, text, meaning) value,
@@ -354,6 +379,7 @@ const char *event_text_read(const char *at, const char *end, TraceEvent *event) 
     Scan scan = {at, end};
     event->event = (VMMEvent){.struct_size = sizeof event->event};
     event->file = (VMMTraceFile){.path = NULL};
+    EventGiven given = {false, false};
     const char *problem = event_read_type(&scan, event);
     if (problem != NULL) {
         return problem;
@@ -371,7 +397,8 @@ const char *event_text_read(const char *at, const char *end, TraceEvent *event) 
         if (scan.at == scan.end || *scan.at == '#') {
             break;
         }
+        event_note(&given, &scan, event->event.type);
         problem = event_read_field(&scan, event);
     }
-    return problem;
+    return problem == NULL ? event_missing(&given, &event->event) : problem;
 }

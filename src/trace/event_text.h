@@ -10,7 +10,8 @@
  *     map 12 0x7000+4K r-x file=/usr/bin/a
  *
  * The type, the process and its thread, then fields of VMMEvent by name, in any order; what is 0
- * may be left out. `value` has the name of what it means for the type, events.def says what.
+ * may be left out, but for the length of a range and the child of a fork. `value` has the name of
+ * what it means for the type, events.def says what.
  */
 #ifndef VMM_TRACE_EVENT_TEXT_H
 #define VMM_TRACE_EVENT_TEXT_H
@@ -34,6 +35,9 @@ extern const EventFlag event_flags[];
 
 /* What VMMEvent.value is called in events of a type. */
 const char *event_value_name(uint32_t type);
+
+/* Is it about [start, start + length)? */
+bool event_has_range(uint32_t type);
 
 /* NULL, or the phrase that says what is wrong with the text at .. end; it may be in event->phrase.
  */

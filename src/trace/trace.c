@@ -596,7 +596,13 @@ static void trace_tell_event(VMMTrace *trace) {
     trace->events.wait = false;
     trace->at += whole;
     trace->records++;
-    if (trace_events_take(&trace->events, trace->format, &line, &trace->error) != VMM_OK) {
+    int code = trace_events_take(&trace->events, trace->format, &line, &trace->error);
+    if (code == VMM_E_BAD_RECORD) {
+        Error said = trace->error;
+        error_set(&trace->error, code, "%s:%llu: %s", trace->source.name,
+                  (unsigned long long)trace->records, said.text);
+    }
+    if (code != VMM_OK) {
         trace_fail(trace);
     }
 }

@@ -64,5 +64,14 @@ wrong() {
         '"dontned" is no advice of madvise(2); did you mean "dontneed"?'
     wrong 'map 1 0+4K file=' 'the name of the file is missing'
     wrong 'fork' "the process is missing behind the event's name"
+    wrong 'fork 1' 'the child is missing, as in child=2'
+    wrong 'map 1 rw- private' 'the range is missing, as in 0x4000+8K'
+    wrong 'unmap 1 start=0x4000' 'the range is missing, as in 0x4000+8K'
+    wrong 'map 1 0+4K file=a segment=b' 'one file or segment, and this names two'
     wrong 'fork 1 child=2K' 'fields are not separated by blanks'
+}
+
+@test "a line about the whole trace behind others is told with its place" {
+    printf '1 R 0x1000\n@ mappings complete\n' >behind.trace
+    fails 2 'behind.trace:2: found a line about the whole trace' vmm -t behind.trace
 }
