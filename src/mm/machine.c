@@ -284,10 +284,15 @@ static uint64_t machine_larger(uint64_t a, uint64_t b) {
 
 void machine_end_tables(Machine *machine, Process *process) {
     PageTable *table = &process->table;
+    uint64_t tables = machine->page_tables;
+    uint64_t bytes = machine->page_table_bytes;
+    for (uint32_t i = machine->seen_spaces; i < machine->process_count; i++) {
+        tables -= machine->processes[i].table.tables; /* its first reference comes behind a kill */
+        bytes -= machine->processes[i].table.bytes;
+    }
     process->page_table_bytes_peak = machine_larger(process->page_table_bytes_peak, table->bytes);
-    machine->page_tables_peak = machine_larger(machine->page_tables_peak, machine->page_tables);
-    machine->page_table_bytes_peak =
-        machine_larger(machine->page_table_bytes_peak, machine->page_table_bytes);
+    machine->page_tables_peak = machine_larger(machine->page_tables_peak, tables);
+    machine->page_table_bytes_peak = machine_larger(machine->page_table_bytes_peak, bytes);
     machine->page_tables -= table->tables;
     machine->page_table_bytes -= table->bytes;
     table->type->destroy(table);
