@@ -151,7 +151,7 @@ int machine_apply(Machine *machine, const Resolver *resolver, const VMMEvent *ev
     for (uint32_t i = 0; machine->status == VMM_OK && i < resolver->op_count; i++) {
         machine_do(machine, &resolver->ops[i]);
     }
-    VMM_CHECK(machine->status != VMM_OK || machine->pages > 4096 ||
+    VMM_CHECK(machine->status != VMM_OK || machine->pages + machine->process_count > 4096 ||
               (machine_is_valid(machine) && machine_agrees_with(machine, resolver) &&
                resolver_is_valid(resolver)));
     return machine->status;
