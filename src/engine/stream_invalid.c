@@ -73,7 +73,7 @@ static const Run *stream_run_of(const Batch *batch, size_t i) {
 static void stream_locate_run(const Stream *stream, size_t i, bool beyond, VMMInvalid *invalid) {
     const Batch *batch = &stream->batch;
     const StreamSource *source = &stream->source;
-    invalid->index = source->number + 1;
+    invalid->index = source->number + ((batch->op[i] & OP_CONTINUED) == 0);
     for (size_t j = source->first; j < i; j++) {
         invalid->index += (uint64_t)batch_repeat(batch, j) + ((batch->op[j] & OP_CONTINUED) == 0);
     }
