@@ -477,6 +477,10 @@ static void report_text_sharing(const VMMStats *s, ReportBuffer *out) {
     report_text_count(out, "Shared frames:", s->frames_shared);
     report_text_count(out, "Peak shared:", s->frames_shared_peak);
     report_text_note(out, "Reverse map:", s->rmap_steps, "entries visited");
+    if (s->mapped_around > 0) {
+        report_text_note(out, "Mapped around:", s->mapped_around,
+                         "entries that faults on neighbouring pages made");
+    }
     report_text_section(out, "Faults and Evictions by Kind");
     report_text_count(out, "Anonymous:", s->anonymous_faults);
     report_text_count(out, "Of files:", s->file_faults);

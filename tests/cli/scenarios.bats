@@ -28,3 +28,12 @@ counts() {
 @test "pipeline" { counts pipeline page_faults=14 major_faults=2 copies=0 copied_entries=0; }
 @test "ring" { counts ring page_faults=9 minor_faults=8 frames_used=0; }
 @test "database" { counts database page_faults=19 major_faults=8 copies=1 frames_used=9; }
+
+@test "the text report tells of fault-around where there is any" {
+    printf '%s\n' '@ map 1 0x10000+64K r-- file=a' '@ map 2 0x10000+64K r-- file=a' \
+        '1 R 0x10000 64K' '2 R 0x10000' >around.trace
+    works -t around.trace --frames 64 --fault-around 64K
+    grep -q '^  Mapped around:   15 ' <<<"$output"
+    works -t around.trace --frames 64
+    ! grep -q 'Mapped around' <<<"$output"
+}
