@@ -49,6 +49,7 @@
 
 /* mm: the simulated machine */
 #include "mm/apply.c"
+#include "mm/ahead.c"
 #include "mm/around.c"
 #include "mm/check.c"
 #include "mm/cost.c"

@@ -53,7 +53,7 @@ typedef struct VMMOption {
     const char *metavar;      /* what its value is called in help: "SIZE" */
     const char *default_text; /* as a user would write it */
     uint64_t min, max;        /* bounds of numbers, in bytes, ps or plain counts */
-    const char *choices;      /* names separated by '|', or NULL */
+    const char *choices;      /* names separated by '|', of numbers "name=value"; or NULL */
     const char *group;        /* heading in help */
     const char *help;         /* one sentence */
 } VMMOption;

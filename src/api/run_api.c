@@ -27,6 +27,7 @@ static bool streams_agree(const Machine *a, const Machine *b) {
            a->settings.mappings == b->settings.mappings &&
            a->settings.zero_page == b->settings.zero_page &&
            a->settings.fault_around == b->settings.fault_around &&
+           a->settings.read_ahead == b->settings.read_ahead &&
            a->settings.stack_limit == b->settings.stack_limit &&
            a->settings.invalid == b->settings.invalid &&
            a->table_type->info.address_bits == b->table_type->info.address_bits;
@@ -47,8 +48,8 @@ static int check_machines(VMM *const *vmms, size_t count) {
         if (!streams_agree(&vmms[0]->machine, &vmms[i]->machine)) {
             error_set(&vmms[i]->error, VMM_E_CONFIG,
                       "machines of one run must agree in page-size, vspace, refs, max-accesses, "
-                      "mappings, invalid, zero-page, fault-around, stack-limit and the address "
-                      "width of their page tables");
+                      "mappings, invalid, zero-page, fault-around, read-ahead, stack-limit and the "
+                      "address width of their page tables");
             return handle_fail(vmms[i], VMM_E_CONFIG);
         }
     }

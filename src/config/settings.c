@@ -114,9 +114,31 @@ static const char *word_for_zero(const VMMOption *option) {
     return first < '0' || first > '9' ? option->default_text : NULL;
 }
 
+/* A word that stands for a number: "linux" of choices such as "linux=128K|...". `number` gets what
+   it stands for; false: there is no such word. */
+static bool word_for_number(const VMMOption *option, const char *text, char *number, size_t size) {
+    const char *choices = option->choices;
+    while (choices != NULL && *choices != '\0') {
+        char word[32];
+        size_t name = strcspn(choices, "=");
+        size_t end = strcspn(choices, "|");
+        snprintf(word, sizeof word, "%.*s", (int)name, choices);
+        if (name_matches(text, word)) {
+            snprintf(number, size, "%.*s", (int)(end - name - 1), choices + name + 1);
+            return true;
+        }
+        choices += end + (choices[end] == '|');
+    }
+    return false;
+}
+
 static int set_number(const VMMOption *option, const char *text, uint64_t *place, Error *error) {
     uint64_t value;
+    char number[32];
     const char *word = word_for_zero(option);
+    if (word_for_number(option, text, number, sizeof number)) {
+        text = number;
+    }
     if (word != NULL && name_matches(text, word)) {
         *place = 0;
         return VMM_OK;

@@ -58,6 +58,7 @@ static void machine_drop(Machine *machine, uint32_t object) {
     Pool *pool = machine_pool(machine, machine->objects->charged[object]);
     const PolicyType *type = pool->policy->type;
     if (frame != MACHINE_NO_FRAME) {
+        machine_forget_ahead(machine, object);
         pool_settle(pool, pool->policy->clock);
         if (type->remove != NULL) {
             type->remove(pool->policy, frame);
@@ -124,6 +125,9 @@ static void machine_do(Machine *machine, const ResolveOp *op) {
     case RESOLVE_CLEAN:
         machine_free_lazily(machine, op->object);
         break;
+    case RESOLVE_NEED:
+        machine_need(machine, op);
+        break;
     case RESOLVE_DROP:
         machine_drop(machine, op->object);
         break;
@@ -148,9 +152,11 @@ int machine_apply(Machine *machine, const Resolver *resolver, const VMMEvent *ev
     if (event->type != RESOLVER_KILL) {
         machine->seen_spaces = machine->process_count; /* not all of them, if memory ran out */
     }
+    machine->between = true;
     for (uint32_t i = 0; machine->status == VMM_OK && i < resolver->op_count; i++) {
         machine_do(machine, &resolver->ops[i]);
     }
+    machine->between = false;
     VMM_CHECK(machine->status != VMM_OK || machine->pages + machine->process_count > 4096 ||
               (machine_is_valid(machine) && machine_agrees_with(machine, resolver) &&
                resolver_is_valid(resolver)));

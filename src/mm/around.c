@@ -9,7 +9,8 @@
  *
  * It spares faults and costs frames nothing: nothing is read and nothing evicted for it. With
  * file-cache=warm a page that was not in a frame yet is in memory too, and takes a free frame if
- * there is one. A policy that sees the future is told of references alone, so it gets no such page.
+ * there is one. A policy that sees the future, or is of variable space, gets no such page.
+ * A page whose first fault reads the next window ahead (ahead.c) is left to that fault.
  */
 #include "pressure.h"
 
@@ -17,15 +18,15 @@
 static void around_load(Machine *machine, Pool *pool, uint32_t object) {
     bool warm = machine->settings.file_cache == FILE_CACHE_WARM && machine->loaded[object] == 0;
     bool own = machine_pool(machine, machine->objects->charged[object]) == pool;
-    if (warm && own && pressure_has_free_frame(machine, pool) &&
-        pool->policy->type->info.needs != VMM_NEEDS_FUTURE) {
+    if (warm && own && pressure_has_free_frame(machine, pool) && machine_takes_unasked(pool)) {
         machine_load(machine, pool, object, 0, false);
     }
 }
 
 /* Maps a translation of the window, if its page is in memory. */
 static void around_map(Machine *machine, Pool *pool, uint32_t page, uint32_t object) {
-    if ((machine->state[page] & (PAGE_PRESENT | PAGE_OWN)) != 0) {
+    if ((machine->state[page] & (PAGE_PRESENT | PAGE_OWN)) != 0 ||
+        (machine->loaded[object] & OBJECT_MARKED) != 0) {
         return;
     }
     if (machine->frame_of[object] == MACHINE_NO_FRAME) {

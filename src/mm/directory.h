@@ -22,6 +22,7 @@
 #include "../base/compiler.h"
 #include "../base/error.h"
 #include "../base/memory.h"
+#include "../base/rng.h"
 
 #define DIRECTORY_NO_PAGE 0u
 #define DIRECTORY_NO_SPACE UINT32_MAX
@@ -74,6 +75,15 @@ static inline uint64_t directory_vpn(const Directory *directory, uint32_t id) {
 
 static inline uint32_t directory_space_of(const Directory *directory, uint32_t id) {
     return (uint32_t)(directory->keys[id] >> directory->vpn_bits);
+}
+
+/* What a policy knows a page by: vmm_policy_name(). */
+static inline uint64_t directory_name(uint32_t pid, uint64_t vpn) {
+    return vpn ^ rng_mix(pid);
+}
+static inline uint64_t directory_name_of(const Directory *directory, uint32_t id) {
+    return directory_name(directory->pids[directory_space_of(directory, id)],
+                          directory_vpn(directory, id));
 }
 
 /* Where the search for a key begins, and the tag in the place that has it. */

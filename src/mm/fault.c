@@ -97,6 +97,7 @@ VMM_ALWAYS_INLINE void machine_take_entries(Machine *machine, uint32_t object,
         tlb_invalidate(&machine->tlb, object);
         return;
     }
+    machine_forget_ahead(machine, object);
     machine->frames_shared -= machine_is_shared(machine, object);
     for (uint32_t page = machine->mapper[object]; page != 0; page = machine->mapper_next[page]) {
         machine->state[page] &= (uint8_t) ~(PAGE_PRESENT | PAGE_WRITABLE);
@@ -251,10 +252,11 @@ static bool machine_evict(Machine *machine, Pool *pool, uint32_t frame) {
                                     : machine_evict_in(machine, pool, frame, machine->objects);
 }
 
-/* The number of resident pages is about to change in the page reference under way. */
-static void machine_settle(Pool *pool) {
+/* The number of resident pages is about to change, in the page reference under way or between two.
+ */
+static void machine_settle(const Machine *machine, Pool *pool) {
     if (pool->policy->type->uses_clock) {
-        pool_settle(pool, pool->policy->clock - 1);
+        pool_settle(pool, pool->policy->clock - (machine->between ? 0 : 1));
     }
 }
 
@@ -317,7 +319,7 @@ static uint32_t machine_take_free(Machine *machine, Pool *pool) {
 
 /* A frame for a new page: a free one, or the victim's. */
 VMM_ALWAYS_INLINE uint32_t machine_find_frame(Machine *machine, Pool *pool) {
-    machine_settle(pool);
+    machine_settle(machine, pool);
     if (pool_has_free_frame(pool)) {
         return machine_take_free(machine, pool);
     }
@@ -412,7 +414,7 @@ VMM_ALWAYS_INLINE uint32_t machine_load_in(Machine *machine, Pool *pool, uint32_
     pool->dirty[frame] = write;
     machine->frame_of[object] = frame;
     if (objects != NULL) {
-        machine->loaded[object] = 1;
+        machine->loaded[object] |= OBJECT_LOADED;
     }
     if (write) {
         if (machine_kind_in(objects, object) == OBJECT_FILE) {
@@ -437,6 +439,12 @@ VMM_ALWAYS_INLINE uint32_t machine_fault_in(Machine *machine, Process *process, 
     VMMFaultClass fault = machine_classify_in(machine, object, objects);
     machine_count_fault_in(machine, process, fault, object, objects);
     process->misses++;
+    if (objects != NULL && machine->settings.read_ahead != 0 && fault == VMM_FAULT_file_read) {
+        machine_read_around(machine, pool, page, object, true);
+        if (machine->status != VMM_OK) {
+            return MACHINE_NO_FRAME;
+        }
+    }
     uint32_t frame = objects == NULL ? machine_load_in(machine, pool, object, page, write, NULL)
                                      : machine_load(machine, pool, object, page, write);
     if (objects == NULL && frame != MACHINE_NO_FRAME) {
@@ -462,9 +470,28 @@ static void machine_note_seen(Machine *machine, uint32_t page) {
     machine->state[page] |= PAGE_SEEN;
 }
 
+/* With read-ahead: what the page that a reference wants has to do with it. False: the machine must
+   stop. */
+static bool machine_look_ahead(Machine *machine, uint32_t page, uint32_t object) {
+    if (machine->frame_of[object] != MACHINE_NO_FRAME &&
+        (machine->state[page] & PAGE_PRESENT) == 0 &&
+        machine_kind(machine, object) == OBJECT_FILE) {
+        Pool *pool = machine_pool(machine, machine->objects->charged[object]);
+        machine_found_in_cache(machine, pool, page, object);
+    }
+    if (machine->status != VMM_OK) {
+        return false;
+    }
+    machine_use_ahead(machine, object);
+    return true;
+}
+
 /* With the resolver: a first reference, and an entry that does not lead to the resident page. */
 static bool machine_find_entry(Machine *machine, Process *process, uint32_t page, uint32_t object) {
     machine_note_seen(machine, page);
+    if (machine->settings.read_ahead != 0 && !machine_look_ahead(machine, page, object)) {
+        return false;
+    }
     if (machine->frame_of[object] == MACHINE_NO_FRAME ||
         (machine->state[page] & PAGE_PRESENT) != 0) {
         return true;
@@ -589,7 +616,7 @@ bool machine_part(Machine *machine, Pool *pool) {
     }
     for (uint32_t i = 0; i < policy->parting.count; i++) {
         uint32_t frame = policy->parting.frames[i];
-        machine_settle(pool);
+        machine_settle(machine, pool);
         if (!machine_accepts(machine, pool, frame, "parts with") ||
             !machine_evict(machine, pool, frame)) {
             return false;
@@ -643,11 +670,21 @@ static VMMFaultClass machine_classify_copy(Machine *machine, uint32_t source) {
 
 static uint32_t machine_copy(Machine *machine, Process *process, uint32_t page,
                              const Resolved *resolved) {
+    if (machine->settings.read_ahead != 0 && !machine_look_ahead(machine, page, resolved->source)) {
+        return MACHINE_NO_FRAME;
+    }
     machine->was_resident = false;
     process->misses++;
     ObjectKind kind = machine_kind(machine, resolved->source);
     machine_count_fault(machine, process, machine_classify_copy(machine, resolved->source),
                         resolved->source);
+    if (machine->settings.read_ahead != 0 && machine->fault == VMM_FAULT_file_read) {
+        Pool *pool = machine_pool(machine, machine->objects->charged[resolved->source]);
+        machine_read_around(machine, pool, page, resolved->source, false);
+        if (machine->status != VMM_OK) {
+            return MACHINE_NO_FRAME;
+        }
+    }
     machine->private_copies += kind == OBJECT_ANONYMOUS;
     machine->cached_copies += kind == OBJECT_FILE && machine->fault == VMM_FAULT_cow;
     machine_unlink(machine, page, resolved->source);

@@ -71,6 +71,7 @@ void machine_free(Machine *machine) {
         MachineArray array = machine_object_array(machine, i);
         memory_free(memory, *array.block, machine->object_rooms[i], array.size);
     }
+    memory_free(memory, machine->windows, machine->window_capacity, sizeof *machine->windows);
     for (unsigned i = 0; i < MACHINE_PAGE_ARRAYS; i++) {
         MachineArray array = machine_page_array(machine, i);
         memory_free(memory, *array.block, machine->page_rooms[i], array.size);
@@ -90,10 +91,8 @@ static uint64_t machine_pool_seed(const Machine *machine) {
 /* vmm_policy_name() */
 static uint64_t machine_name_of(const void *names, uint32_t object) {
     const Machine *machine = names;
-    const Directory *directory = machine->directory;
-    uint32_t page = machine->objects == NULL ? object : machine->objects->born[object];
-    uint32_t pid = directory->pids[directory_space_of(directory, page)];
-    return directory_vpn(directory, page) ^ rng_mix(pid);
+    return machine->objects == NULL ? directory_name_of(machine->directory, object)
+                                    : machine->objects->name[object];
 }
 
 /* With young-flush: a page's accessed bit was cleared, and its translations leave the TLB. */
@@ -395,6 +394,11 @@ void machine_stats(const Machine *machine, VMMStats *stats) {
     stats->rmap_steps = machine->rmap_steps;
     stats->copied_entries = machine->copied_entries;
     stats->mapped_around = machine->mapped_around;
+    stats->pages_read_ahead = machine->pages_read_ahead;
+    stats->read_ahead_requests = machine->read_ahead_requests;
+    stats->read_ahead_hits = machine->read_ahead_hits;
+    stats->read_ahead_wasted = machine->read_ahead_wasted;
+    stats->swap_ins_ahead = machine->swap_ins_ahead;
     machine_fill_sharing(machine, stats);
     stats->processes = machine->seen_spaces;
     cost_fill(stats, &machine->settings);

@@ -41,6 +41,19 @@
  */
 enum { PAGE_MAPPED = 1, PAGE_PRESENT = 2, PAGE_SEEN = 4, PAGE_OWN = 8, PAGE_WRITABLE = 16 };
 
+/*
+ * By object page, once the resolver is on: it was in a frame once; it was read ahead, is in a frame
+ * and was not used so far; the first fault that finds it there reads the next window ahead.
+ */
+enum { OBJECT_LOADED = 1, OBJECT_AHEAD = 2, OBJECT_MARKED = 4 };
+
+/* What is remembered of a file's last read-ahead window, as Linux's file_ra_state. */
+typedef struct AheadWindow {
+    uint64_t start;  /* its first page, */
+    uint64_t marked; /* and how many of its pages lie at or behind the one that is marked */
+    uint32_t misses; /* faults that read, less those that found their page in memory */
+} AheadWindow;
+
 /* Kinds of references that are counted apart: the VMMOps, then what the kernel touched. */
 enum { PROCESS_KERNEL = VMM_OP_COUNT, PROCESS_KINDS };
 
@@ -121,12 +134,16 @@ typedef struct Machine {
     uint32_t *mapper_count; /* by object page: present translations to it; only with objects */
     uint32_t *entry_count;  /* by object page: translations that lead there, present or not; */
     uint32_t *leads_to;     /* by translation with an entry: its object page; only with objects */
-    uint8_t *loaded;        /* by object page: it was in a frame once; only with objects */
+    uint8_t *loaded;        /* by object page: OBJECT_LOADED, ...; only with objects */
     /* Elements of these arrays, each: they are alike unless memory ran out. */
     uint32_t object_rooms[MACHINE_OBJECT_ARRAYS], page_rooms[MACHINE_PAGE_ARRAYS];
     uint32_t process_rooms[3];
-    uint32_t running;  /* the process whose references come */
-    bool was_resident; /* the page of the page reference under way was in memory */
+    AheadWindow *windows; /* by memory object that is a file; grows as they are read ahead */
+    uint32_t window_capacity;
+    bool request_begins; /* the next page of a file that is read ahead begins a request */
+    bool between;        /* no page reference is under way: an event is */
+    uint32_t running;    /* the process whose references come */
+    bool was_resident;   /* the page of the page reference under way was in memory */
 
     Tlb tlb;
     Swap swap;
@@ -149,6 +166,8 @@ typedef struct Machine {
     uint64_t walk_reads, swap_ins, swap_outs, replacements, clean_evictions, oom_events;
     uint64_t cleanings, file_writes, file_cleanings, copies, copied_entries, rmap_steps,
         mapped_around;
+    uint64_t pages_read_ahead, read_ahead_requests, read_ahead_hits, read_ahead_wasted,
+        swap_ins_ahead;
     uint64_t copied_private, private_copies; /* entries that forks copied, and copies since */
     uint64_t cached_copies;                  /* of files' pages in memory */
     uint64_t clean_file_evictions;
@@ -236,6 +255,13 @@ static inline bool machine_has_pool(const Machine *machine, uint32_t space) {
     return index < machine->pool_count && machine->pools[index]->policy != NULL;
 }
 
+/* Whether pages may come into a pool that no reference asks for: not where the policy sees the
+   future, for it is told of references alone, nor where the references decide what is resident. */
+static inline bool machine_takes_unasked(const Pool *pool) {
+    const VMMPolicyInfo *info = &pool->policy->type->info;
+    return info->needs != VMM_NEEDS_FUTURE && info->variable_space == 0;
+}
+
 /* Brings what is known of a page nearer, for a reference that will come soon. */
 static inline void machine_fetch(const Machine *machine, uint32_t page, uint32_t object) {
     VMM_PREFETCH(&machine->frame_of[object]);
@@ -252,6 +278,21 @@ uint32_t machine_miss(Machine *machine, Pool *pool, uint32_t page, uint32_t obje
 
 /* Maps the pages in memory around a translation to a file's page that faulted on a read. */
 void machine_map_around(Machine *machine, Pool *pool, uint32_t page);
+
+/*
+ * Read-ahead (ahead.c). Of a fault of translation `page` that reads `object`, a page of a file:
+ * what is read with it, before the page itself comes in (`comes_in`; a private copy does not take
+ * it in). Of a fault that finds it in memory: perhaps the next window. Of an event: MADV_WILLNEED,
+ * for one page. All may evict, `object` too.
+ */
+void machine_read_around(Machine *machine, Pool *pool, uint32_t page, uint32_t object,
+                         bool comes_in);
+void machine_found_in_cache(Machine *machine, Pool *pool, uint32_t page, uint32_t object);
+void machine_need(Machine *machine, const ResolveOp *op);
+
+/* A page that was read ahead is used, or leaves memory. */
+void machine_use_ahead(Machine *machine, uint32_t object);
+void machine_forget_ahead(Machine *machine, uint32_t object);
 
 /* Puts an object page into a frame of the pool; `page` is the translation that is to lead there, 0
    if there is none. MACHINE_NO_FRAME: the machine must stop. */

@@ -96,6 +96,11 @@ const Mapping *mappings_of(const Mappings *maps, uint64_t address) {
     return at < maps->count && maps->list[at].start <= address ? &maps->list[at] : NULL;
 }
 
+const Mapping *mappings_first(const Mappings *maps, uint64_t start, uint64_t end) {
+    uint32_t at = mappings_search(maps, start);
+    return at < maps->count && maps->list[at].start < end ? &maps->list[at] : NULL;
+}
+
 Mapping *mappings_find(Mappings *maps, uint64_t start, uint64_t end) {
     uint32_t at = mappings_at(maps, start);
     return at < maps->count && maps->list[at].start < end ? &maps->list[at] : NULL;
@@ -171,8 +176,16 @@ bool mappings_add(Mappings *maps, const Memory *memory, const Mapping *mapping, 
     return true;
 }
 
-bool mappings_protect(Mappings *maps, const Memory *memory, uint64_t start, uint64_t end,
-                      uint8_t prot, MappingUse *use, void *user) {
+/* What mprotect(2) and madvise(2) change in a mapping. */
+typedef struct MappingChange {
+    uint8_t protects; /* 1: the protection becomes `prot` */
+    uint8_t prot;
+    uint8_t cleared, set; /* flags */
+} MappingChange;
+
+/* Changes what is mapped of [start, end), in mappings of its own. False: out of memory. */
+static bool mappings_change(Mappings *maps, const Memory *memory, uint64_t start, uint64_t end,
+                            MappingChange change, MappingUse *use, void *user) {
     if (start >= end || mappings_find(maps, start, end) == NULL) {
         return true;
     }
@@ -184,12 +197,26 @@ bool mappings_protect(Mappings *maps, const Memory *memory, uint64_t start, uint
     uint32_t from = mappings_at(maps, start);
     uint32_t to = from;
     for (; to < maps->count && maps->list[to].start < end; to++) {
-        maps->list[to].prot = prot;
+        Mapping *mapping = &maps->list[to];
+        mapping->prot = change.protects ? change.prot : mapping->prot;
+        mapping->flags = (uint8_t)((mapping->flags & ~change.cleared) | change.set);
     }
     for (uint32_t at = to + 1; at-- > from;) {
         mappings_join(maps, at, use, user);
     }
     return true;
+}
+
+bool mappings_protect(Mappings *maps, const Memory *memory, uint64_t start, uint64_t end,
+                      uint8_t prot, MappingUse *use, void *user) {
+    MappingChange change = {.protects = 1, .prot = prot};
+    return mappings_change(maps, memory, start, end, change, use, user);
+}
+
+bool mappings_advise(Mappings *maps, const Memory *memory, uint64_t start, uint64_t end,
+                     uint8_t advice, MappingUse *use, void *user) {
+    MappingChange change = {.cleared = MAPPING_ADVICE, .set = advice};
+    return mappings_change(maps, memory, start, end, change, use, user);
 }
 
 bool mappings_copy(Mappings *maps, const Mappings *from, const Memory *memory, MappingUse *use,

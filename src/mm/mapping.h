@@ -29,7 +29,10 @@
 enum {
     MAPPING_SHARED = 1,     /* writes go to the object, else to private copies */
     MAPPING_GROWS_DOWN = 2, /* a stack */
-    MAPPING_COPIED = 4      /* private pages have been made in it */
+    MAPPING_COPIED = 4,     /* private pages have been made in it */
+    MAPPING_SEQUENTIAL = 8, /* madvise(2): it will be read from its beginning to its end, */
+    MAPPING_RANDOM = 16,    /* or in no order; never both */
+    MAPPING_ADVICE = MAPPING_SEQUENTIAL | MAPPING_RANDOM
 };
 
 typedef struct Mapping {
@@ -63,11 +66,19 @@ bool mappings_add(Mappings *maps, const Memory *memory, const Mapping *mapping, 
 bool mappings_protect(Mappings *maps, const Memory *memory, uint64_t start, uint64_t end,
                       uint8_t prot, MappingUse *use, void *user);
 
+/* Gives what is mapped of [start, end) an advice: 0 or one of MAPPING_ADVICE. False: out of memory.
+ */
+bool mappings_advise(Mappings *maps, const Memory *memory, uint64_t start, uint64_t end,
+                     uint8_t advice, MappingUse *use, void *user);
+
 /* The first mapping that ends behind `address`; maps->count if there is none. */
 uint32_t mappings_at(Mappings *maps, uint64_t address);
 
 /* The mapping that has the address, or NULL; remembers nothing. */
 const Mapping *mappings_of(const Mappings *maps, uint64_t address);
+
+/* As mappings_find(); remembers nothing. */
+const Mapping *mappings_first(const Mappings *maps, uint64_t start, uint64_t end);
 
 /* The first mapping that has bytes of [start, end), or NULL. Valid until the next change. */
 Mapping *mappings_find(Mappings *maps, uint64_t start, uint64_t end);

@@ -22,7 +22,7 @@ static ObjectArray objects_array(Objects *objects, unsigned i) {
         {(void **)&objects->kind, sizeof *objects->kind},
         {(void **)&objects->owners, sizeof *objects->owners},
         {(void **)&objects->charged, sizeof *objects->charged},
-        {(void **)&objects->born, sizeof *objects->born},
+        {(void **)&objects->name, sizeof *objects->name},
         {(void **)&objects->within, sizeof *objects->within},
         {(void **)&objects->index, sizeof *objects->index},
         {(void **)&objects->next, sizeof *objects->next},
@@ -99,14 +99,13 @@ bool objects_begin(Objects *objects, const Memory *memory, uint32_t count, uint3
     for (uint32_t page = 0; page < count; page++) {
         objects->kind[page] = OBJECT_ANONYMOUS;
         objects->owners[page] = 1;
-        objects->born[page] = page;
     }
     objects->count = count;
     return true;
 }
 
 uint32_t objects_new_page(Objects *objects, const Memory *memory, ObjectKind kind, uint32_t space,
-                          uint32_t born) {
+                          uint64_t name) {
     if (!objects_reserve_space(objects, memory, space)) {
         return OBJECT_NO_PAGE;
     }
@@ -122,7 +121,7 @@ uint32_t objects_new_page(Objects *objects, const Memory *memory, ObjectKind kin
     objects->kind[page] = (uint8_t)kind;
     objects->owners[page] = 0;
     objects->charged[page] = space;
-    objects->born[page] = born;
+    objects->name[page] = name;
     return page;
 }
 
@@ -278,7 +277,7 @@ uint32_t objects_find(const Objects *objects, uint32_t object, uint64_t index) {
 }
 
 uint32_t objects_page(Objects *objects, const Memory *memory, uint32_t object, uint64_t index,
-                      uint32_t space, uint32_t born) {
+                      uint32_t space, uint64_t name) {
     if (!objects_grow_table(objects, memory)) {
         return OBJECT_NO_PAGE;
     }
@@ -286,7 +285,7 @@ uint32_t objects_page(Objects *objects, const Memory *memory, uint32_t object, u
     if (objects->places[place] != 0) {
         return objects->places[place];
     }
-    uint32_t page = objects_new_page(objects, memory, objects->objects[object].kind, space, born);
+    uint32_t page = objects_new_page(objects, memory, objects->objects[object].kind, space, name);
     if (page == OBJECT_NO_PAGE) {
         return OBJECT_NO_PAGE;
     }

@@ -38,13 +38,16 @@ typedef struct MemoryObject {
     uint32_t mappings; /* that show it */
     uint32_t first;    /* of its pages, which are chained; of a free number, the next free one */
     uint32_t file;     /* its number in the trace's table of files, 0: none, it has no name there */
+    uint64_t extent;   /* of a file, with read-ahead: pages that mappings have shown so far; it is
+                          that long at least */
+    uint64_t known, known_end; /* pages that all have numbers: those made last for read-ahead */
 } MemoryObject;
 
 typedef struct Objects {
     uint8_t *kind;     /* by page: an ObjectKind */
     uint32_t *owners;  /* by page; 0: the number is free, */
     uint32_t *charged; /* by page: the address space that it is charged to, */
-    uint32_t *born;    /* by page: the translation that first led to it, which gives it its name, */
+    uint64_t *name;    /* by page: directory_name() of where it was first seen, or would be, */
     uint32_t *within;  /* by page of a memory object: that object, */
     uint64_t *index;   /* which of its pages it is, */
     uint32_t *next;    /* and the next page of the object; of a free number, the next free one */
@@ -68,7 +71,8 @@ typedef struct Objects {
 void objects_free(Objects *objects, const Memory *memory);
 
 /* Makes the numbers below `count` anonymous pages with one owner each, of the first `spaces`
-   address spaces; the caller says which is charged for which. False: out of memory. */
+   address spaces; the caller says which is charged for which, and their names. False: out of
+   memory. */
 bool objects_begin(Objects *objects, const Memory *memory, uint32_t count, uint32_t spaces);
 
 /* A new memory object that is no file of the trace, or OBJECT_NONE: out of memory. */
@@ -85,14 +89,13 @@ uint32_t objects_find_file(const Objects *objects, uint32_t file);
    will be given to another. */
 void objects_remove(Objects *objects, uint32_t object);
 
-/* A new page without a name and without owners, charged to `space`, for the translation `born`;
-   OBJECT_NO_PAGE: out of memory. */
+/* A new page of no object and without owners, charged to `space`; OBJECT_NO_PAGE: out of memory. */
 uint32_t objects_new_page(Objects *objects, const Memory *memory, ObjectKind kind, uint32_t space,
-                          uint32_t born);
+                          uint64_t name);
 
 /* The page of an object, made if need be; it is its own owner. OBJECT_NO_PAGE: out of memory. */
 uint32_t objects_page(Objects *objects, const Memory *memory, uint32_t object, uint64_t index,
-                      uint32_t space, uint32_t born);
+                      uint32_t space, uint64_t name);
 
 /* The page of an object if it was made, else OBJECT_NO_PAGE. */
 uint32_t objects_find(const Objects *objects, uint32_t object, uint64_t index);

@@ -7,8 +7,18 @@
 /* Of the lowest level of x86-64's page tables: what a fault maps around it is in one table. */
 enum { RESOLVE_TABLE_ENTRIES = 512 };
 
+/* Read-ahead and MADV_WILLNEED know so many pages of a file, as a power of two. */
+enum { RESOLVE_EXTENT_BITS = 40 };
+
 /* Values of madvise(2) on Linux. */
-enum { ADVICE_DONTNEED = 4, ADVICE_FREE = 8 };
+enum {
+    ADVICE_NORMAL,
+    ADVICE_RANDOM,
+    ADVICE_SEQUENTIAL,
+    ADVICE_WILLNEED,
+    ADVICE_DONTNEED,
+    ADVICE_FREE = 8
+};
 
 void resolver_init(Resolver *resolver, const Memory *memory, Directory *directory,
                    const Settings *settings) {
@@ -18,6 +28,7 @@ void resolver_init(Resolver *resolver, const Memory *memory, Directory *director
                            .strict = settings->mappings == MAPPINGS_COMPLETE,
                            .shares_zeros = settings->zero_page != 0,
                            .around = settings->fault_around >> settings_page_shift(settings),
+                           .ahead = settings->read_ahead >> settings_page_shift(settings),
                            .stack_limit = settings->stack_limit};
 }
 
@@ -189,6 +200,7 @@ static bool resolver_begin(Resolver *resolver) {
     for (uint32_t page = 1; page < directory->count; page++) {
         resolver->objects.owners[page] = 0;
         resolver->objects.charged[page] = directory_space_of(directory, page);
+        resolver->objects.name[page] = directory_name_of(directory, page);
         resolver_lead(resolver, page, page, RIGHT_READ | RIGHT_WRITE);
     }
     resolver->on = true;
@@ -218,19 +230,26 @@ static Mapping *resolver_find_mapping(Resolver *resolver, uint32_t page) {
     return NULL;
 }
 
+/* Which page of the object a mapping shows at a virtual page. */
+static uint64_t resolver_index(const Resolver *resolver, const Mapping *mapping, uint64_t vpn) {
+    uint64_t start = vpn << resolver->page_shift;
+    return (start - mapping->start + mapping->offset) >> resolver->page_shift;
+}
+
 /* The page of the object that a mapping shows at a translation. */
 static uint32_t resolver_object_page(Resolver *resolver, const Mapping *mapping, uint32_t page) {
-    uint64_t start = directory_vpn(resolver->directory, page) << resolver->page_shift;
-    uint64_t index = (start - mapping->start + mapping->offset) >> resolver->page_shift;
+    uint64_t index = resolver_index(resolver, mapping, directory_vpn(resolver->directory, page));
     uint32_t object = objects_page(&resolver->objects, &resolver->memory, mapping->object, index,
-                                   directory_space_of(resolver->directory, page), page);
+                                   directory_space_of(resolver->directory, page),
+                                   directory_name_of(resolver->directory, page));
     resolver->failed |= object == OBJECT_NO_PAGE;
     return object;
 }
 
 static uint32_t resolver_new_page(Resolver *resolver, ObjectKind kind, uint32_t page) {
     uint32_t object = objects_new_page(&resolver->objects, &resolver->memory, kind,
-                                       directory_space_of(resolver->directory, page), page);
+                                       directory_space_of(resolver->directory, page),
+                                       directory_name_of(resolver->directory, page));
     resolver->failed |= object == OBJECT_NO_PAGE;
     return object;
 }
@@ -308,7 +327,8 @@ static void resolver_know(Resolver *resolver, const ResolveWindow *window, uint6
         return;
     }
     uint32_t object = objects_page(&resolver->objects, &resolver->memory, window->object,
-                                   window->index + (vpn - window->first), window->space, page);
+                                   window->index + (vpn - window->first), window->space,
+                                   directory_name_of(resolver->directory, page));
     if (object == OBJECT_NO_PAGE) {
         resolver->failed = true;
         return;
@@ -328,6 +348,95 @@ static void resolver_know_around(Resolver *resolver, uint32_t page) {
     for (uint64_t i = 0; i < window.count && !resolver->failed; i++) {
         resolver_know(resolver, &window, window.first + i);
     }
+}
+
+/* ---- Read-ahead ------------------------------------------------------------------------------ */
+
+/* The pages [first, end) of a file get numbers. `base`: the VPN of its first page, as a mapping of
+   `space` shows it, which gives them their names. */
+static void resolver_know_pages(Resolver *resolver, uint32_t object, uint64_t first, uint64_t end,
+                                uint32_t space, uint64_t base) {
+    uint32_t pid = resolver->directory->pids[space];
+    for (uint64_t i = first; i < end && !resolver->failed; i++) {
+        resolver->failed |= objects_page(&resolver->objects, &resolver->memory, object, i, space,
+                                         directory_name(pid, base + i)) == OBJECT_NO_PAGE;
+    }
+}
+
+/*
+ * Where machines read ahead they need the numbers of the pages that a fault may bring in, whether
+ * or not the program ever refers to them: half a window before it, and two behind it, for the next
+ * one may begin anywhere in that of the fault. They are remembered as one stretch, so that who goes
+ * through a file in order makes each once.
+ */
+static void resolver_know_ahead(Resolver *resolver, const Mapping *mapping, uint32_t page) {
+    if (resolver->ahead == 0 || mapping->object == OBJECT_NONE ||
+        resolver->objects.objects[mapping->object].kind != OBJECT_FILE) {
+        return;
+    }
+    MemoryObject *file = &resolver->objects.objects[mapping->object];
+    uint64_t vpn = directory_vpn(resolver->directory, page);
+    uint64_t index = resolver_index(resolver, mapping, vpn);
+    if (index >= file->extent) {
+        return;
+    }
+    uint64_t half = resolver->ahead / 2;
+    uint64_t first = index > half ? index - half : 0;
+    uint64_t end = index + 2 * resolver->ahead;
+    end = end < file->extent ? end : file->extent;
+    uint32_t space = directory_space_of(resolver->directory, page);
+    if (first > file->known_end || end < file->known) {
+        resolver_know_pages(resolver, mapping->object, first, end, space, vpn - index);
+        file->known = first;
+        file->known_end = end;
+        return;
+    }
+    if (first < file->known) {
+        resolver_know_pages(resolver, mapping->object, first, file->known, space, vpn - index);
+        file->known = first;
+    }
+    if (end > file->known_end) {
+        resolver_know_pages(resolver, mapping->object, file->known_end, end, space, vpn - index);
+        file->known_end = end;
+    }
+}
+
+/* A new mapping tells that a file is longer than was known: faults near the old end may read what
+   is behind it from now on. Before the event takes pages away, for the machines have not heard of
+   that when the numbers of those are given out again. */
+static void resolver_extend(Resolver *resolver, uint32_t space, const Mapping *mapping) {
+    uint64_t bytes = mapping->offset + (mapping->end - mapping->start);
+    if (resolver->ahead == 0 || resolver->failed || mapping->object == OBJECT_NONE ||
+        resolver->objects.objects[mapping->object].kind != OBJECT_FILE || bytes < mapping->offset) {
+        return;
+    }
+    MemoryObject *file = &resolver->objects.objects[mapping->object];
+    unsigned shift = resolver->page_shift;
+    uint64_t page_size = UINT64_C(1) << shift;
+    uint64_t most = UINT64_C(1) << RESOLVE_EXTENT_BITS;
+    uint64_t extent = (bytes >> shift) + ((bytes & (page_size - 1)) != 0);
+    extent = extent < most ? extent : most;
+    uint64_t before = file->extent;
+    if (extent <= before) {
+        return;
+    }
+    file->extent = extent;
+    if (before != 0 && file->first != OBJECT_NO_PAGE) {
+        uint64_t vpn = (mapping->start >> shift) + ((mapping->start & (page_size - 1)) != 0);
+        uint64_t base = vpn - resolver_index(resolver, mapping, vpn);
+        uint64_t end = before + 2 * resolver->ahead;
+        resolver_know_pages(resolver, mapping->object, before, end < extent ? end : extent, space,
+                            base);
+    }
+}
+
+uint8_t resolver_advice(const Resolver *resolver, uint32_t page) {
+    const Directory *directory = resolver->directory;
+    const ResolveSpace *space = &resolver->spaces[directory_space_of(directory, page)];
+    uint64_t start = directory_vpn(directory, page) << resolver->page_shift;
+    const Mapping *mapping =
+        mappings_first(&space->maps, start, start + (UINT64_C(1) << resolver->page_shift));
+    return mapping == NULL ? 0 : mapping->flags & MAPPING_ADVICE;
 }
 
 /* ---- First references and writes --------------------------------------------------------------
@@ -385,6 +494,7 @@ Resolved resolver_reference(Resolver *resolver, uint32_t page, bool write) {
     if (resolver->failed || (rights & (write ? RIGHT_WRITE : RIGHT_READ)) == 0) {
         return (Resolved){.how = RESOLVED_FORBIDDEN, .object = OBJECT_NO_PAGE};
     }
+    resolver_know_ahead(resolver, mapping, page);
     if (object == OBJECT_NO_PAGE) {
         return resolver_first(resolver, mapping, page, write);
     }
@@ -508,6 +618,7 @@ static void resolver_map(Resolver *resolver, uint32_t space, const VMMEvent *eve
     if (resolver->failed) {
         return;
     }
+    resolver_extend(resolver, space, &mapping);
     resolver_hold(resolver, mapping.object, 1);
     resolver_unmap(resolver, space, mapping.start, mapping.end);
     resolver->failed |= !mappings_add(&resolver->spaces[space].maps, &resolver->memory, &mapping,
@@ -589,6 +700,9 @@ static void resolver_remap(Resolver *resolver, uint32_t space, const VMMEvent *e
     moved.end = event->target + event->value;
     bool known = found != NULL && moved.end > moved.start;
     resolver_hold(resolver, moved.object, 1); /* it stays while it is moved */
+    if (known) {
+        resolver_extend(resolver, space, &moved);
+    }
     resolver_unmap(resolver, space, start + kept, end);
     if (event->target != start) {
         resolver_unmap(resolver, space, moved.start, moved.end);
@@ -613,12 +727,97 @@ static void resolver_visit_free(Resolver *resolver, uint32_t page, void *user) {
     }
 }
 
+/* What a mapping of a file or a segment shows of [start, end) is to be read. */
+static void resolver_need_object(Resolver *resolver, uint32_t space, const Mapping *mapping,
+                                 uint64_t start, uint64_t end) {
+    unsigned shift = resolver->page_shift;
+    uint32_t object = mapping->object;
+    bool file = resolver->objects.objects[object].kind == OBJECT_FILE;
+    uint64_t index = (start - mapping->start + mapping->offset) >> shift;
+    uint64_t last = (end - 1 - mapping->start + mapping->offset) >> shift;
+    if (last >> RESOLVE_EXTENT_BITS != 0) {
+        return;
+    }
+    uint64_t vpn =
+        (mapping->start >> shift) + ((mapping->start & ((UINT64_C(1) << shift) - 1)) != 0);
+    uint64_t base = vpn - resolver_index(resolver, mapping, vpn);
+    uint32_t begins = 1;
+    for (; index <= last && !resolver->failed; index++) {
+        if (file) {
+            resolver_know_pages(resolver, object, index, index + 1, space, base);
+        }
+        uint32_t page = objects_find(&resolver->objects, object, index);
+        if (page != OBJECT_NO_PAGE) {
+            resolver_note(resolver, RESOLVE_NEED, begins, page, 0);
+            begins = 0;
+        }
+    }
+}
+
+/* MADV_WILLNEED: what is mapped of a range is read, in the order of addresses; first what files and
+   segments have of it, then private memory. */
+static void resolver_need(Resolver *resolver, uint32_t space, uint64_t start, uint64_t end) {
+    uint64_t most = (uint64_t)RESOLVE_MOST_NEEDED << resolver->page_shift;
+    end = end - start < most ? end : start + most;
+    const Mappings *maps = &resolver->spaces[space].maps;
+    for (uint64_t from = start; from < end && !resolver->failed;) {
+        const Mapping *mapping = mappings_first(maps, from, end);
+        if (mapping == NULL) {
+            break;
+        }
+        from = from > mapping->start ? from : mapping->start;
+        uint64_t to = end < mapping->end ? end : mapping->end;
+        if (mapping->object != OBJECT_NONE) {
+            resolver_need_object(resolver, space, mapping, from, to);
+        }
+        from = to;
+    }
+    ResolveRange range = resolver_whole_pages(resolver, space, start, end);
+    for (uint64_t i = 0; i < range.count; i++) {
+        uint32_t page = directory_find(resolver->directory, space, range.first + i);
+        if (page == DIRECTORY_NO_PAGE || page >= resolver->pages ||
+            resolver->object_of[page] == OBJECT_NO_PAGE) {
+            continue;
+        }
+        const Mapping *mapping = resolver_find_mapping(resolver, page);
+        if (mapping == NULL || mapping->object == OBJECT_NONE) {
+            resolver_note(resolver, RESOLVE_NEED, 0, resolver->object_of[page], 0);
+        }
+    }
+}
+
+static void resolver_set_advice(Resolver *resolver, uint32_t space, const VMMEvent *event,
+                                uint8_t advice) {
+    resolver->failed |=
+        !mappings_advise(&resolver->spaces[space].maps, &resolver->memory, event->start,
+                         resolver_end(event), advice, resolver_use, resolver);
+}
+
 static void resolver_advise(Resolver *resolver, uint32_t space, const VMMEvent *event) {
     ResolveRange range = resolver_whole_pages(resolver, space, event->start, resolver_end(event));
-    if (event->value == ADVICE_DONTNEED) {
+    switch (event->value) {
+    case ADVICE_NORMAL:
+        resolver_set_advice(resolver, space, event, 0);
+        break;
+    case ADVICE_RANDOM:
+        resolver_set_advice(resolver, space, event, MAPPING_RANDOM);
+        break;
+    case ADVICE_SEQUENTIAL:
+        resolver_set_advice(resolver, space, event, MAPPING_SEQUENTIAL);
+        break;
+    case ADVICE_WILLNEED:
+        if (resolver->ahead != 0) {
+            resolver_need(resolver, space, event->start, resolver_end(event));
+        }
+        break;
+    case ADVICE_DONTNEED:
         resolver_each(resolver, &range, resolver_visit_unmap, NULL);
-    } else if (event->value == ADVICE_FREE) {
+        break;
+    case ADVICE_FREE:
         resolver_each(resolver, &range, resolver_visit_free, NULL);
+        break;
+    default:
+        break;
     }
 }
 

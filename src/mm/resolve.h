@@ -31,11 +31,15 @@ enum { RIGHT_READ = 1, RIGHT_WRITE = 2, RIGHT_COPY_ON_WRITE = 4 };
 /* VMMEvent.type of the one event that no trace has: the process is killed. */
 enum { RESOLVER_KILL = 0 };
 
+/* Pages of which one MADV_WILLNEED takes notice: 4 GiB of 4 KiB pages. */
+enum { RESOLVE_MOST_NEEDED = 1 << 20 };
+
 typedef enum ResolveOpType {
     RESOLVE_UNMAP,   /* translation `page`, which led to `object`, has no entry any more */
     RESOLVE_PROTECT, /* fewer references are allowed through it */
     RESOLVE_COPY,    /* translation `to` has got the entry of `page`, both to `object` */
     RESOLVE_CLEAN,   /* the content of `object` may be lost: MADV_FREE */
+    RESOLVE_NEED,    /* `object` is to be read: MADV_WILLNEED; `page` 1: first of a request */
     RESOLVE_DROP,    /* `object` is gone; its number will be given to another */
     RESOLVE_END      /* the address space `page` is given up, page tables and all */
 } ResolveOpType;
@@ -104,6 +108,7 @@ typedef struct Resolver {
     bool shares_zeros; /* a read of anonymous memory that was never written shows the page of zeros
                         */
     uint64_t around;   /* pages of a fault-around window, a power of two; 1 or 0: none */
+    uint64_t ahead;    /* pages of a read-ahead window; 0: nothing is read ahead */
     bool failed;       /* out of memory: nothing can be resolved any more */
     uint64_t stack_limit; /* bytes that a stack may have */
 } Resolver;
@@ -160,6 +165,9 @@ Resolved resolver_reference(Resolver *resolver, uint32_t page, bool write);
  * growing stacks changes what it says.
  */
 ResolveWindow resolver_window(const Resolver *resolver, uint32_t page);
+
+/* What madvise(2) said of the mapping that a translation lies in: MAPPING_ADVICE. As above. */
+uint8_t resolver_advice(const Resolver *resolver, uint32_t page);
 
 /* Chains, owners and mappings agree. For checking builds. */
 bool resolver_is_valid(const Resolver *resolver);

@@ -229,7 +229,7 @@ def random_tlb(rng: Random) -> dict[str, str]:
 def random_costs(rng: Random) -> dict[str, str]:
     """Latencies."""
     names = ("tlb", "memory", "walk-read", "fault", "zero-fill", "swap-read", "swap-write",
-             "store-read")
+             "store-read", "read-ahead")
     values = ("0", "1ps", "7ns", "13", "3us", "2ms", "1s")
     return {"cost-" + name: rng.choice(values) for name in names if rng.random() < 0.5}
 
@@ -310,8 +310,8 @@ class Events:
             return (pid, "M" if self.plain else self.mapping(), start, length)
         if kind == "P":
             return (pid, f"P:prot={rng.choice((0, 1, 3, 3))}", start, length)
-        if kind == "A" and rng.random() < 0.3:
-            return (pid, "A:advice=8", start, length)
+        if kind == "A" and rng.random() < 0.6:
+            return (pid, f"A:advice={rng.choice((8, 8, 0, 1, 2, 3, 3))}", start, length)
         if kind == "V":
             away = rng.choice((0, 1, 2, 64, 2**28)) * self.page_size
             return (pid, f"V:target={start + away},bytes={self.length()}", start, length)
@@ -369,6 +369,8 @@ def options_for_events(rng: Random, options: dict[str, str]) -> None:
         options["file-cache"] = "warm"
     if rng.random() < 0.4 and page_size <= 2**21:
         options["fault-around"] = str(page_size * rng.choice((1, 2, 4, 16)))
+    if rng.random() < 0.4 and page_size <= 2**21:
+        options["read-ahead"] = str(page_size * rng.choice((1, 2, 3, 4, 8, 32)))
     if rng.random() < 0.3:
         options["stack-limit"] = str(max(1, page_size * rng.choice((1, 3, 20)) >> 20))
 

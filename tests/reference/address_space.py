@@ -22,7 +22,9 @@ Translation = tuple[int, int]  # pid of the address space, virtual page number
 
 READ, WRITE, EXEC = 1, 2, 4
 TABLE_ENTRIES = 512  # of the lowest page table of x86-64: fault-around stays in one
-DONTNEED, FREE = 4, 8
+NORMAL, RANDOM, SEQUENTIAL, WILLNEED, DONTNEED, FREE = 0, 1, 2, 3, 4, 8
+MOST_NEEDED = 2 ** 20  # pages that one WILLNEED reads at most
+MOST_PAGES = 2 ** 40   # of a file
 # Events that change address spaces: the first one makes pages those of objects.
 CHANGING = "UXMPVAFE"
 
@@ -38,6 +40,7 @@ class ObjectPage(tuple):
     kind: str                  # "anonymous", "zeros", "shared", "file"
     owners: int                # translations that lead here, and one more for a name or the zeros
     charged: int               # the process that made it
+    place: tuple["MemoryObject", int] | None = None  # in its object, if that has a name
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ObjectPage) and self.number == other.number
@@ -56,6 +59,7 @@ class MemoryObject:
     kind: str
     pages: dict[int, ObjectPage]
     mappings: int = 0
+    extent: int = 0  # pages that a mapping has shown so far: the file is that long at least
 
 
 @dataclass(eq=False)
@@ -70,10 +74,11 @@ class Mapping:
     shared: bool = False
     grows_down: bool = False
     copied: bool = False                 # private pages were made in it
+    advice: int = NORMAL                 # or RANDOM, SEQUENTIAL
 
     def continues(self, other: "Mapping") -> bool:
         """True if the two are one mapping in truth."""
-        same = ("prot", "backing", "shared", "grows_down", "copied")
+        same = ("prot", "backing", "shared", "grows_down", "copied", "advice")
         return (self.end == other.start
                 and all(getattr(self, name) is getattr(other, name)
                         or getattr(self, name) == getattr(other, name) for name in same)
@@ -103,8 +108,9 @@ class Effect(NamedTuple):
     """What an event does to a machine.
 
     unmap: translation, which led to page, is gone. protect: it allows less. copy: the translation
-    `to` gets the entry of `translation`. clean: the page's content may be lost. drop: the page is
-    gone. end: the page table of process translation[0] is.
+    `to` gets the entry of `translation`. clean: the page's content may be lost. need: the page is
+    to be read, "need first" as the first of a request. drop: the page is gone. end: the page table
+    of process translation[0] is.
     """
 
     what: str
@@ -163,6 +169,7 @@ class AddressSpaces:
         readable, writable = self.rights(mapping)
         if not (writable if is_write else readable):
             return Found("forbidden")
+        self.know_ahead(mapping, translation)
         entry = self.entries.get(translation)
         if entry is None:
             return self.first(mapping, translation, is_write)
@@ -254,14 +261,48 @@ class AddressSpaces:
 
     def page_of_object(self, mapping: Mapping, translation: Translation) -> ObjectPage:
         """The page of a file or segment that a mapping shows at a translation."""
+        return self.page_at(mapping, self.index_of(mapping, translation), translation[0])
+
+    def index_of(self, mapping: Mapping, translation: Translation) -> int:
+        """Which page of its object a mapping shows at a translation."""
         start = translation[1] * self.config.page_size
-        index = (start - mapping.start + mapping.offset) // self.config.page_size
+        return (start - mapping.start + mapping.offset) // self.config.page_size
+
+    def page_at(self, mapping: Mapping, index: int, pid: int) -> ObjectPage:
+        """A page of a mapped object, made if need be; its name is where the mapping would show it.
+        """
         assert mapping.backing is not None
         if index not in mapping.backing.pages:
-            page = self.make(mapping.backing.kind, translation)
+            vpn_of_first = -((mapping.offset - mapping.start) // self.config.page_size)
+            page = self.make(mapping.backing.kind, (pid, (vpn_of_first + index) % 2 ** 64))
             page.owners = 1
+            page.place = (mapping.backing, index)
             mapping.backing.pages[index] = page
         return mapping.backing.pages[index]
+
+    def know_ahead(self, mapping: Mapping, translation: Translation) -> None:
+        """The pages that a fault here may bring in ahead exist, so that they can be read."""
+        ahead = self.config.read_ahead // self.config.page_size
+        if mapping.backing is None or mapping.backing.kind != "file" or not ahead:
+            return
+        index = self.index_of(mapping, translation)
+        if 0 <= index < mapping.backing.extent:
+            for other in range(max(0, index - ahead // 2),
+                               min(index + 2 * ahead, mapping.backing.extent)):
+                self.page_at(mapping, other, translation[0])
+
+    def extend(self, space: int, mapping: Mapping) -> None:
+        """A new mapping tells that a file is longer than was known."""
+        ahead = self.config.read_ahead // self.config.page_size
+        backing = mapping.backing
+        end = mapping.offset + mapping.end - mapping.start
+        if backing is None or backing.kind != "file" or not ahead or end > 2 ** 64 - 1:
+            return
+        before = backing.extent
+        backing.extent = max(before, min(-(-end // self.config.page_size), MOST_PAGES))
+        if before and backing.pages:  # pages near the old end may be read to behind it from now on
+            for index in range(before, min(before + 2 * ahead, backing.extent)):
+                self.page_at(mapping, index, space)
 
     def release(self, page: ObjectPage) -> None:
         """One owner fewer; with the last one the page goes."""
@@ -389,6 +430,7 @@ class AddressSpaces:
     def add(self, space: int, mapping: Mapping) -> None:
         """A mapping in place of what is there."""
         self.use(mapping.backing, 1)
+        self.extend(space, mapping)
         self.cut(space, mapping.start, mapping.end)
         self.maps[space].append(mapping)
         self.join(space, [mapping.end, mapping.start])
@@ -419,6 +461,12 @@ class AddressSpaces:
 
     def protect(self, space: int, start: int, end: int, prot: int) -> None:
         """mprotect(2)."""
+        self.change(space, start, end, "prot", prot)
+        for translation in self.pages_in(space, start, end):
+            self.narrow(translation)
+
+    def change(self, space: int, start: int, end: int, name: str, value: int) -> None:
+        """Gives what is mapped of a range a property of its own."""
         changed: list[Mapping] = []
         kept: list[Mapping] = []
         for mapping in self.maps.get(space, []):
@@ -431,7 +479,8 @@ class AddressSpaces:
                 continue
             self.use(mapping.backing, len(found) - 1)
             for part, is_inside in found:
-                part.prot = prot if is_inside else part.prot
+                if is_inside:
+                    setattr(part, name, value)
                 changed += [part] if is_inside else []
                 kept.append(part)
         if changed:
@@ -440,8 +489,6 @@ class AddressSpaces:
             places = [kept.index(part) for part in changed]
             borders = [mapping.start for mapping in kept[min(places):max(places) + 2]]
             self.join(space, borders[::-1])
-        for translation in self.pages_in(space, start, end):
-            self.narrow(translation)
 
     def narrow(self, translation: Translation) -> None:
         """The rights that a new protection takes away go at once."""
@@ -491,13 +538,39 @@ class AddressSpaces:
             self.use(moved.backing, -1)
 
     def advise(self, space: int, start: int, end: int, advice: int) -> None:
-        """madvise(2): MADV_DONTNEED and MADV_FREE."""
+        """madvise(2)."""
+        if advice in (NORMAL, RANDOM, SEQUENTIAL):
+            self.change(space, start, end, "advice", advice)
+        elif advice == WILLNEED and self.config.read_ahead >= self.config.page_size:
+            self.need(space, start, min(end, start + MOST_NEEDED * self.config.page_size))
         for translation in self.pages_in(space, start, end):
             page = self.entries[translation].page
             if advice == DONTNEED:
                 self.give_up(translation)
             elif advice == FREE and page.kind == "anonymous" and page.owners == 1:
                 self.effects.append(Effect("clean", page=page))
+
+    def need(self, space: int, start: int, end: int) -> None:
+        """MADV_WILLNEED: what the mappings show of a range is read, in the order of addresses."""
+        for mapping in sorted(self.maps.get(space, []), key=lambda one: one.start):
+            low, high = max(start, mapping.start), min(end, mapping.end)
+            if mapping.backing is None or low >= high:
+                continue
+            first, last = [(addr - mapping.start + mapping.offset) // self.config.page_size
+                           for addr in (low, high - 1)]
+            if last >= MOST_PAGES:
+                continue
+            what = "need first"
+            for index in range(first, last + 1):
+                if mapping.backing.kind == "file":
+                    self.page_at(mapping, index, space)
+                if index in mapping.backing.pages:
+                    self.effects.append(Effect(what, page=mapping.backing.pages[index]))
+                    what = "need"
+        for translation in sorted(self.pages_in(space, start, end)):
+            mapping = self.find_mapping(translation)
+            if mapping is None or mapping.backing is None:
+                self.effects.append(Effect("need", page=self.entries[translation].page))
 
     def fork(self, space: int, child: int, is_vfork: bool) -> None:
         """fork(2): the child gets the same pages; private ones are copied by the first write."""

@@ -43,6 +43,7 @@ DEFAULTS = {
     "zero-page": "off",
     "file-cache": "cold",
     "fault-around": "off",
+    "read-ahead": "off",
     "stack-limit": "8M",
     "cost-copy": "400ns",
     "cost-file-write": "1ms",
@@ -50,7 +51,10 @@ DEFAULTS = {
     "groups": "none",
     "free-low": "off",
     "free-high": "auto",
+    "cost-read-ahead": "20us",
 }
+
+LINUX_READ_AHEAD = 128 << 10  # VM_READAHEAD_PAGES
 
 # Options whose bare number counts MiB.
 IN_MEBIBYTES = {"ram", "swap", "vspace", "stack-limit", "resident-limit", "free-low", "free-high"}
@@ -166,12 +170,15 @@ class Config:
         self.swap_write_stalls = self.text("swap-write") == "stall"
         self.cost = {name: parse_duration(self.text("cost-" + name))
                      for name in ("tlb", "memory", "walk-read", "fault", "zero-fill",
-                                  "swap-read", "swap-write", "store-read", "copy", "file-write")}
+                                  "swap-read", "swap-write", "store-read", "copy", "file-write",
+                                  "read-ahead")}
         self.mappings_complete = self.text("mappings") == "complete"
         self.invalid = self.text("invalid")
         self.zero_page = self.text("zero-page") == "on"
         self.file_cache_is_warm = self.text("file-cache") == "warm"
         self.fault_around = parse_size(self.text("fault-around"))
+        self.read_ahead = LINUX_READ_AHEAD if self.text("read-ahead") == "linux" else parse_size(
+            self.text("read-ahead"))
         self.stack_limit = parse_size(self.text("stack-limit"), 1 << 20)
 
         self.frames = parse_count(self.text("frames"))

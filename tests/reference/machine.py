@@ -12,7 +12,8 @@ is in a frame is the page of an object that it leads to (address_space.py).
 
 from __future__ import annotations
 
-from address_space import AddressSpaces, Effect, Found, ObjectPage, Translation
+from address_space import (NORMAL, RANDOM, SEQUENTIAL, AddressSpaces, Effect, Found, MemoryObject,
+                           ObjectPage, Translation)
 from config import Config
 from limits import Pressure
 from page_table import RadixPageTable, SinglePageTable, make_page_table
@@ -35,7 +36,8 @@ COUNTERS = (
     "shared_faults", "page_cache_hits", "replacements", "limit_reclaims", "reclaim_wakeups",
     "background_reclaims", "background_swap_outs", "background_file_writes", "clean_evictions",
     "clean_file_evictions", "dirty_file_evictions", "discards",
-    "rmap_steps", "copied_entries", "copies", "copies_avoided", "mapped_around", "swap_ins",
+    "rmap_steps", "copied_entries", "copies", "copies_avoided", "mapped_around", "pages_read_ahead",
+    "read_ahead_requests", "read_ahead_hits", "read_ahead_wasted", "swap_ins", "swap_ins_ahead",
     "swap_outs", "cleanings", "file_writes", "file_cleanings",
     "swap_slots_used", "swap_slots_peak", "oom_events",
     "frames", "frames_used", "frames_used_peak", "frames_shared", "frames_shared_peak",
@@ -64,6 +66,19 @@ WANTED = {"all": "RWIrwi", "data": "RWrwi", "fetch": "I"}
 #     F fork: child=N, vfork    X exit    E exec    O one that counts and changes nothing
 #     N one that does not even count
 UNCOUNTED = "N"
+
+
+MOST_MISSES = 100   # more than hits, and a file is not read around any more; counted up to ten
+                    # times as many
+
+
+class Readahead:
+    """What is remembered of the last window of a file that was read ahead."""
+
+    def __init__(self) -> None:
+        self.start = 0    # its first page,
+        self.marked = 0   # how many of its pages lie at or behind the marked one,
+        self.misses = 0   # and faults that read, less those that found their page in memory
 
 
 class SwapFull(Exception):
@@ -178,6 +193,10 @@ class Machine:
         self.dirty: set[ObjectPage] = set()     # resident pages written since they came in
         self.slots: set[ObjectPage] = set()     # pages with a copy on the swap device
         self.killed: set[int] = set()  # for an invalid reference; their numbers are not free yet
+        self.ahead: set[ObjectPage] = set()     # read ahead, in a frame, and not used so far
+        self.marks: set[ObjectPage] = set()     # whose first fault reads the next window
+        self.windows: dict[int, Readahead] = {}  # by file
+        self.begins_request = False  # the next page that is needed begins a request
         self.referencing = 0  # processes there are, up to the last one that made a reference
         self.pressure = Pressure(self)
 
@@ -328,6 +347,8 @@ class Machine:
             else:
                 pool = self.pressure.pool_for(pid, forked_by)
             self.processes[pid] = Process(self.config, pid, pool)
+            if self.position < 0 and len(self.processes) == 1:
+                pool.policy.begin(pid)
             self.processes[pid].number = len(self.processes)
         return self.processes[pid]
 
@@ -429,7 +450,14 @@ class Machine:
              is_write: bool) -> tuple[bool, str]:
         """The page's frame: whether the page was in memory, and the class of the fault, or ""."""
         page = found.page
+        wanted = found.source if found.how == "copy" else page
         is_present = translation in self.present
+        if (wanted.kind == "file" and not is_present
+                and wanted in self.pool_of(wanted).frame_of):
+            self.found_in_cache(self.pool_of(wanted), translation, wanted)
+        if wanted in self.ahead:
+            self.ahead.remove(wanted)
+            self.count["read_ahead_hits"] += 1
         if found.how == "copy":
             return False, self.copy_page(process, translation, found)
         if found.how == "reuse" and is_present:
@@ -440,6 +468,8 @@ class Machine:
             fault_class = self.class_of(page)
             self.add(process, "misses")
             self.fault(process, fault_class, page.kind)
+            if page.kind == "file" and fault_class == "file_read":
+                self.read_around(pool, translation, page, True)
             self.load(pool, page, translation, is_write)
             return False, fault_class
         if not is_present:
@@ -516,6 +546,8 @@ class Machine:
             fault_class = fault_class if fault_class in MAJOR else "cow"
         self.add(process, "misses")
         self.fault(process, fault_class, found.source.kind)
+        if found.source.kind == "file" and fault_class == "file_read":
+            self.read_around(self.pool_of(found.source), translation, found.source, False)
         self.count["copies"] += 1
         self.count["copies_avoided"] -= found.source.kind == "anonymous"
         self.take_entry(translation)
@@ -584,16 +616,133 @@ class Machine:
         for vpn in window:
             other = (translation[0], vpn)
             page = self.spaces.page_of_object(mapping, other)
-            if other in self.present or other in self.private:
+            if other in self.present or other in self.private or page in self.marks:
                 continue
             pool = self.pool_of(page)
             if (page not in pool.frame_of and self.config.file_cache_is_warm
                     and page not in self.loaded and self.pressure.has_free_frame(pool)
-                    and pool is around and not pool.policy.needs_future):
+                    and pool is around and self.takes_unasked(pool)):
                 self.load(pool, page, None, False)
             if page in pool.frame_of:
                 self.enter(other, page)
                 self.count["mapped_around"] += 1
+
+    # ---- Read-ahead ------------------------------------------------------------------------
+
+    @staticmethod
+    def takes_unasked(pool: Pool) -> bool:
+        """Whether pages may come in that no reference asks for."""
+        return not pool.policy.needs_future and not pool.policy.variable_space
+
+    def advice_at(self, translation: Translation) -> int:
+        """What madvise(2) said of the mapping that a translation lies in."""
+        mapping = self.spaces.find_mapping(translation)
+        return mapping.advice if mapping else NORMAL
+
+    def window_of(self, backing: MemoryObject) -> Readahead:
+        """What is remembered of a file."""
+        return self.windows.setdefault(id(backing), Readahead())
+
+    def read_around(self, pool: Pool, translation: Translation, page: ObjectPage,
+                    comes_in: bool) -> None:
+        """A fault reads a page of a file: what comes with it, as do_sync_mmap_readahead()."""
+        most = self.config.read_ahead // self.config.page_size
+        backing, index = page.place
+        advice = self.advice_at(translation)
+        window = self.window_of(backing)
+        if not most or not 0 <= index < backing.extent or advice == RANDOM:
+            return
+        if advice == SEQUENTIAL:
+            first, marked = index, 0
+            if index == 0:
+                marked = most // 2
+                window.start, window.marked = 0, marked
+        else:
+            window.misses = min(window.misses + 1, 10 * MOST_MISSES)
+            if window.misses > MOST_MISSES:
+                return
+            first, marked = max(0, index - most // 2), most // 4
+            window.start, window.marked = first, marked
+        self.read_window(pool, backing, first, marked, page, comes_in)
+
+    def found_in_cache(self, pool: Pool, translation: Translation, page: ObjectPage) -> None:
+        """A fault finds its page of a file in memory, as do_async_mmap_readahead()."""
+        most = self.config.read_ahead // self.config.page_size
+        backing, index = page.place
+        if not most or self.advice_at(translation) == RANDOM:
+            return
+        window = self.window_of(backing)
+        window.misses = max(0, window.misses - 1)
+        if page not in self.marks:
+            return
+        self.marks.remove(page)
+        if index == window.start + most - window.marked:
+            window.start += most
+        else:
+            missing = [other for other in range(index + 1, index + 1 + most)
+                       if not self.is_cached(backing.pages.get(other))]
+            if not missing:
+                return
+            window.start = missing[0]
+        window.marked = most
+        self.read_window(pool, backing, window.start, most, None, False)
+
+    def is_cached(self, page: ObjectPage | None) -> bool:
+        """Whether a page of a file is in memory; with a warm cache all are at first."""
+        return page is not None and (page in self.pool_of(page).frame_of or (
+            self.config.file_cache_is_warm and page not in self.loaded))
+
+    def read_window(self, pool: Pool, backing: MemoryObject, first: int, marked: int,
+                    wanted: ObjectPage | None, comes_in: bool) -> None:
+        """Reads a window of a file, but for the page that is wanted: that one comes last."""
+        most = self.config.read_ahead // self.config.page_size
+        end = min(first + most, backing.extent)
+        mark = end - marked if 0 < marked <= end - first else None
+        is_request = wanted is None
+        for index in range(first, end):
+            page = backing.pages[index]
+            if page is wanted:
+                if comes_in and index == mark:
+                    self.marks.add(page)
+                continue
+            requested = self.count["pages_read_ahead"]
+            if self.read_ahead(pool, page, is_request) and index == mark:
+                self.marks.add(page)
+            is_request &= requested == self.count["pages_read_ahead"]
+
+    def read_ahead(self, pool: Pool, page: ObjectPage, is_request: bool) -> bool:
+        """Reads one page that nobody has asked for yet, unless it is in memory. True: it is now."""
+        if (self.is_cached(page) or self.pool_of(page) is not pool
+                or not self.takes_unasked(pool)):
+            return False
+        self.load(pool, page, None, False)
+        self.count["pages_read_ahead"] += 1
+        if page.kind == "file":
+            self.count["read_ahead_requests"] += is_request
+        else:
+            self.count["swap_ins"] += 1
+            self.count["swap_ins_ahead"] += 1
+        self.ahead.add(page)
+        self.serve(pool)
+        return page in pool.frame_of
+
+    def need(self, page: ObjectPage, is_first: bool) -> None:
+        """MADV_WILLNEED has come to a page; is_first: of a mapping."""
+        pool = self.pool_of(page)
+        self.begins_request |= is_first
+        if page.kind == "file":
+            before = self.count["pages_read_ahead"]
+            self.read_ahead(pool, page, self.begins_request)
+            self.begins_request &= before == self.count["pages_read_ahead"]
+        elif page in self.slots and page not in pool.frame_of and self.takes_unasked(pool):
+            self.read_ahead(pool, page, False)
+
+    def forget_ahead(self, page: ObjectPage) -> None:
+        """A page leaves memory; if it was not used it was read in vain."""
+        self.marks.discard(page)
+        if page in self.ahead:
+            self.ahead.remove(page)
+            self.count["read_ahead_wasted"] += 1
 
     def make_room(self, pool: Pool) -> int:
         """Evicts the policy's victim; returns its frame."""
@@ -661,6 +810,7 @@ class Machine:
             self.count["clean_evictions"] += 1
             self.count["clean_file_evictions"] += victim.kind == "file"
         self.count["replacements"] += 1
+        self.forget_ahead(victim)
         for translation in self.entries_of(victim):
             self.take_entry(translation)
         pool.policy.evicted(victim)
@@ -723,6 +873,8 @@ class Machine:
             self.clean(page)
         elif effect.what == "drop":
             self.drop(page)
+        elif effect.what in ("need", "need first"):
+            self.need(page, effect.what == "need first")
         else:
             self.processes[translation[0]].table = None
 
@@ -756,6 +908,7 @@ class Machine:
         """A page is gone, content and all."""
         pool = self.pool_of(page)
         if page in pool.frame_of:
+            self.forget_ahead(page)
             pool.policy.evicted(page)
             pool.give_back(pool.frame_of.pop(page))
             self.count["discards"] += 1
@@ -802,13 +955,19 @@ class Machine:
                  + count["walk_reads"] * cost["walk-read"]
                  + count["page_faults"] * cost["fault"]
                  + self.faults["zero_fill"] * cost["zero-fill"]
-                 + count["swap_ins"] * cost["swap-read"]
+                 + (count["swap_ins"] - count["swap_ins_ahead"]) * cost["swap-read"]
                  + self.faults["cow"] * cost["copy"]
                  + self.faults["file_read"] * cost["store-read"])
         ahead = (count["cleanings"] * cost["swap-write"]
-                 + count["file_cleanings"] * cost["file-write"])
+                 + count["file_cleanings"] * cost["file-write"]
+                 + count["swap_ins_ahead"] * cost["swap-read"]
+                 + count["read_ahead_requests"] * cost["store-read"]
+                 + (count["pages_read_ahead"] - count["swap_ins_ahead"]
+                    - count["read_ahead_requests"]) * cost["read-ahead"])
         writing = (count["swap_outs"] * cost["swap-write"]
-                   + count["file_writes"] * cost["file-write"] - ahead)
+                   + count["file_writes"] * cost["file-write"]
+                   - count["cleanings"] * cost["swap-write"]
+                   - count["file_cleanings"] * cost["file-write"])
         kswapd = (count["background_swap_outs"] * cost["swap-write"]
                   + count["background_file_writes"] * cost["file-write"])
         writing -= kswapd

@@ -702,7 +702,8 @@ class LeCaR(Policy):
         self.weights = [0.5, 0.5]
         self.histories: list[dict[Page, int]] = [{}, {}]  # when each page left, oldest first
         self.uses: dict[Page, int] = {}
-        self.last: dict[Page, int] = {}
+        self.last: dict[Page, int] = {}  # several pages may come in with one reference, so not
+        self.touches = 0                 # the clock, but the number of the touch
         self.choice: tuple[Page, int] | None = None
 
     def missed(self, page: Page) -> None:
@@ -721,11 +722,13 @@ class LeCaR(Policy):
         return self.choice[0]
 
     def loaded(self, page: Page, is_write: bool) -> None:
-        self.uses[page], self.last[page] = 1, self.clock
+        self.touches += 1
+        self.uses[page], self.last[page] = 1, self.touches
 
     def referenced(self, page: Page, accessed: bool, is_write: bool) -> None:
+        self.touches += 1
         self.uses[page] += 1
-        self.last[page] = self.clock
+        self.last[page] = self.touches
 
     def evicted(self, page: Page) -> None:
         del self.uses[page], self.last[page]
@@ -754,7 +757,12 @@ class Hyperbolic(Policy):
     def victim(self) -> Page:
         sample = [self.frames[self.random.below(len(self.frames))]
                   for _ in range(self.parameters["sample"])]
-        return min(sample, key=lambda page: self.uses[page] / (self.clock - self.since[page]))
+        return min(sample, key=self.priority)
+
+    def priority(self, page: Page) -> float:
+        """Uses a reference. A page that has just come in, with others, has the highest."""
+        age = self.clock - self.since[page]
+        return self.uses[page] / age if age else math.inf
 
     def loaded(self, page: Page, is_write: bool) -> None:
         self.uses[page], self.since[page] = 1, self.clock

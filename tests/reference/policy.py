@@ -99,6 +99,11 @@ class Policy:
     def start(self) -> None:
         """Sets up the policy's own data."""
 
+    def begin(self, pid: int) -> None:
+        """What an event brings in before the first reference is the first process's."""
+        self.pid = pid
+        self.times[pid] = 0
+
     def tell_time(self, pid: int) -> None:
         """A page reference by process `pid` begins."""
         self.pid = pid

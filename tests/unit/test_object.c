@@ -22,14 +22,14 @@ static void numbers_stay_with_their_space(void **state) {
     uint32_t one = objects_new_page(&objects, &memory, OBJECT_ANONYMOUS, 0, 9);
     assert_int_equal(one, 4);
     assert_int_equal(objects.owners[one], 0);
-    assert_int_equal(objects.born[one], 9);
+    assert_int_equal(objects.name[one], 9);
     objects.owners[one] = 2;
     assert_false(objects_release(&objects, one));
     assert_true(objects_release(&objects, one));
     assert_int_equal(objects_new_page(&objects, &memory, OBJECT_ANONYMOUS, 70, 1), 5);
     assert_int_equal(objects_new_page(&objects, &memory, OBJECT_ZEROS, 0, 3), one);
     assert_int_equal(objects.kind[one], OBJECT_ZEROS);
-    assert_int_equal(objects.born[one], 3);
+    assert_int_equal(objects.name[one], 3);
     objects_free(&objects, &memory);
     account_is_settled(&account);
 }

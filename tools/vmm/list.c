@@ -180,7 +180,7 @@ static char *listcmd_bound(const VMMOption *option, uint64_t value) {
 
 /* What the option may be set to: words, or numbers between bounds. */
 static char *listcmd_values(const VMMOption *option) {
-    if (option->choices != NULL) {
+    if (option->type == VMM_OPTION_CHOICE) {
         return listcmd_cell(option->choices);
     }
     if (option->type == VMM_OPTION_SWITCH) {
@@ -197,7 +197,8 @@ static char *listcmd_values(const VMMOption *option) {
     }
     char *low = listcmd_bound(option, option->min);
     char *high = listcmd_bound(option, option->max);
-    char *values = cli_format("%s to %s", low, high);
+    char *values = option->choices == NULL ? cli_format("%s to %s", low, high)
+                                           : cli_format("%s to %s, %s", low, high, option->choices);
     free(low);
     free(high);
     return values;

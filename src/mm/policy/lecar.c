@@ -106,13 +106,13 @@ static uint32_t lecar_victim(Policy *policy) {
 static void lecar_insert(Policy *policy, uint32_t frame) {
     Lecar *lecar = (Lecar *)policy;
     recency_touch(&lecar->order, frame);
-    rising_insert(&lecar->uses, frame, 1, policy->clock);
+    rising_insert(&lecar->uses, frame, 1);
 }
 
 static inline void lecar_touch_many(Policy *policy, uint32_t frame, uint32_t count) {
     Lecar *lecar = (Lecar *)policy;
     recency_touch(&lecar->order, frame);
-    rising_use(&lecar->uses, frame, count, policy->clock);
+    rising_use(&lecar->uses, frame, count);
 }
 
 static inline void lecar_touch(Policy *policy, uint32_t frame) {

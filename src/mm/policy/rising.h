@@ -3,7 +3,8 @@
  * The least of frames whose keys only rise: for policies that need the least frequently used page
  * now and then, while references must stay cheap.
  *
- *     frames[frame] = {count, stamp}             the key: uses, and among equals the last use
+ *     frames[frame] = {count, stamp}             the key: uses, and among equals the last use, in
+ *                                                the order of all uses
  *                     {known count, stamp}       the key when the heap was last looked at
  *     heap = frames by known key, least first
  *
@@ -29,6 +30,7 @@ typedef struct RisingFrame {
 typedef struct Rising {
     RisingFrame *frames; /* by frame */
     uint32_t *heap;
+    uint64_t stamp; /* of the last use of any frame */
     uint32_t count;
     uint32_t reserved;
 } Rising;
@@ -90,16 +92,16 @@ static void rising_climb(Rising *rising, uint32_t frame, uint32_t place) {
     rising_put(rising, frame, place);
 }
 
-static void rising_insert(Rising *rising, uint32_t frame, uint32_t count, uint64_t stamp) {
-    rising->frames[frame].key = (RisingKey){stamp, count};
+static void rising_insert(Rising *rising, uint32_t frame, uint32_t count) {
+    rising->frames[frame].key = (RisingKey){++rising->stamp, count};
     rising->frames[frame].known = rising->frames[frame].key;
     rising_climb(rising, frame, rising->count++);
 }
 
-static inline void rising_use(Rising *rising, uint32_t frame, uint32_t uses, uint64_t stamp) {
+static inline void rising_use(Rising *rising, uint32_t frame, uint32_t uses) {
     RisingKey *key = &rising->frames[frame].key;
     key->count = uses < UINT32_MAX - key->count ? key->count + uses : UINT32_MAX;
-    key->stamp = stamp;
+    key->stamp = ++rising->stamp;
 }
 
 static void rising_remove(Rising *rising, uint32_t frame) {

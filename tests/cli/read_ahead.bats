@@ -1,0 +1,58 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# vmm sim --read-ahead: pages of files that come in before they are asked for.
+# shellcheck disable=SC2154
+
+load common
+setup() { start; }
+
+# A file of 64 pages, read from its beginning to its end; what is told of it before.
+walk() {
+    printf '@ map 1 0x100000+256K r-- file=data.db\n' >walk.trace
+    printf '%s\n' "$@" >>walk.trace
+    for page in $(seq 0 63); do
+        printf '1 R 0x%x\n' $((0x100000 + 4096 * page)) >>walk.trace
+    done
+}
+
+counters() {
+    python3 -c 'import json, sys; r = json.load(open("r.json")); print(*(r[n] for n in sys.argv[1:]))' "$@"
+}
+
+@test "a file that is read in order is read in windows, and without read-ahead page by page" {
+    walk
+    works -t walk.trace --frames 100 -a lru -o r.json
+    [ "$(counters major_faults pages_read_ahead)" = "64 0" ]
+    # 0 to 31 with the first fault, marked at 24; from there 32 to 63.
+    works -t walk.trace --frames 100 -a lru -o r.json --read-ahead linux
+    [ "$(counters major_faults pages_read_ahead read_ahead_requests read_ahead_hits)" = "1 63 1 63" ]
+    works -t walk.trace --frames 100 -a lru -o r.json --read-ahead 128K
+    [ "$(counters major_faults pages_read_ahead read_ahead_requests read_ahead_hits)" = "1 63 1 63" ]
+}
+
+@test "madvise chooses the windows, and WILLNEED reads all of them" {
+    walk '@ advise 1 0x100000+256K advice=sequential'
+    works -t walk.trace --frames 100 -a lru -o r.json --read-ahead linux
+    [ "$(counters major_faults pages_read_ahead)" = "1 63" ]
+    walk '@ advise 1 0x100000+256K advice=random'
+    works -t walk.trace --frames 100 -a lru -o r.json --read-ahead linux
+    [ "$(counters major_faults pages_read_ahead)" = "64 0" ]
+    walk '@ advise 1 0x100000+256K advice=willneed'
+    works -t walk.trace --frames 100 -a lru -o r.json --read-ahead linux
+    [ "$(counters major_faults pages_read_ahead read_ahead_requests)" = "0 64 1" ]
+}
+
+@test "policies that see the future or have no frames of their own get nothing ahead" {
+    walk
+    for policy in opt ws; do
+        works -t walk.trace --frames 100 -a "$policy" -o r.json --read-ahead linux
+        [ "$(counters major_faults pages_read_ahead)" = "64 0" ]
+    done
+}
+
+@test "--read-ahead says what it takes" {
+    walk
+    fails 1 'read-ahead: found "windows", expected a size such as 4096, 4K or 2M' \
+        vmm -t walk.trace --read-ahead windows
+    fails 1 'read-ahead: "1G" is out of range, expected' vmm -t walk.trace --read-ahead 1G
+}
