@@ -1082,10 +1082,10 @@ int resolver_apply(Resolver *resolver, const VMMEvent *event, bool is_shared_mem
     if (status != VMM_OK || (!resolver->on && !resolver_begin(resolver))) {
         return status != VMM_OK ? status : error_no_memory(error, 0, "address spaces");
     }
-    uint32_t parent = resolver->spaces[process].within;
     if (event->type == VMM_EVENT_FORK && child != process) {
         resolver_remove_killed(resolver, (uint32_t)event->value);
-        resolver_leave(resolver, child); /* what a process of that number left */
+        resolver_leave(resolver, child); /* what a process of that number left; the parent may */
+        uint32_t parent = resolver->spaces[process].within; /* have gone home with that */
         resolver_fork(resolver, parent, child, (event->flags & VMM_FORK_VFORK) != 0);
     } else if (event->type != VMM_EVENT_FORK) {
         resolver_change(resolver, process, event, is_shared_memory);

@@ -364,7 +364,7 @@ class AddressSpaces:
         elif kind == "F":
             if told["child"] != pid:
                 self.leave(told["child"])
-                self.fork(space, told["child"], "vfork" in told)
+                self.fork(self.space_of(pid), told["child"], "vfork" in told)
         else:
             self.leave(pid)
         return self.effects
