@@ -447,6 +447,9 @@ static void run_on_event(void *user, const VMMEvent *event) {
         return;
     }
     pass->status = run_finish_batch(pass);
+    if (pass->alive == 0) { /* nobody is there any more to whom it would happen */
+        return;
+    }
     stream_next_batch(stream);
     if (resolver_drops(&stream->resolver, event)) {
         stream->any = false; /* its number may be free now */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fault-around: a read that faults on a file's page in memory also maps the pages around it that
- * are in memory, as Linux does for pages in its page cache (do_fault_around() in mm/memory.c).
+ * Fault-around: a read that faults on a page of a file in memory, or of shared memory, also maps
+ * the pages around it that are in memory, as Linux does for pages in its page cache
+ * (do_fault_around() in mm/memory.c; of System V segments it does not).
  *
  *     window     | 16 | 17 | 18 | 19 |        17: the page that faults
  *     in memory    yes  yes  no   yes
@@ -16,7 +17,8 @@
 
 /* A page of a warm file cache takes a free frame. */
 static void around_load(Machine *machine, Pool *pool, uint32_t object) {
-    bool warm = machine->settings.file_cache == FILE_CACHE_WARM && machine->loaded[object] == 0;
+    bool warm = machine->settings.file_cache == FILE_CACHE_WARM && machine->loaded[object] == 0 &&
+                machine->objects->kind[object] == OBJECT_FILE;
     bool own = machine_pool(machine, machine->objects->charged[object]) == pool;
     if (warm && own && pressure_has_free_frame(machine, pool) && machine_takes_unasked(pool)) {
         machine_load(machine, pool, object, 0, false);

@@ -500,6 +500,13 @@ static bool machine_find_entry(Machine *machine, Process *process, uint32_t page
     return machine_make_entry(machine, page, object);
 }
 
+/* Whether a read that faulted so may map the pages around, which needs no device: of a file, or of
+   shared memory, which Linux keeps as a file of a file system in memory. */
+static bool machine_faults_around(unsigned fault, ObjectKind kind) {
+    return fault == VMM_FAULT_file_cached || fault == VMM_FAULT_shared_attach ||
+           (fault == VMM_FAULT_zero_fill && kind == OBJECT_SHARED);
+}
+
 VMM_ALWAYS_INLINE uint32_t machine_miss_in(Machine *machine, Pool *pool, uint32_t page,
                                            uint32_t object, bool write, const Objects *objects) {
     Process *owner = machine_owner(machine, page);
@@ -519,8 +526,8 @@ VMM_ALWAYS_INLINE uint32_t machine_miss_in(Machine *machine, Pool *pool, uint32_
     } else if (frame != MACHINE_NO_FRAME && machine->tlb.entries != 0) {
         tlb_fill(&machine->tlb, page, frame, write);
     }
-    if (objects != NULL && machine->fault == VMM_FAULT_file_cached && !write &&
-        machine->settings.fault_around != 0) {
+    if (objects != NULL && !write && machine->settings.fault_around != 0 &&
+        machine_faults_around(machine->fault, objects->kind[object])) {
         machine_map_around(machine, pool, page);
     }
     return frame;

@@ -32,7 +32,8 @@ enum {
     MAPPING_COPIED = 4,     /* private pages have been made in it */
     MAPPING_SEQUENTIAL = 8, /* madvise(2): it will be read from its beginning to its end, */
     MAPPING_RANDOM = 16,    /* or in no order; never both */
-    MAPPING_ADVICE = MAPPING_SEQUENTIAL | MAPPING_RANDOM
+    MAPPING_ADVICE = MAPPING_SEQUENTIAL | MAPPING_RANDOM,
+    MAPPING_SYSV = 64 /* of a System V segment: faults map nothing around */
 };
 
 typedef struct Mapping {

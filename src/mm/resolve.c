@@ -2,6 +2,7 @@
 /* References and events on address spaces: see resolve.h. */
 #include "resolve.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Of the lowest level of x86-64's page tables: what a fault maps around it is in one table. */
@@ -299,8 +300,7 @@ ResolveWindow resolver_window(const Resolver *resolver, uint32_t page) {
     unsigned shift = resolver->page_shift;
     uint32_t space = directory_space_of(directory, page);
     const Mapping *mapping = mappings_of(&resolver->spaces[space].maps, vpn << shift);
-    if (mapping == NULL || mapping->object == OBJECT_NONE ||
-        resolver->objects.objects[mapping->object].kind != OBJECT_FILE) {
+    if (mapping == NULL || mapping->object == OBJECT_NONE || (mapping->flags & MAPPING_SYSV) != 0) {
         return (ResolveWindow){.space = space};
     }
     uint64_t lowest = (mapping->start + (UINT64_C(1) << shift) - 1) >> shift;
@@ -614,7 +614,9 @@ static void resolver_map(Resolver *resolver, uint32_t space, const VMMEvent *eve
     resolver->failed |= (event->file != 0 || shared) && mapping.object == OBJECT_NONE;
     bool grows =
         mapping.object == OBJECT_NONE && (event->flags & (VMM_MAP_GROWSDOWN | VMM_MAP_STACK)) != 0;
-    mapping.flags = (uint8_t)((shared ? MAPPING_SHARED : 0) | (grows ? MAPPING_GROWS_DOWN : 0));
+    bool sysv = mapping.object != OBJECT_NONE && (event->flags & VMM_MAP_SYSV) != 0;
+    mapping.flags = (uint8_t)((shared ? MAPPING_SHARED : 0) | (grows ? MAPPING_GROWS_DOWN : 0) |
+                              (sysv ? MAPPING_SYSV : 0));
     if (resolver->failed) {
         return;
     }
@@ -727,6 +729,37 @@ static void resolver_visit_free(Resolver *resolver, uint32_t page, void *user) {
     }
 }
 
+typedef struct ResolvePlace {
+    uint64_t vpn;
+    ResolveOp op;
+} ResolvePlace;
+
+static int resolver_compare_places(const void *a, const void *b) {
+    uint64_t one = ((const ResolvePlace *)a)->vpn;
+    uint64_t other = ((const ResolvePlace *)b)->vpn;
+    return (one > other) - (one < other);
+}
+
+/* Orders what is noted by address, as a kernel goes through a range: policies may see the order. */
+static void resolver_sort_ops(Resolver *resolver) {
+    uint32_t count = resolver->op_count;
+    ResolvePlace *places =
+        count > 1 ? memory_zalloc(&resolver->memory, count, sizeof *places) : NULL;
+    resolver->failed |= count > 1 && places == NULL;
+    if (places == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        places[i] = (ResolvePlace){directory_vpn(resolver->directory, resolver->ops[i].page),
+                                   resolver->ops[i]};
+    }
+    qsort(places, count, sizeof *places, resolver_compare_places);
+    for (uint32_t i = 0; i < count; i++) {
+        resolver->ops[i] = places[i].op;
+    }
+    memory_free(&resolver->memory, places, count, sizeof *places);
+}
+
 /* What a mapping of a file or a segment shows of [start, end) is to be read. */
 static void resolver_need_object(Resolver *resolver, uint32_t space, const Mapping *mapping,
                                  uint64_t start, uint64_t end) {
@@ -815,6 +848,7 @@ static void resolver_advise(Resolver *resolver, uint32_t space, const VMMEvent *
         break;
     case ADVICE_FREE:
         resolver_each(resolver, &range, resolver_visit_free, NULL);
+        resolver_sort_ops(resolver);
         break;
     default:
         break;

@@ -297,6 +297,8 @@ class Events:
         if rng.random() < 0.5:
             words.append("shared")
         if rng.random() < 0.1:
+            words.append("sysv")
+        if rng.random() < 0.1:
             words.append("down")
         return "M:" + ",".join(words)
 

@@ -30,6 +30,7 @@ FAULT_NAMES = ("invalid", "swap_in", "file_read", "swap_cached", "file_cached", 
 NO_FAULT = len(FAULT_NAMES)
 EVENTS = {"U": 1, "X": 2, "M": 4, "P": 5, "V": 6, "A": 7, "F": 8, "E": 9, "O": 12, "N": 14}
 MAP_SHARED, MAP_ANONYMOUS, MAP_FIXED, MAP_GROWSDOWN, FORK_VFORK = 1, 2, 4, 64, 4096
+MAP_SYSV = 2048
 MADV_DONTNEED = 4
 NEEDS_ACCESSED_BIT, NEEDS_FUTURE = 1, 3
 
@@ -146,7 +147,8 @@ def event(pid: int, op: str, start: int, length: int) -> Event:
     made.prot = int(told.get("prot", 0))
     if op[0] == "M":
         made.flags = (MAP_FIXED | MAP_SHARED * ("shared" in told)
-                      | MAP_ANONYMOUS * ("file" not in told) | MAP_GROWSDOWN * ("down" in told))
+                      | MAP_ANONYMOUS * ("file" not in told) | MAP_GROWSDOWN * ("down" in told)
+                      | MAP_SYSV * ("sysv" in told))
         made.file, made.offset = int(told.get("file", 0)), int(told.get("offset", 0))
     elif op[0] == "A":
         made.value = int(told.get("advice", MADV_DONTNEED))

@@ -75,10 +75,11 @@ class Mapping:
     grows_down: bool = False
     copied: bool = False                 # private pages were made in it
     advice: int = NORMAL                 # or RANDOM, SEQUENTIAL
+    sysv: bool = False                   # of a System V segment
 
     def continues(self, other: "Mapping") -> bool:
         """True if the two are one mapping in truth."""
-        same = ("prot", "backing", "shared", "grows_down", "copied", "advice")
+        same = ("prot", "backing", "shared", "grows_down", "copied", "advice", "sysv")
         return (self.end == other.start
                 and all(getattr(self, name) is getattr(other, name)
                         or getattr(self, name) == getattr(other, name) for name in same)
@@ -317,12 +318,12 @@ class AddressSpaces:
         self.release(page)
 
     def window(self, translation: Translation) -> tuple[Mapping | None, range]:
-        """What fault-around maps with a page of a file: as do_fault_around() of Linux."""
+        """What fault-around maps with a page of a file or of shared memory: as Linux does."""
         pid, vpn = translation
         size, pages = self.config.page_size, self.config.fault_around // self.config.page_size
         inside = [mapping for mapping in self.maps.get(pid, [])
                   if mapping.start <= vpn * size < mapping.end]
-        if pages < 2 or not inside or not inside[0].backing or inside[0].backing.kind != "file":
+        if pages < 2 or not inside or not inside[0].backing or inside[0].sysv:
             return None, range(0)
         mapping = inside[0]
         first = max(vpn // pages * pages, -(-mapping.start // size))
@@ -448,7 +449,7 @@ class AddressSpaces:
         backing = None
         if "file" in told:
             number = told["file"]
-            is_segment = number >= 100 and not self.by_hand
+            is_segment = "sysv" in told if self.by_hand else number >= 100
             backing = self.files.setdefault(
                 number, MemoryObject("shared" if is_segment else "file", {}))
         elif "shared" in told:
@@ -456,7 +457,8 @@ class AddressSpaces:
         self.use(backing, 1)  # mmap() holds it, whatever mapping of it this one replaces
         self.unmap(space, start, end)
         self.add(space, Mapping(start, end, told.get("prot", 0), backing, told.get("offset", 0),
-                                "shared" in told, "down" in told and backing is None))
+                                "shared" in told, "down" in told and backing is None,
+                                sysv="sysv" in told and backing is not None))
         self.use(backing, -1)
 
     def protect(self, space: int, start: int, end: int, prot: int) -> None:
@@ -543,7 +545,7 @@ class AddressSpaces:
             self.change(space, start, end, "advice", advice)
         elif advice == WILLNEED and self.config.read_ahead >= self.config.page_size:
             self.need(space, start, min(end, start + MOST_NEEDED * self.config.page_size))
-        for translation in self.pages_in(space, start, end):
+        for translation in sorted(self.pages_in(space, start, end)):
             page = self.entries[translation].page
             if advice == DONTNEED:
                 self.give_up(translation)

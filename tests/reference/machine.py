@@ -429,7 +429,8 @@ class Machine:
         was_resident, faulted = self.find(process, translation, found, is_write)
         if self.config.has_tlb and (not tlb_hit or found.how == "copy"):
             self.tlb.fill(translation, is_write)
-        if not is_write and faulted == "file_cached":
+        if not is_write and (faulted in ("file_cached", "shared_attach")
+                             or faulted == "zero_fill" and found.page.kind == "shared"):
             self.map_around(translation)
         if was_resident:
             accessed = self.config.sees_every_reference or not tlb_hit
@@ -620,6 +621,7 @@ class Machine:
                 continue
             pool = self.pool_of(page)
             if (page not in pool.frame_of and self.config.file_cache_is_warm
+                    and page.kind == "file"
                     and page not in self.loaded and self.pressure.has_free_frame(pool)
                     and pool is around and self.takes_unasked(pool)):
                 self.load(pool, page, None, False)
