@@ -14,12 +14,16 @@
  * lie inside the address space. A process is made by vmm_map(), vmm_attach_shared(), vmm_fork(),
  * vmm_add_process() or its first reference.
  *
- * All return VMM_OK; VMM_E_USAGE (a range or a protection that is none, a process that there is
- * not, and what is said below), and then nothing has changed; VMM_E_NO_MEMORY and VMM_E_LIMIT, and
- * then the machine cannot go on. vmm_error_text() says it in words. Texts are copied.
+ * All return VMM_OK; VMM_E_USAGE (a range, a protection or a name that is none, NULL for `vmm`, a
+ * process that there is not, has ended or was killed, and what is said below), and then nothing has
+ * changed; VMM_E_NO_MEMORY and VMM_E_LIMIT, and then the machine cannot go on. vmm_error_text()
+ * says it in words. Texts are copied, and not empty. A process that was killed can still
+ * vmm_exit(), which makes its number free.
  *
  * Where references may go is looked at only by machines with the option mappings=complete: others
- * take an address outside of all mappings for anonymous memory.
+ * take an address outside of all mappings for anonymous memory. So only the former refuse to
+ * protect, to advise on and to move what is not mapped, wholly or in part, and to move what is not
+ * one mapping; as the kernel does (ENOMEM, EFAULT), but before anything has changed.
  */
 #ifndef VMM_PROCESS_H
 #define VMM_PROCESS_H
@@ -65,6 +69,7 @@ VMM_API int vmm_exit(VMM *vmm, uint32_t pid);
  * what it shows, from `offset` on; the same name is the same file to all processes of a machine;
  * NULL is anonymous memory, and `offset` is 0. `flags`: VMM_MAP_SHARED, else private; or
  * VMM_MAP_GROWSDOWN for a stack; 0. Anonymous shared memory is shared with children of fork.
+ * VMM_E_USAGE: both flags, or more of a file than its first 2^63 bytes.
  */
 VMM_API int vmm_map(VMM *vmm, uint32_t pid, uint64_t address, uint64_t length, uint32_t prot,
                     uint32_t flags, const char *file, uint64_t offset);
@@ -82,7 +87,7 @@ VMM_API int vmm_protect(VMM *vmm, uint32_t pid, uint64_t address, uint64_t lengt
 VMM_API int vmm_remap(VMM *vmm, uint32_t pid, uint64_t address, uint64_t length, uint64_t target,
                       uint64_t new_length);
 
-/* One of VMM_ADVICE_. */
+/* One of VMM_ADVICE_, or any other number that Linux has; else VMM_E_USAGE. */
 VMM_API int vmm_advise(VMM *vmm, uint32_t pid, uint64_t address, uint64_t length, uint32_t advice);
 
 /*

@@ -255,6 +255,7 @@ int vmm_add_process(VMM *vmm, uint32_t pid) {
     if (directory_space(&vmm->stream->directory, pid, &vmm->error) == DIRECTORY_NO_SPACE) {
         return handle_fail(vmm, vmm->error.code);
     }
+    resolver_begin_process(&vmm->stream->resolver, pid);
     Machine *machine = &vmm->machine;
     machine->status = machine_reserve(machine, &machine->error);
     if (machine->status != VMM_OK) {

@@ -12,8 +12,16 @@
 enum {
     /* Numbers of files begin behind those that the table of a trace has, which count from 1. */
     FILES_FIRST = 1 << 16,
+    /* Numbers of madvise(2): 0 to 4, 8 to 25 (MADV_COLLAPSE), 100 to 103 (MADV_GUARD_REMOVE). */
+    ADVICE_LAST_OF_POSIX = VMM_ADVICE_DONTNEED,
+    ADVICE_LAST_OF_LINUX = 25,
+    ADVICE_FIRST_OF_GUARDS = 100,
+    ADVICE_LAST_OF_GUARDS = 103,
     PROT_ALL = VMM_PROT_READ | VMM_PROT_WRITE | VMM_PROT_EXEC
 };
+
+/* Bytes that a file may have on Linux. */
+#define FILE_LIMIT (UINT64_C(1) << 63)
 
 /* ---- Names ---------------------------------------------------------------------------------- */
 
@@ -86,14 +94,11 @@ static bool segment_exists(const VMM *vmm, const NamedFile *segment) {
 /* ---- Checks --------------------------------------------------------------------------------- */
 
 static int process_refuse(VMM *vmm, const char *what, uint64_t number) {
+    if (vmm == NULL) {
+        return VMM_E_USAGE; /* and nowhere to say why */
+    }
     error_set(&vmm->error, VMM_E_USAGE, what, (unsigned long long)number);
     return handle_fail(vmm, VMM_E_USAGE);
-}
-
-static int process_check_known(VMM *vmm, uint32_t pid) {
-    bool known = vmm->stream != NULL &&
-                 directory_find_space(&vmm->stream->directory, pid) != DIRECTORY_NO_SPACE;
-    return known ? VMM_OK : process_refuse(vmm, "there is no process %llu", pid);
 }
 
 /* A killed process does nothing more. */
@@ -101,6 +106,20 @@ static int process_check_alive(VMM *vmm, uint32_t pid) {
     return vmm->stream != NULL && resolver_is_killed(&vmm->stream->resolver, pid)
                ? process_refuse(vmm, "the process %llu was killed for an invalid reference", pid)
                : VMM_OK;
+}
+
+/* A process that there is; one that was killed can only end. */
+static int process_check_pid(VMM *vmm, uint32_t pid, bool ends) {
+    if (vmm->stream != NULL && resolver_is_killed(&vmm->stream->resolver, pid)) {
+        return ends ? VMM_OK : process_check_alive(vmm, pid);
+    }
+    bool known = vmm->stream != NULL && resolver_has_process(&vmm->stream->resolver, pid);
+    return known ? VMM_OK : process_refuse(vmm, "there is no process %llu", pid);
+}
+
+/* A name of a file or segment is a text, and not an empty one. */
+static int process_check_name(VMM *vmm, const char *name, const char *what) {
+    return name != NULL && name[0] != '\0' ? VMM_OK : process_refuse(vmm, what, 0);
 }
 
 static int process_check_range(VMM *vmm, uint64_t start, uint64_t length) {
@@ -123,15 +142,48 @@ static int process_check_prot(VMM *vmm, uint32_t prot) {
                : process_refuse(vmm, "found the protection 0x%llx, expected VMM_PROT_ bits", prot);
 }
 
-/* An event of a process that there is, on a range if it has one. */
-static int process_apply(VMM *vmm, VMMEvent event) {
-    event.struct_size = sizeof event;
-    int status = process_check_known(vmm, event.pid);
-    if (status == VMM_OK && event.type != VMM_EVENT_EXIT) {
-        status = process_check_alive(vmm, event.pid);
+static int process_check_offset(VMM *vmm, uint64_t offset, uint64_t length) {
+    return offset <= FILE_LIMIT && length <= FILE_LIMIT - offset
+               ? VMM_OK
+               : process_refuse(
+                     vmm, "a mapping at the offset %llu ends beyond 2^63, as no file does", offset);
+}
+
+/* The mappings of a process, or NULL: it has none. */
+static const Mappings *process_mappings(const VMM *vmm, uint32_t pid) {
+    const Resolver *resolver = &vmm->stream->resolver;
+    uint32_t space = directory_find_space(&vmm->stream->directory, pid);
+    return resolver->on && space < resolver->space_count
+               ? &resolver->spaces[resolver->spaces[space].within].maps
+               : NULL;
+}
+
+/* Where an address outside of all mappings is nothing, only what is mapped can be changed; what
+   moves has to be one mapping. */
+static int process_check_mapped(VMM *vmm, const VMMEvent *event) {
+    const Mappings *maps = process_mappings(vmm, event->pid);
+    uint64_t end = event->start + event->length;
+    if (!vmm->stream->resolver.strict ||
+        (maps != NULL && mappings_cover(maps, event->start, end, event->type == VMM_EVENT_REMAP))) {
+        return VMM_OK;
     }
-    if (status == VMM_OK && event.length != 0) {
-        status = process_check_range(vmm, event.start, event.length);
+    bool mapped = maps != NULL && mappings_cover(maps, event->start, end, false);
+    error_set(&vmm->error, VMM_E_USAGE, "0x%llx-0x%llx of process %u is not %s",
+              (unsigned long long)event->start, (unsigned long long)end, event->pid,
+              mapped ? "one mapping, and only one can move" : "mapped, or not all of it");
+    return handle_fail(vmm, VMM_E_USAGE);
+}
+
+/* An event of a process that there is. */
+static int process_apply(VMM *vmm, VMMEvent event) {
+    if (vmm == NULL) {
+        return VMM_E_USAGE;
+    }
+    event.struct_size = sizeof event;
+    int status = process_check_pid(vmm, event.pid, event.type == VMM_EVENT_EXIT);
+    if (status == VMM_OK && (event.type == VMM_EVENT_PROTECT || event.type == VMM_EVENT_ADVISE ||
+                             event.type == VMM_EVENT_REMAP)) {
+        status = process_check_mapped(vmm, &event);
     }
     return status == VMM_OK ? vmm_apply(vmm, &event) : status;
 }
@@ -174,22 +226,45 @@ static int process_map(VMM *vmm, VMMEvent event) {
     return status == VMM_OK ? vmm_apply(vmm, &event) : status;
 }
 
-int vmm_map(VMM *vmm, uint32_t pid, uint64_t address, uint64_t length, uint32_t prot,
-            uint32_t flags, const char *file, uint64_t offset) {
-    if ((flags & ~(uint32_t)(VMM_MAP_SHARED | VMM_MAP_GROWSDOWN)) != 0) {
+static int process_check_map(VMM *vmm, const VMMEvent *event, const char *file) {
+    uint32_t flags = event->flags;
+    if (vmm == NULL) {
+        return VMM_E_USAGE;
+    }
+    if (flags != 0 && flags != VMM_MAP_SHARED && flags != VMM_MAP_GROWSDOWN) {
         return process_refuse(vmm, "found the flags 0x%llx, expected VMM_MAP_SHARED or _GROWSDOWN",
                               flags);
     }
-    if (offset % vmm->machine.settings.page_size != 0 || (file == NULL && offset != 0)) {
-        return process_refuse(vmm, "found the offset %llu, expected whole pages of a file", offset);
+    if (event->offset % vmm->machine.settings.page_size != 0 ||
+        (file == NULL && event->offset != 0)) {
+        return process_refuse(vmm, "found the offset %llu, expected whole pages of a file",
+                              event->offset);
     }
+    int status = VMM_OK;
+    if (file != NULL) {
+        status =
+            process_check_name(vmm, file, "the name of a file is empty; NULL is anonymous memory");
+        status =
+            status == VMM_OK ? process_check_offset(vmm, event->offset, event->length) : status;
+    }
+    return status;
+}
+
+int vmm_map(VMM *vmm, uint32_t pid, uint64_t address, uint64_t length, uint32_t prot,
+            uint32_t flags, const char *file, uint64_t offset) {
     VMMEvent event = {.pid = pid,
                       .start = address,
                       .length = length,
                       .offset = offset,
                       .prot = prot,
-                      .flags = flags | (file == NULL ? VMM_MAP_ANONYMOUS : 0)};
-    if (file != NULL) {
+                      .flags = flags};
+    int status = process_check_map(vmm, &event, file);
+    if (status != VMM_OK) {
+        return status;
+    }
+    if (file == NULL) {
+        event.flags |= VMM_MAP_ANONYMOUS;
+    } else {
         const NamedFile *named = named_find(vmm, file, false);
         named = named != NULL ? named : named_add(vmm, file, false);
         if (named == NULL) {
@@ -203,7 +278,7 @@ int vmm_map(VMM *vmm, uint32_t pid, uint64_t address, uint64_t length, uint32_t 
 
 /* Events of a range that must not be empty. */
 static int process_change(VMM *vmm, VMMEvent event) {
-    int status = process_check_range(vmm, event.start, event.length);
+    int status = vmm == NULL ? VMM_E_USAGE : process_check_range(vmm, event.start, event.length);
     return status == VMM_OK ? process_apply(vmm, event) : status;
 }
 
@@ -224,7 +299,7 @@ int vmm_protect(VMM *vmm, uint32_t pid, uint64_t address, uint64_t length, uint3
 
 int vmm_remap(VMM *vmm, uint32_t pid, uint64_t address, uint64_t length, uint64_t target,
               uint64_t new_length) {
-    int status = process_check_range(vmm, address, length);
+    int status = vmm == NULL ? VMM_E_USAGE : process_check_range(vmm, address, length);
     status = status == VMM_OK ? process_check_range(vmm, target, new_length) : status;
     if (status == VMM_OK && target != address && target < address + length &&
         address < target + new_length) {
@@ -239,7 +314,18 @@ int vmm_remap(VMM *vmm, uint32_t pid, uint64_t address, uint64_t length, uint64_
                                                              .value = new_length});
 }
 
+/* Whether madvise(2) of Linux knows the number. */
+static bool process_is_advice(uint32_t advice) {
+    return advice <= ADVICE_LAST_OF_POSIX ||
+           (advice >= VMM_ADVICE_FREE && advice <= ADVICE_LAST_OF_LINUX) ||
+           (advice >= ADVICE_FIRST_OF_GUARDS && advice <= ADVICE_LAST_OF_GUARDS);
+}
+
 int vmm_advise(VMM *vmm, uint32_t pid, uint64_t address, uint64_t length, uint32_t advice) {
+    if (!process_is_advice(advice)) {
+        return process_refuse(vmm, "found the advice %llu, which madvise(2) of Linux does not have",
+                              advice);
+    }
     return process_change(vmm, (VMMEvent){.type = VMM_EVENT_ADVISE,
                                           .pid = pid,
                                           .start = address,
@@ -249,14 +335,25 @@ int vmm_advise(VMM *vmm, uint32_t pid, uint64_t address, uint64_t length, uint32
 
 /* ---- Shared memory -------------------------------------------------------------------------- */
 
+/* Also that there is a machine. */
+static int segment_check_name(VMM *vmm, const char *name) {
+    return vmm == NULL
+               ? VMM_E_USAGE
+               : process_check_name(vmm, name, "a segment of shared memory has to have a name");
+}
+
 int vmm_create_shared(VMM *vmm, const char *name, uint64_t size) {
+    int status = segment_check_name(vmm, name);
+    if (status != VMM_OK) {
+        return status;
+    }
     NamedFile *segment = named_find(vmm, name, true);
     if (segment_exists(vmm, segment)) {
         error_set(&vmm->error, VMM_E_USAGE, "there is a segment of shared memory \"%s\" already",
                   name);
         return handle_fail(vmm, VMM_E_USAGE);
     }
-    int status = process_check_range(vmm, 0, size);
+    status = process_check_range(vmm, 0, size);
     if (status != VMM_OK) {
         return status;
     }
@@ -271,17 +368,21 @@ int vmm_create_shared(VMM *vmm, const char *name, uint64_t size) {
 }
 
 int vmm_attach_shared(VMM *vmm, uint32_t pid, const char *name, uint64_t address, uint32_t prot) {
+    int status = segment_check_name(vmm, name);
+    if (status != VMM_OK) {
+        return status;
+    }
     NamedFile *segment = named_find(vmm, name, true);
     if (!segment_exists(vmm, segment)) {
         error_set(&vmm->error, VMM_E_USAGE, "there is no segment of shared memory \"%s\"", name);
         return handle_fail(vmm, VMM_E_USAGE);
     }
-    int status = process_map(vmm, (VMMEvent){.pid = pid,
-                                             .start = address,
-                                             .length = segment->size,
-                                             .prot = prot,
-                                             .flags = VMM_MAP_SHARED | VMM_MAP_SYSV,
-                                             .file = named_number(vmm, segment)});
+    status = process_map(vmm, (VMMEvent){.pid = pid,
+                                         .start = address,
+                                         .length = segment->size,
+                                         .prot = prot,
+                                         .flags = VMM_MAP_SHARED | VMM_MAP_SYSV,
+                                         .file = named_number(vmm, segment)});
     segment->was_attached |= status == VMM_OK;
     return status;
 }
@@ -307,7 +408,7 @@ static const NamedFile *segment_at(VMM *vmm, uint32_t pid, uint64_t address) {
 }
 
 int vmm_detach_shared(VMM *vmm, uint32_t pid, uint64_t address) {
-    int status = process_check_known(vmm, pid);
+    int status = vmm == NULL ? VMM_E_USAGE : process_check_pid(vmm, pid, false);
     if (status != VMM_OK) {
         return status;
     }

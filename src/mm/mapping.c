@@ -150,6 +150,25 @@ static bool mapping_continues(const Mapping *a, const Mapping *b) {
            a->flags == b->flags && (a->object == 0 || a->offset + (a->end - a->start) == b->offset);
 }
 
+bool mappings_cover(const Mappings *maps, uint64_t start, uint64_t end, bool as_one) {
+    uint32_t at = mappings_search(maps, start);
+    for (uint64_t reached = start; reached < end; reached = maps->list[at++].end) {
+        if (at >= maps->count || maps->list[at].start > reached) {
+            return false;
+        }
+        if (as_one && reached > start) {
+            Mapping former = maps->list[at - 1];
+            Mapping next = maps->list[at];
+            former.flags |= MAPPING_COPIED; /* private pages in one alone make no difference */
+            next.flags |= MAPPING_COPIED;
+            if (!mapping_continues(&former, &next)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 /* Joins the mapping at `at` with the one before it, if it continues that. */
 static void mappings_join(Mappings *maps, uint32_t at, MappingUse *use, void *user) {
     if (at == 0 || at >= maps->count || !mapping_continues(&maps->list[at - 1], &maps->list[at])) {

@@ -81,6 +81,12 @@ const Mapping *mappings_of(const Mappings *maps, uint64_t address);
 /* As mappings_find(); remembers nothing. */
 const Mapping *mappings_first(const Mappings *maps, uint64_t start, uint64_t end);
 
+/*
+ * Whether all of [start, end) is mapped, and by what one mapping could show: the same backing,
+ * protection and kind.
+ */
+bool mappings_cover(const Mappings *maps, uint64_t start, uint64_t end, bool as_one);
+
 /* The first mapping that has bytes of [start, end), or NULL. Valid until the next change. */
 Mapping *mappings_find(Mappings *maps, uint64_t start, uint64_t end);
 

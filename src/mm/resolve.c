@@ -155,6 +155,7 @@ static void resolver_lead(Resolver *resolver, uint32_t page, uint32_t object, ui
     }
     space->first = page;
     space->mapped++;
+    space->ended = false;
 }
 
 /* The reverse, but for the owner. */
@@ -621,6 +622,7 @@ static void resolver_map(Resolver *resolver, uint32_t space, const VMMEvent *eve
         return;
     }
     resolver_extend(resolver, space, &mapping);
+    resolver->spaces[space].ended = false;
     resolver_hold(resolver, mapping.object, 1);
     resolver_unmap(resolver, space, mapping.start, mapping.end);
     resolver->failed |= !mappings_add(&resolver->spaces[space].maps, &resolver->memory, &mapping,
@@ -887,8 +889,10 @@ static void resolver_clear(Resolver *resolver, uint32_t space) {
 
 /* Lets a process run in another space than now. */
 static void resolver_enter(Resolver *resolver, uint32_t process, uint32_t space) {
-    resolver->spaces[resolver->spaces[process].within].users--;
+    ResolveSpace *left = &resolver->spaces[resolver->spaces[process].within];
+    left->users--;
     resolver->spaces[space].users++;
+    resolver->spaces[space].ended = left->ended;
     resolver->spaces[process].within = space;
 }
 
@@ -927,7 +931,7 @@ static void resolver_send_home(Resolver *resolver, uint32_t process) {
 }
 
 /* A process executes a program or ends: it gives up its space, if nobody else runs in that. */
-static void resolver_leave(Resolver *resolver, uint32_t process) {
+static void resolver_leave(Resolver *resolver, uint32_t process, bool ends) {
     uint32_t space = resolver->spaces[process].within;
     if (--resolver->spaces[space].users == 0) {
         resolver_clear(resolver, space);
@@ -936,7 +940,22 @@ static void resolver_leave(Resolver *resolver, uint32_t process) {
     resolver_send_home(resolver, process);
     uint32_t next = resolver_free_space(resolver, process);
     resolver->spaces[next].users++;
+    resolver->spaces[next].ended = ends;
     resolver->spaces[process].within = next;
+}
+
+bool resolver_has_process(const Resolver *resolver, uint32_t pid) {
+    uint32_t process = directory_find_space(resolver->directory, pid);
+    bool looked_at = resolver->on && process < resolver->space_count;
+    return process != DIRECTORY_NO_SPACE &&
+           !(looked_at && resolver->spaces[resolver->spaces[process].within].ended);
+}
+
+void resolver_begin_process(Resolver *resolver, uint32_t pid) {
+    if (!resolver_has_process(resolver, pid)) {
+        uint32_t process = directory_find_space(resolver->directory, pid);
+        resolver->spaces[resolver->spaces[process].within].ended = false;
+    }
 }
 
 /* `parent`: the space that it runs in. The child has an empty one. */
@@ -1071,11 +1090,11 @@ static void resolver_change(Resolver *resolver, uint32_t process, const VMMEvent
         break;
     case RESOLVER_KILL:
         resolver_add_killed(resolver, event->pid);
-        resolver_leave(resolver, process);
+        resolver_leave(resolver, process, true);
         break;
     case VMM_EVENT_EXEC:
     case VMM_EVENT_EXIT:
-        resolver_leave(resolver, process);
+        resolver_leave(resolver, process, event->type == VMM_EVENT_EXIT);
         break;
     default:
         break;
@@ -1118,7 +1137,8 @@ int resolver_apply(Resolver *resolver, const VMMEvent *event, bool is_shared_mem
     }
     if (event->type == VMM_EVENT_FORK && child != process) {
         resolver_remove_killed(resolver, (uint32_t)event->value);
-        resolver_leave(resolver, child); /* what a process of that number left; the parent may */
+        resolver_leave(resolver, child,
+                       false); /* what a process of that number left; the parent may */
         uint32_t parent = resolver->spaces[process].within; /* have gone home with that */
         resolver_fork(resolver, parent, child, (event->flags & VMM_FORK_VFORK) != 0);
     } else if (event->type != VMM_EVENT_FORK) {

@@ -57,6 +57,7 @@ typedef struct ResolveSpace {
     uint32_t mapped; /* how many there are */
     uint32_t within; /* the space that its process runs in: its parent's after a vfork */
     uint32_t users;  /* the processes that run in this one; with the last one it is given up */
+    bool ended;      /* the process that has it ended, and none of its number has begun since */
 } ResolveSpace;
 
 /* What a reference does that is no plain look-up. */
@@ -131,6 +132,15 @@ bool resolver_counts(const VMMEvent *event);
  * VMM_E_NO_MEMORY, VMM_E_LIMIT.
  */
 int resolver_apply(Resolver *resolver, const VMMEvent *event, bool is_shared_memory, Error *error);
+
+/*
+ * Whether there is a process of this number: it is known, and it has not ended, or another one has
+ * begun since: forked, by a mapping, or by a reference.
+ */
+bool resolver_has_process(const Resolver *resolver, uint32_t pid);
+
+/* A process of a known number begins without a mapping or a reference. */
+void resolver_begin_process(Resolver *resolver, uint32_t pid);
 
 /* Whether a process was killed: it makes no references, and no events happen to it. */
 static inline bool resolver_is_killed(const Resolver *resolver, uint32_t pid) {

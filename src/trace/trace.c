@@ -181,6 +181,14 @@ static VMM_COLD void trace_pass_over(VMMTrace *trace, const char *line, size_t l
 }
 
 static VMM_COLD int trace_no_references(VMMTrace *trace) {
+    if (trace->events.count > 0 && trace->bad_records == 0) {
+        error_set(&trace->error, VMM_E_EMPTY,
+                  "%s holds no references, only %llu event%s, and so nothing to simulate: add "
+                  "references as in \"1 W 0x1000\", or check how it was recorded",
+                  trace->source.name, (unsigned long long)trace->events.count,
+                  trace->events.count == 1 ? "" : "s");
+        return trace_fail(trace);
+    }
     error_set(&trace->error, VMM_E_EMPTY,
               "%s holds no references: %llu %s were read as %s, %llu bad records and %llu "
               "others were left out; check the file and --format",

@@ -192,16 +192,24 @@ static int life_map(Life *life, uint32_t pid, uint32_t first, uint32_t count, co
                    which < LIFE_FILES ? index * LIFE_PAGE : 0) == VMM_OK;
 }
 
+/* What is refused changes nothing. */
+static int life_goes_on(int code) {
+    return code == VMM_OK || code == VMM_E_USAGE;
+}
+
 static int life_remap(Life *life, uint32_t pid, uint32_t first, uint32_t count, uint32_t target) {
     PlainSpace *space = plain_of(life, pid);
     uint32_t apart = target > first ? target - first : first - target;
     if (!plain_is_one(space, first, count) || apart < count || target + count > LIFE_PAGES) {
         return 1;
     }
-    memcpy(&space->pages[target], &space->pages[first], count * sizeof space->pages[0]);
-    memset(&space->pages[first], 0, count * sizeof space->pages[0]);
-    return vmm_remap(life->vmm, pid + 1, first * LIFE_PAGE, count * LIFE_PAGE, target * LIFE_PAGE,
-                     count * LIFE_PAGE) == VMM_OK;
+    int code = vmm_remap(life->vmm, pid + 1, first * LIFE_PAGE, count * LIFE_PAGE,
+                         target * LIFE_PAGE, count * LIFE_PAGE);
+    if (code == VMM_OK) {
+        memcpy(&space->pages[target], &space->pages[first], count * sizeof space->pages[0]);
+        memset(&space->pages[first], 0, count * sizeof space->pages[0]);
+    }
+    return life_goes_on(code);
 }
 
 /* A segment with a name, made anew where nobody has it. */
@@ -222,17 +230,18 @@ static int life_attach(Life *life, uint32_t pid, uint32_t first) {
 
 static int life_take(Life *life, uint32_t pid, uint32_t first, uint32_t count, int content_only) {
     PlainPage *pages = &plain_of(life, pid)->pages[first];
-    for (uint32_t i = 0; i < count; i++) {
+    uint64_t start = first * LIFE_PAGE;
+    uint64_t length = count * LIFE_PAGE;
+    int code = content_only ? vmm_advise(life->vmm, pid + 1, start, length, VMM_ADVICE_DONTNEED)
+                            : vmm_unmap(life->vmm, pid + 1, start, length);
+    for (uint32_t i = 0; i < count && code == VMM_OK; i++) {
         if (content_only) {
             pages[i].own = 0;
         } else {
             pages[i] = (PlainPage){0};
         }
     }
-    uint64_t start = first * LIFE_PAGE;
-    uint64_t length = count * LIFE_PAGE;
-    return (content_only ? vmm_advise(life->vmm, pid + 1, start, length, VMM_ADVICE_DONTNEED)
-                         : vmm_unmap(life->vmm, pid + 1, start, length)) == VMM_OK;
+    return life_goes_on(code);
 }
 
 static int life_fork(Life *life, uint32_t pid, uint32_t child, int is_vfork) {
@@ -254,8 +263,8 @@ static int life_step(Life *life, const uint8_t *step) {
     uint32_t first = step[1] % LIFE_PAGES;
     uint32_t count = 1 + step[3] % 8;
     count = count < LIFE_PAGES - first ? count : LIFE_PAGES - first;
-    if (directory_find_space(&life->vmm->stream->directory, pid + 1) == DIRECTORY_NO_SPACE) {
-        return life_refer(life, pid, first, 1); /* its first breath */
+    if (!resolver_has_process(&life->vmm->stream->resolver, pid + 1)) { /* its first breath */
+        return vmm_add_process(life->vmm, pid + 1) == VMM_OK && life_refer(life, pid, first, 1);
     }
     switch (step[0] & 31) {
     case 0:
@@ -264,15 +273,15 @@ static int life_step(Life *life, const uint8_t *step) {
     case 2:
         return life_take(life, pid, first, count, 0);
     case 3:
-        return vmm_protect(life->vmm, pid + 1, first * LIFE_PAGE, count * LIFE_PAGE, step[2] & 3) ==
-               VMM_OK;
+        return life_goes_on(
+            vmm_protect(life->vmm, pid + 1, first * LIFE_PAGE, count * LIFE_PAGE, step[2] & 3));
     case 4:
         return life_remap(life, pid, first, count, step[2] % LIFE_PAGES);
     case 5:
         return life_take(life, pid, first, count, 1);
     case 6:
-        return vmm_advise(life->vmm, pid + 1, first * LIFE_PAGE, count * LIFE_PAGE,
-                          VMM_ADVICE_FREE) == VMM_OK;
+        return life_goes_on(
+            vmm_advise(life->vmm, pid + 1, first * LIFE_PAGE, count * LIFE_PAGE, VMM_ADVICE_FREE));
     case 7:
     case 8:
         return life_fork(life, pid, step[2] % LIFE_PIDS, 0);

@@ -200,6 +200,140 @@ static void what_is_refused_changes_nothing(void **state) {
     vmm_destroy(vmm);
 }
 
+static void ended_processes_are_not_there(void **state) {
+    (void)state;
+    VMM *vmm = make();
+    map(vmm, 1, 16, 1, 0);
+    assert_int_equal(vmm_fork(vmm, 1, 2), VMM_OK);
+    assert_int_equal(vmm_exit(vmm, 2), VMM_OK);
+    refused(vmm, vmm_exit(vmm, 2), "there is no process 2");
+    refused(vmm, vmm_exec(vmm, 2), "there is no process 2");
+    refused(vmm, vmm_fork(vmm, 2, 7), "there is no process 2");
+    refused(vmm, vmm_vfork(vmm, 2, 7), "there is no process 2");
+    refused(vmm, vmm_unmap(vmm, 2, 16 * PAGE, PAGE), "there is no process 2");
+    refused(vmm, vmm_detach_shared(vmm, 2, 16 * PAGE), "there is no process 2");
+    refused(vmm, vmm_exit(vmm, 7), "there is no process 7");
+    map(vmm, 2, 16, 1, 0); /* a new one, by each of what makes one */
+    assert_int_equal(vmm_exit(vmm, 2), VMM_OK);
+    assert_int_equal(vmm_add_process(vmm, 2), VMM_OK);
+    assert_int_equal(vmm_exit(vmm, 2), VMM_OK);
+    assert_int_equal(vmm_create_shared(vmm, "ring", PAGE), VMM_OK);
+    assert_int_equal(vmm_attach_shared(vmm, 2, "ring", 0, RW), VMM_OK);
+    assert_int_equal(vmm_exit(vmm, 2), VMM_OK);
+    assert_int_equal(vmm_exec(vmm, 1), VMM_OK);    /* its space is empty, */
+    assert_int_equal(vmm_fork(vmm, 1, 2), VMM_OK); /* and that of a child */
+    assert_int_equal(vmm_exec(vmm, 2), VMM_OK);
+    assert_int_equal(vmm_exit(vmm, 2), VMM_OK);
+    refused(vmm, vmm_exit(vmm, 2), "there is no process 2");
+    vmm_destroy(vmm);
+}
+
+/* Who runs in whose space makes no difference to who has ended. */
+static void ended_processes_are_known_after_vfork(void **state) {
+    (void)state;
+    VMM *vmm = make();
+    map(vmm, 1, 16, 1, 0);
+    assert_int_equal(vmm_vfork(vmm, 1, 2), VMM_OK);
+    assert_int_equal(vmm_exit(vmm, 1), VMM_OK);
+    refused(vmm, vmm_exit(vmm, 1), "there is no process 1");
+    assert_int_equal(vmm_exec(vmm, 2), VMM_OK); /* spaces go back to whose they are */
+    refused(vmm, vmm_exec(vmm, 1), "there is no process 1");
+    assert_int_equal(vmm_vfork(vmm, 2, 1), VMM_OK);
+    assert_int_equal(vmm_exit(vmm, 1), VMM_OK);
+    refused(vmm, vmm_fork(vmm, 1, 3), "there is no process 1");
+    assert_int_equal(vmm_exit(vmm, 2), VMM_OK);
+    refused(vmm, vmm_exit(vmm, 2), "there is no process 2");
+    vmm_destroy(vmm);
+}
+
+static void references_make_processes(void **state) {
+    (void)state;
+    VMMConfig config = test_configure("policy=lru page-size=4K frames=64 mappings=partial");
+    VMM *vmm = vmm_create(&config);
+    assert_true(vmm_access(vmm, 1, 0, true));
+    assert_int_equal(vmm_exit(vmm, 1), VMM_OK);
+    refused(vmm, vmm_exit(vmm, 1), "there is no process 1");
+    assert_true(vmm_access(vmm, 1, 0, true));
+    assert_int_equal(vmm_unmap(vmm, 1, 0, PAGE), VMM_OK); /* nothing is left, but the process */
+    assert_int_equal(vmm_exec(vmm, 1), VMM_OK);
+    assert_int_equal(vmm_exit(vmm, 1), VMM_OK);
+    vmm_destroy(vmm);
+}
+
+static void names_are_texts(void **state) {
+    (void)state;
+    VMM *vmm = make();
+    refused(vmm, vmm_create_shared(vmm, NULL, PAGE), "has to have a name");
+    refused(vmm, vmm_create_shared(vmm, "", PAGE), "has to have a name");
+    refused(vmm, vmm_attach_shared(vmm, 1, NULL, 0, RW), "has to have a name");
+    refused(vmm, vmm_map(vmm, 1, 0, PAGE, RW, 0, "", 0), "name of a file is empty");
+    refused(vmm, vmm_exit(vmm, 1), "there is no process 1");
+    assert_int_equal(vmm_fork(NULL, 1, 2), VMM_E_USAGE);
+    assert_int_equal(vmm_fork(NULL, 1, 1), VMM_E_USAGE);
+    assert_int_equal(vmm_vfork(NULL, 1, 2), VMM_E_USAGE);
+    assert_int_equal(vmm_exec(NULL, 1), VMM_E_USAGE);
+    assert_int_equal(vmm_exit(NULL, 1), VMM_E_USAGE);
+    assert_int_equal(vmm_map(NULL, 1, 0, PAGE, RW, 0, NULL, 0), VMM_E_USAGE);
+    assert_int_equal(vmm_unmap(NULL, 1, 0, PAGE), VMM_E_USAGE);
+    assert_int_equal(vmm_protect(NULL, 1, 0, PAGE, RW), VMM_E_USAGE);
+    assert_int_equal(vmm_protect(NULL, 1, 0, PAGE, 8), VMM_E_USAGE);
+    assert_int_equal(vmm_remap(NULL, 1, 0, PAGE, PAGE, PAGE), VMM_E_USAGE);
+    assert_int_equal(vmm_advise(NULL, 1, 0, PAGE, VMM_ADVICE_FREE), VMM_E_USAGE);
+    assert_int_equal(vmm_create_shared(NULL, "ring", PAGE), VMM_E_USAGE);
+    assert_int_equal(vmm_attach_shared(NULL, 1, "ring", 0, RW), VMM_E_USAGE);
+    assert_int_equal(vmm_detach_shared(NULL, 1, 0), VMM_E_USAGE);
+    vmm_destroy(vmm);
+}
+
+static void the_kernel_refuses_it_too(void **state) {
+    (void)state;
+    VMM *vmm = make();
+    map(vmm, 1, 16, 2, 0);
+    map(vmm, 1, 18, 2, VMM_MAP_SHARED);
+    map(vmm, 1, 32, 1, 0);
+    touch(vmm, 1, 16, true);
+    refused(vmm, vmm_remap(vmm, 1, 64 * PAGE, PAGE, 80 * PAGE, PAGE),
+            "0x40000-0x41000 of process 1 is not mapped");
+    refused(vmm, vmm_remap(vmm, 1, 16 * PAGE, 4 * PAGE, 80 * PAGE, 4 * PAGE), "is not one mapping");
+    refused(vmm, vmm_protect(vmm, 1, 16 * PAGE, 17 * PAGE, VMM_PROT_READ), "is not mapped");
+    refused(vmm, vmm_protect(vmm, 1, 15 * PAGE, 2 * PAGE, VMM_PROT_READ), "is not mapped");
+    refused(vmm, vmm_advise(vmm, 1, 19 * PAGE, 2 * PAGE, VMM_ADVICE_DONTNEED), "is not mapped");
+    refused(vmm, vmm_advise(vmm, 1, 16 * PAGE, PAGE, 77), "advice 77");
+    refused(vmm, vmm_advise(vmm, 1, 16 * PAGE, PAGE, 5), "advice 5");
+    refused(vmm, vmm_advise(vmm, 1, 16 * PAGE, PAGE, UINT32_MAX), "advice 4294967295");
+    refused(vmm, vmm_map(vmm, 1, 16 * PAGE, 4 * PAGE, RW, 0, "data", UINT64_C(0xfffffffffffff000)),
+            "beyond 2^63");
+    refused(vmm, vmm_map(vmm, 1, 16 * PAGE, PAGE, RW, 0, "data", UINT64_C(1) << 63), "beyond 2^63");
+    refused(vmm, vmm_map(vmm, 1, 0, PAGE, RW, VMM_MAP_SHARED | VMM_MAP_GROWSDOWN, NULL, 0),
+            "flags 0x41");
+    assert_int_equal(touch(vmm, 1, 16, true), VMM_FAULT_NONE); /* nothing has changed, */
+    assert_int_equal(touch(vmm, 1, 19, true), VMM_FAULT_zero_fill);
+    assert_int_equal(vmm_last_error(vmm), VMM_E_USAGE); /* and the machine goes on */
+    assert_int_equal(vmm_protect(vmm, 1, 16 * PAGE, 4 * PAGE, VMM_PROT_READ), VMM_OK);
+    assert_int_equal(vmm_advise(vmm, 1, 16 * PAGE, 4 * PAGE, VMM_ADVICE_DONTNEED), VMM_OK);
+    assert_int_equal(vmm_advise(vmm, 1, 16 * PAGE, 4 * PAGE, 25), VMM_OK);
+    map(vmm, 1, 33, 1, 0); /* the kernel makes it one with the page below, written or not */
+    touch(vmm, 1, 32, true);
+    assert_int_equal(vmm_remap(vmm, 1, 32 * PAGE, 2 * PAGE, 80 * PAGE, 3 * PAGE), VMM_OK);
+    assert_int_equal(vmm_map(vmm, 1, 0, PAGE, RW, 0, "data", (UINT64_C(1) << 63) - PAGE), VMM_OK);
+    vmm_destroy(vmm);
+}
+
+/* Where unmapped addresses are anonymous memory, they can be advised on and moved. */
+static void permissive_machines_take_what_is_not_mapped(void **state) {
+    (void)state;
+    VMMConfig config = test_configure("policy=lru page-size=4K frames=64 mappings=partial");
+    VMM *vmm = vmm_create(&config);
+    assert_int_equal(touch(vmm, 1, 16, true), VMM_FAULT_zero_fill);
+    assert_int_equal(vmm_protect(vmm, 1, 16 * PAGE, 2 * PAGE, VMM_PROT_READ), VMM_OK);
+    assert_int_equal(vmm_remap(vmm, 1, 16 * PAGE, 2 * PAGE, 80 * PAGE, 2 * PAGE), VMM_OK);
+    assert_int_equal(touch(vmm, 1, 80, true), VMM_FAULT_NONE);
+    assert_int_equal(vmm_advise(vmm, 1, 80 * PAGE, 2 * PAGE, VMM_ADVICE_DONTNEED), VMM_OK);
+    assert_int_equal(touch(vmm, 1, 80, true), VMM_FAULT_zero_fill);
+    refused(vmm, vmm_advise(vmm, 1, 80 * PAGE, PAGE, 77), "advice 77");
+    vmm_destroy(vmm);
+}
+
 /* The sentence for the last reference, which was invalid. */
 static void invalid(VMM *vmm, uint32_t pid, uint64_t address, bool write, const char *text) {
     assert_false(vmm_access(vmm, pid, address, write));
@@ -291,7 +425,9 @@ static void killed_processes_do_nothing_more(void **state) {
     assert_int_equal(stats.dropped, 1);
     assert_int_equal(stats.events, 3);
     assert_false(vmm_access(vmm, 2, 0, false));
+    refused(vmm, vmm_detach_shared(vmm, 2, 0), "the process 2 was killed");
     assert_int_equal(vmm_exit(vmm, 2), VMM_OK); /* so is that of one that ended */
+    refused(vmm, vmm_exit(vmm, 2), "there is no process 2");
     map(vmm, 2, 16, 1, 0);
     assert_true(vmm_access(vmm, 2, 16 * PAGE, true));
     vmm_destroy(vmm);
@@ -323,6 +459,12 @@ int main(void) {
         cmocka_unit_test(segments_live_until_the_last_leaves),
         cmocka_unit_test(a_segment_stays_where_it_replaces_itself),
         cmocka_unit_test(what_is_refused_changes_nothing),
+        cmocka_unit_test(ended_processes_are_not_there),
+        cmocka_unit_test(ended_processes_are_known_after_vfork),
+        cmocka_unit_test(references_make_processes),
+        cmocka_unit_test(names_are_texts),
+        cmocka_unit_test(the_kernel_refuses_it_too),
+        cmocka_unit_test(permissive_machines_take_what_is_not_mapped),
         cmocka_unit_test(invalid_references_are_described),
         cmocka_unit_test(invalid_references_are_found_in_batches),
         cmocka_unit_test(killed_processes_do_nothing_more),

@@ -560,6 +560,10 @@ static void nothing_but_bad_records(void **state) {
     assert_int_equal(result.end, VMM_E_EMPTY);
     assert_int_equal(result.info.bad_records, 2);
     assert_contains(result.error, "no references");
+    result = read_text("@ map 1 0x1000+8K rw-\n@ fork 1 child=2\n", NULL);
+    assert_int_equal(result.end, VMM_E_EMPTY);
+    assert_contains(result.error, "no references, only 2 events");
+    assert_null(strstr(result.error, "--format"));
     result = read_text("# only\n\n", "native");
     assert_int_equal(result.end, VMM_E_EMPTY);
     result = read_text("==1== Lackey\n", NULL);
