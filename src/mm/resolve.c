@@ -1069,6 +1069,26 @@ bool resolver_counts(const VMMEvent *event) {
     }
 }
 
+static void resolver_visit_ask(Resolver *resolver, uint32_t page, void *user) {
+    (void)user;
+    if (resolver->objects.kind[resolver->object_of[page]] == OBJECT_FILE) {
+        resolver->rights[page] &= (uint8_t)~RIGHT_READ;
+    }
+}
+
+/* Windows of fault-around at [start, end) may be other ones now: the next read of a page in one
+   makes its pages known again (resolver_know_around). */
+static void resolver_ask_around(Resolver *resolver, uint32_t space, uint64_t start, uint64_t end) {
+    if (resolver->around < 2) {
+        return;
+    }
+    uint64_t first = start >> resolver->page_shift;
+    uint64_t last = (end >> resolver->page_shift) + resolver->around;
+    first -= first < resolver->around ? first : resolver->around;
+    ResolveRange range = {space, first, last - first};
+    resolver_each(resolver, &range, resolver_visit_ask, NULL);
+}
+
 static void resolver_change(Resolver *resolver, uint32_t process, const VMMEvent *event,
                             bool is_shared_memory) {
     uint32_t space = resolver->spaces[process].within;
@@ -1098,6 +1118,13 @@ static void resolver_change(Resolver *resolver, uint32_t process, const VMMEvent
         break;
     default:
         break;
+    }
+    if (event->type == VMM_EVENT_REMAP && event->target <= UINT64_MAX - event->value) {
+        resolver_ask_around(resolver, space, event->target, event->target + event->value);
+    }
+    if (event->type != VMM_EVENT_EXEC && event->type != VMM_EVENT_EXIT &&
+        event->type != RESOLVER_KILL) {
+        resolver_ask_around(resolver, space, event->start, resolver_end(event));
     }
 }
 

@@ -368,7 +368,20 @@ class AddressSpaces:
                 self.fork(self.space_of(pid), told["child"], "vfork" in told)
         else:
             self.leave(pid)
+        if kind in "UMPVA":
+            self.ask_around(space, start, end)
+        if kind == "V":
+            target = told.get("target", start + 2**40)
+            self.ask_around(space, target, target + told.get("bytes", event.size))
         return self.effects
+
+    def ask_around(self, space: int, start: int, end: int) -> None:
+        """Windows there may be other ones now: the next read of a page makes them known again."""
+        size, pages = self.config.page_size, self.config.fault_around // self.config.page_size
+        for (pid, vpn), entry in self.entries.items():
+            if (pages >= 2 and pid == space and entry.page.kind == "file"
+                    and start // size - pages <= vpn < end // size + pages):
+                entry.readable = False
 
     def pages_in(self, space: int, start: int, end: int) -> list[Translation]:
         """The translations of a space that lie in a range wholly and lead somewhere."""
