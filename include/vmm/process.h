@@ -44,8 +44,12 @@ enum {
     VMM_ADVICE_RANDOM = 1,
     VMM_ADVICE_SEQUENTIAL = 2,
     VMM_ADVICE_WILLNEED = 3,
-    VMM_ADVICE_DONTNEED = 4, /* pages are given up; private content is lost */
-    VMM_ADVICE_FREE = 8      /* private content may be lost instead of written to swap */
+    VMM_ADVICE_DONTNEED = 4,    /* pages are given up; private content is lost */
+    VMM_ADVICE_FREE = 8,        /* private content may be lost instead of written to swap */
+    VMM_ADVICE_DONTFORK = 10,   /* children of vmm_fork() do not get what is mapped there, until */
+    VMM_ADVICE_DOFORK = 11,     /* this; */
+    VMM_ADVICE_WIPEONFORK = 18, /* or they and theirs get it with zeros, until */
+    VMM_ADVICE_KEEPONFORK = 19  /* this */
 };
 
 /*
@@ -87,7 +91,10 @@ VMM_API int vmm_protect(VMM *vmm, uint32_t pid, uint64_t address, uint64_t lengt
 VMM_API int vmm_remap(VMM *vmm, uint32_t pid, uint64_t address, uint64_t length, uint64_t target,
                       uint64_t new_length);
 
-/* One of VMM_ADVICE_, or any other number that Linux has; else VMM_E_USAGE. */
+/*
+ * One of VMM_ADVICE_, or any other number that Linux has; else VMM_E_USAGE, and so are
+ * VMM_ADVICE_WIPEONFORK and VMM_ADVICE_FREE of what is mapped there and is shared or a file.
+ */
 VMM_API int vmm_advise(VMM *vmm, uint32_t pid, uint64_t address, uint64_t length, uint32_t advice);
 
 /*

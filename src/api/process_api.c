@@ -174,6 +174,25 @@ static int process_check_mapped(VMM *vmm, const VMMEvent *event) {
     return handle_fail(vmm, VMM_E_USAGE);
 }
 
+/* Content can be given away, or begin anew, where it is private and no file's. */
+static int process_check_private(VMM *vmm, const VMMEvent *event) {
+    if (event->type != VMM_EVENT_ADVISE ||
+        (event->value != VMM_ADVICE_FREE && event->value != VMM_ADVICE_WIPEONFORK)) {
+        return VMM_OK;
+    }
+    const Mappings *maps = process_mappings(vmm, event->pid);
+    uint64_t end = event->start + event->length;
+    const Mapping *mapping = maps == NULL ? NULL : mappings_first(maps, event->start, end);
+    for (; mapping != NULL; mapping = mappings_first(maps, mapping->end, end)) {
+        if (mapping->object != OBJECT_NONE) {
+            return process_refuse(
+                vmm, "the mapping at 0x%llx is shared or a file, expected private anonymous memory",
+                mapping->start);
+        }
+    }
+    return VMM_OK;
+}
+
 /* An event of a process that there is. */
 static int process_apply(VMM *vmm, VMMEvent event) {
     if (vmm == NULL) {
@@ -185,6 +204,7 @@ static int process_apply(VMM *vmm, VMMEvent event) {
                              event.type == VMM_EVENT_REMAP)) {
         status = process_check_mapped(vmm, &event);
     }
+    status = status == VMM_OK ? process_check_private(vmm, &event) : status;
     return status == VMM_OK ? vmm_apply(vmm, &event) : status;
 }
 

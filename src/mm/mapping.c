@@ -217,8 +217,9 @@ static bool mappings_change(Mappings *maps, const Memory *memory, uint64_t start
     uint32_t to = from;
     for (; to < maps->count && maps->list[to].start < end; to++) {
         Mapping *mapping = &maps->list[to];
+        uint8_t set = mapping->object == 0 ? change.set : change.set & (uint8_t)~MAPPING_WIPED;
         mapping->prot = change.protects ? change.prot : mapping->prot;
-        mapping->flags = (uint8_t)((mapping->flags & ~change.cleared) | change.set);
+        mapping->flags = (uint8_t)((mapping->flags & ~change.cleared) | set);
     }
     for (uint32_t at = to + 1; at-- > from;) {
         mappings_join(maps, at, use, user);
@@ -233,8 +234,8 @@ bool mappings_protect(Mappings *maps, const Memory *memory, uint64_t start, uint
 }
 
 bool mappings_advise(Mappings *maps, const Memory *memory, uint64_t start, uint64_t end,
-                     uint8_t advice, MappingUse *use, void *user) {
-    MappingChange change = {.cleared = MAPPING_ADVICE, .set = advice};
+                     uint8_t cleared, uint8_t set, MappingUse *use, void *user) {
+    MappingChange change = {.cleared = cleared, .set = set};
     return mappings_change(maps, memory, start, end, change, use, user);
 }
 
@@ -245,11 +246,19 @@ bool mappings_copy(Mappings *maps, const Mappings *from, const Memory *memory, M
     if (from->count > maps->capacity && !mappings_grow(maps, memory, from->count)) {
         return false;
     }
+    uint32_t count = 0;
     for (uint32_t i = 0; i < from->count; i++) {
-        maps->list[i] = from->list[i];
-        mapping_uses(&maps->list[i], 1, use, user);
+        Mapping mapping = from->list[i];
+        if ((mapping.flags & MAPPING_NOT_FORKED) != 0) {
+            continue;
+        }
+        if ((mapping.flags & MAPPING_WIPED) != 0) {
+            mapping.flags &= (uint8_t)~MAPPING_COPIED;
+        }
+        mapping_uses(&mapping, 1, use, user);
+        maps->list[count++] = mapping;
     }
-    maps->count = from->count;
+    maps->count = count;
     return true;
 }
 

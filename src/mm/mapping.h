@@ -33,7 +33,9 @@ enum {
     MAPPING_SEQUENTIAL = 8, /* madvise(2): it will be read from its beginning to its end, */
     MAPPING_RANDOM = 16,    /* or in no order; never both */
     MAPPING_ADVICE = MAPPING_SEQUENTIAL | MAPPING_RANDOM,
-    MAPPING_SYSV = 64 /* of a System V segment: faults map nothing around */
+    MAPPING_NOT_FORKED = 32, /* a child does not get it */
+    MAPPING_SYSV = 64,       /* of a System V segment: faults map nothing around */
+    MAPPING_WIPED = 128      /* a child gets it empty; of private anonymous memory only */
 };
 
 typedef struct Mapping {
@@ -67,10 +69,10 @@ bool mappings_add(Mappings *maps, const Memory *memory, const Mapping *mapping, 
 bool mappings_protect(Mappings *maps, const Memory *memory, uint64_t start, uint64_t end,
                       uint8_t prot, MappingUse *use, void *user);
 
-/* Gives what is mapped of [start, end) an advice: 0 or one of MAPPING_ADVICE. False: out of memory.
- */
+/* What is mapped of [start, end) loses flags, and then gets others: those of madvise(2). False: out
+   of memory. */
 bool mappings_advise(Mappings *maps, const Memory *memory, uint64_t start, uint64_t end,
-                     uint8_t advice, MappingUse *use, void *user);
+                     uint8_t cleared, uint8_t set, MappingUse *use, void *user);
 
 /* The first mapping that ends behind `address`; maps->count if there is none. */
 uint32_t mappings_at(Mappings *maps, uint64_t address);
@@ -90,7 +92,8 @@ bool mappings_cover(const Mappings *maps, uint64_t start, uint64_t end, bool as_
 /* The first mapping that has bytes of [start, end), or NULL. Valid until the next change. */
 Mapping *mappings_find(Mappings *maps, uint64_t start, uint64_t end);
 
-/* A copy of all mappings for an address space that has none. False: out of memory. */
+/* A copy of all mappings that a child gets, for an address space that has none. False: out of
+   memory. */
 bool mappings_copy(Mappings *maps, const Mappings *from, const Memory *memory, MappingUse *use,
                    void *user);
 

@@ -18,7 +18,11 @@ enum {
     ADVICE_SEQUENTIAL,
     ADVICE_WILLNEED,
     ADVICE_DONTNEED,
-    ADVICE_FREE = 8
+    ADVICE_FREE = 8,
+    ADVICE_DONTFORK = 10,
+    ADVICE_DOFORK,
+    ADVICE_WIPEONFORK = 18,
+    ADVICE_KEEPONFORK
 };
 
 void resolver_init(Resolver *resolver, const Memory *memory, Directory *directory,
@@ -821,25 +825,40 @@ static void resolver_need(Resolver *resolver, uint32_t space, uint64_t start, ui
     }
 }
 
-static void resolver_set_advice(Resolver *resolver, uint32_t space, const VMMEvent *event,
-                                uint8_t advice) {
-    resolver->failed |=
-        !mappings_advise(&resolver->spaces[space].maps, &resolver->memory, event->start,
-                         resolver_end(event), advice, resolver_use, resolver);
+/* The advice that is a property of mappings: flags of them that go, and those that come. */
+static bool resolver_sets_flags(uint64_t advice, uint8_t *cleared, uint8_t *set) {
+    static const struct {
+        uint8_t advice, cleared, set;
+    } flags[] = {
+        {ADVICE_NORMAL, MAPPING_ADVICE, 0},
+        {ADVICE_RANDOM, MAPPING_ADVICE, MAPPING_RANDOM},
+        {ADVICE_SEQUENTIAL, MAPPING_ADVICE, MAPPING_SEQUENTIAL},
+        {ADVICE_DONTFORK, 0, MAPPING_NOT_FORKED},
+        {ADVICE_DOFORK, MAPPING_NOT_FORKED, 0},
+        {ADVICE_WIPEONFORK, 0, MAPPING_WIPED},
+        {ADVICE_KEEPONFORK, MAPPING_WIPED, 0},
+    };
+    for (size_t i = 0; i < VMM_COUNT_OF(flags); i++) {
+        if (flags[i].advice == advice) {
+            *cleared = flags[i].cleared;
+            *set = flags[i].set;
+            return true;
+        }
+    }
+    return false;
 }
 
 static void resolver_advise(Resolver *resolver, uint32_t space, const VMMEvent *event) {
-    ResolveRange range = resolver_whole_pages(resolver, space, event->start, resolver_end(event));
+    uint64_t end = resolver_end(event);
+    ResolveRange range = resolver_whole_pages(resolver, space, event->start, end);
+    uint8_t cleared, set;
+    if (resolver_sets_flags(event->value, &cleared, &set)) {
+        resolver->failed |=
+            !mappings_advise(&resolver->spaces[space].maps, &resolver->memory, event->start, end,
+                             cleared, set, resolver_use, resolver);
+        return;
+    }
     switch (event->value) {
-    case ADVICE_NORMAL:
-        resolver_set_advice(resolver, space, event, 0);
-        break;
-    case ADVICE_RANDOM:
-        resolver_set_advice(resolver, space, event, MAPPING_RANDOM);
-        break;
-    case ADVICE_SEQUENTIAL:
-        resolver_set_advice(resolver, space, event, MAPPING_SEQUENTIAL);
-        break;
     case ADVICE_WILLNEED:
         if (resolver->ahead != 0) {
             resolver_need(resolver, space, event->start, resolver_end(event));
@@ -858,9 +877,12 @@ static void resolver_advise(Resolver *resolver, uint32_t space, const VMMEvent *
 }
 
 /* Whether fork copies the entry of a translation, as Linux does: those of shared mappings, and of
-   files without private pages, the child finds again by itself. */
+   files without private pages, the child finds again by itself. Nor what it does not get. */
 static bool resolver_is_copied(Resolver *resolver, uint32_t page) {
     const Mapping *mapping = resolver_find_mapping(resolver, page);
+    if (mapping != NULL && (mapping->flags & (MAPPING_NOT_FORKED | MAPPING_WIPED)) != 0) {
+        return false;
+    }
     return mapping == NULL || mapping->object == OBJECT_NONE ||
            (mapping->flags & (MAPPING_SHARED | MAPPING_COPIED)) == MAPPING_COPIED;
 }
@@ -1164,9 +1186,8 @@ int resolver_apply(Resolver *resolver, const VMMEvent *event, bool is_shared_mem
     }
     if (event->type == VMM_EVENT_FORK && child != process) {
         resolver_remove_killed(resolver, (uint32_t)event->value);
-        resolver_leave(resolver, child,
-                       false); /* what a process of that number left; the parent may */
-        uint32_t parent = resolver->spaces[process].within; /* have gone home with that */
+        resolver_leave(resolver, child, false); /* what a process of that number left; with that */
+        uint32_t parent = resolver->spaces[process].within; /* the parent may have gone home */
         resolver_fork(resolver, parent, child, (event->flags & VMM_FORK_VFORK) != 0);
     } else if (event->type != VMM_EVENT_FORK) {
         resolver_change(resolver, process, event, is_shared_memory);

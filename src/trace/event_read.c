@@ -28,8 +28,9 @@ static const struct {
     uint64_t value;
     const char *word;
 } event_advice[] = {
-    {0, "normal"},   {1, "random"}, {2, "sequential"}, {3, "willneed"},
-    {4, "dontneed"}, {8, "free"},   {14, "hugepage"},  {15, "nohugepage"},
+    {0, "normal"},    {1, "random"},      {2, "sequential"},  {3, "willneed"},
+    {4, "dontneed"},  {8, "free"},        {10, "dontfork"},   {11, "dofork"},
+    {14, "hugepage"}, {15, "nohugepage"}, {18, "wipeonfork"}, {19, "keeponfork"},
 };
 
 /* ---- What is wrong -------------------------------------------------------------------------- */

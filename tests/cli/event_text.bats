@@ -25,6 +25,7 @@ means() {
         'remap 1 new_length=8192 start=0x1000 length=0x1000 target=0x10000000000'
     means 'fork 1 child=2 vfork' 'fork 1 child=2 flags=vfork'
     means 'advise 1 0+4K advice=dontneed' 'advise 1 advice=4 length=0x1000'
+    means 'advise 1 0+4K advice=wipeonfork' 'advise 1 advice=18 length=0x1000'
     means 'advise 1 0+4K advice=8' 'advise 1 advice=8 length=0x1000'
 }
 

@@ -313,7 +313,8 @@ class Events:
         if kind == "P":
             return (pid, f"P:prot={rng.choice((0, 1, 3, 3))}", start, length)
         if kind == "A" and rng.random() < 0.6:
-            return (pid, f"A:advice={rng.choice((8, 8, 0, 1, 2, 3, 3))}", start, length)
+            advice = rng.choice((8, 8, 0, 1, 2, 3, 3, 10, 10, 11, 18, 18, 19))
+            return (pid, f"A:advice={advice}", start, length)
         if kind == "V":
             away = rng.choice((0, 1, 2, 64, 2**28)) * self.page_size
             return (pid, f"V:target={start + away},bytes={self.length()}", start, length)

@@ -23,6 +23,7 @@ Translation = tuple[int, int]  # pid of the address space, virtual page number
 READ, WRITE, EXEC = 1, 2, 4
 TABLE_ENTRIES = 512  # of the lowest page table of x86-64: fault-around stays in one
 NORMAL, RANDOM, SEQUENTIAL, WILLNEED, DONTNEED, FREE = 0, 1, 2, 3, 4, 8
+DONTFORK, DOFORK, WIPEONFORK, KEEPONFORK = 10, 11, 18, 19
 MOST_NEEDED = 2 ** 20  # pages that one WILLNEED reads at most
 MOST_PAGES = 2 ** 40   # of a file
 # Events that change address spaces: the first one makes pages those of objects.
@@ -75,11 +76,14 @@ class Mapping:
     grows_down: bool = False
     copied: bool = False                 # private pages were made in it
     advice: int = NORMAL                 # or RANDOM, SEQUENTIAL
+    not_forked: bool = False             # a child has nothing here,
+    wiped: bool = False                  # or zeros
     sysv: bool = False                   # of a System V segment
 
     def continues(self, other: "Mapping") -> bool:
         """True if the two are one mapping in truth."""
-        same = ("prot", "backing", "shared", "grows_down", "copied", "advice", "sysv")
+        same = ("prot", "backing", "shared", "grows_down", "copied", "advice", "sysv",
+                "not_forked", "wiped")
         return (self.end == other.start
                 and all(getattr(self, name) is getattr(other, name)
                         or getattr(self, name) == getattr(other, name) for name in same)
@@ -480,7 +484,7 @@ class AddressSpaces:
         for translation in self.pages_in(space, start, end):
             self.narrow(translation)
 
-    def change(self, space: int, start: int, end: int, name: str, value: int) -> None:
+    def change(self, space: int, start: int, end: int, name: str, value: int | bool) -> None:
         """Gives what is mapped of a range a property of its own."""
         changed: list[Mapping] = []
         kept: list[Mapping] = []
@@ -494,7 +498,7 @@ class AddressSpaces:
                 continue
             self.use(mapping.backing, len(found) - 1)
             for part, is_inside in found:
-                if is_inside:
+                if is_inside and not (name == "wiped" and part.backing):
                     setattr(part, name, value)
                 changed += [part] if is_inside else []
                 kept.append(part)
@@ -556,6 +560,10 @@ class AddressSpaces:
         """madvise(2)."""
         if advice in (NORMAL, RANDOM, SEQUENTIAL):
             self.change(space, start, end, "advice", advice)
+        elif advice in (DONTFORK, DOFORK):
+            self.change(space, start, end, "not_forked", advice == DONTFORK)
+        elif advice in (WIPEONFORK, KEEPONFORK):  # of private anonymous memory only
+            self.change(space, start, end, "wiped", advice == WIPEONFORK)
         elif advice == WILLNEED and self.config.read_ahead >= self.config.page_size:
             self.need(space, start, min(end, start + MOST_NEEDED * self.config.page_size))
         for translation in sorted(self.pages_in(space, start, end)):
@@ -593,11 +601,14 @@ class AddressSpaces:
             self.runs_in[child] = space
             return
         child = self.space_of(child)
-        self.maps[child] = [replace(mapping) for mapping in self.maps.get(space, [])]
+        self.maps[child] = [replace(mapping, copied=mapping.copied and not mapping.wiped)
+                            for mapping in self.maps.get(space, []) if not mapping.not_forked]
         for mapping in self.maps[child]:
             self.use(mapping.backing, 1)
         for translation in [one for one in self.entries if one[0] == space]:
             mapping = self.find_mapping(translation)
+            if mapping and (mapping.not_forked or mapping.wiped):
+                continue  # the child has nothing there, or it begins anew
             if mapping and mapping.backing and (mapping.shared or not mapping.copied):
                 continue  # the child finds the pages again by itself, as on Linux
             entry = self.entries[translation]

@@ -293,6 +293,26 @@ def fork_and_eviction() -> None:
           fault_swap_in=1, fault_cow=0, page_faults=3)
 
 
+def advice_on_fork() -> None:
+    """What a child does not get, or not the content of; its parent goes on without a fault."""
+    strict = {"mappings": "complete"}
+    check(script("M0+2:prot=3 W0 W1 A0+1:advice=10 F:child=7 W0 7.R0 7.R1", **strict),
+          fault_zero_fill=2, fault_invalid=1, copied_entries=1, fault_cow=0, fault_reuse=0)
+    check(script("M0+2:prot=3 W0 A0+1:advice=10 A0+1:advice=11 F:child=7 7.R0", **strict),
+          fault_zero_fill=1, fault_invalid=0, copied_entries=1)
+    check(script("M0+2:prot=3 W0 W1 A0+1:advice=18 F:child=7 W0 7.R0 7.R1", **strict),
+          fault_zero_fill=3, fault_invalid=0, copied_entries=1, fault_cow=0, fault_reuse=0)
+    # It is so for the child's children, too, until it is taken back; not for files.
+    check(script("M0+1:prot=3 A0+1:advice=18 F:child=7 7.W0 7.F:child=8 8.R0", **strict),
+          fault_zero_fill=2)
+    check(script("M0+1:prot=3 W0 A0+1:advice=18 A0+1:advice=19 F:child=7 7.R0", **strict),
+          fault_zero_fill=1, copied_entries=1)
+    check(script("M0+1:prot=3,file=1 W0 A0+1:advice=18 F:child=7 7.R0", **strict),
+          page_faults=1, copied_entries=1)
+    # A segment that no mapping of a child holds goes with that of its parent.
+    check(script("M0+1:prot=3,shared W0 A0+1:advice=10 F:child=7 X", **strict), discards=1)
+
+
 def shared_memory() -> None:
     """Memory that is shared is never copied; a child finds it by faults of its own."""
     check(script("M0+4:prot=3,shared W0 F:child=7 7.R0 7.W0 W0"), fault_zero_fill=1,
@@ -386,8 +406,8 @@ def main() -> int:
     for test in (random_numbers, units, crossing, invalid, page_tables, tables_stay, tlb_policies,
                  tlb_writebacks, switches, textbook_strings, clock, lfu, mru, aging, nru,
                  tlb_fill_bits, future, swap_cache, out_of_memory, store, pools, filters, time,
-                 frames, fork_copies, fork_and_eviction, shared_memory, files, zeros, vforks,
-                 remaps, forbidden, killed, stopped):
+                 frames, fork_copies, fork_and_eviction, advice_on_fork, shared_memory, files,
+                 zeros, vforks, remaps, forbidden, killed, stopped):
         tap.run("model: " + (test.__doc__ or test.__name__).split("\n")[0], test)
     return tap.finish()
 

@@ -319,6 +319,38 @@ static void the_kernel_refuses_it_too(void **state) {
     vmm_destroy(vmm);
 }
 
+static void advice_says_what_children_get(void **state) {
+    (void)state;
+    VMM *vmm = make();
+    map(vmm, 1, 16, 4, 0);
+    map(vmm, 1, 32, 1, VMM_MAP_SHARED);
+    for (uint64_t page = 16; page < 20; page++) {
+        touch(vmm, 1, page, true);
+    }
+    touch(vmm, 1, 32, true);
+    assert_int_equal(vmm_advise(vmm, 1, 16 * PAGE, PAGE, VMM_ADVICE_DONTFORK), VMM_OK);
+    assert_int_equal(vmm_advise(vmm, 1, 17 * PAGE, 2 * PAGE, VMM_ADVICE_WIPEONFORK), VMM_OK);
+    assert_int_equal(vmm_advise(vmm, 1, 18 * PAGE, PAGE, VMM_ADVICE_KEEPONFORK), VMM_OK);
+    assert_int_equal(vmm_advise(vmm, 1, 32 * PAGE, PAGE, VMM_ADVICE_DONTFORK), VMM_OK);
+    refused(vmm, vmm_advise(vmm, 1, 32 * PAGE, PAGE, VMM_ADVICE_WIPEONFORK),
+            "at 0x20000 is shared");
+    refused(vmm, vmm_advise(vmm, 1, 32 * PAGE, PAGE, VMM_ADVICE_FREE), "at 0x20000 is shared");
+    assert_int_equal(vmm_fork(vmm, 1, 2), VMM_OK);
+    assert_int_equal(touch(vmm, 1, 16, true), VMM_FAULT_NONE);
+    assert_int_equal(touch(vmm, 1, 17, true), VMM_FAULT_NONE);
+    assert_int_equal(touch(vmm, 1, 18, true), VMM_FAULT_cow);
+    assert_int_equal(touch(vmm, 2, 16, false), VMM_FAULT_invalid);
+    assert_int_equal(touch(vmm, 2, 17, false), VMM_FAULT_zero_fill);
+    assert_int_equal(touch(vmm, 2, 18, false), VMM_FAULT_NONE);
+    assert_int_equal(touch(vmm, 2, 32, false), VMM_FAULT_invalid);
+    assert_int_equal(vmm_fork(vmm, 2, 3), VMM_OK); /* the advice is inherited */
+    assert_int_equal(touch(vmm, 3, 17, false), VMM_FAULT_zero_fill);
+    assert_int_equal(vmm_advise(vmm, 1, 16 * PAGE, PAGE, VMM_ADVICE_DOFORK), VMM_OK);
+    assert_int_equal(vmm_fork(vmm, 1, 4), VMM_OK);
+    assert_int_equal(touch(vmm, 4, 16, true), VMM_FAULT_cow);
+    vmm_destroy(vmm);
+}
+
 /* Where unmapped addresses are anonymous memory, they can be advised on and moved. */
 static void permissive_machines_take_what_is_not_mapped(void **state) {
     (void)state;
@@ -464,6 +496,7 @@ int main(void) {
         cmocka_unit_test(references_make_processes),
         cmocka_unit_test(names_are_texts),
         cmocka_unit_test(the_kernel_refuses_it_too),
+        cmocka_unit_test(advice_says_what_children_get),
         cmocka_unit_test(permissive_machines_take_what_is_not_mapped),
         cmocka_unit_test(invalid_references_are_described),
         cmocka_unit_test(invalid_references_are_found_in_batches),
