@@ -64,11 +64,15 @@ typedef struct VMMEvent {
 /* "unmap", ...; NULL: there is no such type. */
 VMM_API const char *vmm_event_name(uint32_t type);
 
-/* A file that mappings refer to. */
+/*
+ * A file that mappings refer to. Two with the same device and inode, neither of them 0, are one
+ * file whatever its path: it may be renamed or unlinked while it is mapped. Else the path tells,
+ * too.
+ */
 typedef struct VMMTraceFile {
     uint64_t device;
     uint64_t inode;
-    const char *path; /* as it was when it was mapped */
+    const char *path; /* as it was when it was first mapped */
 } VMMTraceFile;
 
 /*

@@ -141,9 +141,20 @@ bool vmt_files_get(VmtFiles *files, VmtCursor *cursor) {
     return files_add(files, number, &about, (size_t)path_bytes);
 }
 
+/* A file is what it is under any name; only where device or inode is not known, its path tells. */
+static bool files_is_known_by_inode(const VMMTraceFile *file) {
+    return file->device != 0 && file->inode != 0;
+}
+
+static bool files_are_the_same(const VMMTraceFile *a, const VMMTraceFile *b) {
+    return a->device == b->device && a->inode == b->inode &&
+           (files_is_known_by_inode(a) || strcmp(a->path, b->path) == 0);
+}
+
 static uint64_t files_hash(const VMMTraceFile *file) {
     uint64_t hash = rng_mix(file->device ^ rng_mix(file->inode));
-    for (const char *c = file->path; *c != '\0'; c++) {
+    const char *path = files_is_known_by_inode(file) ? "" : file->path;
+    for (const char *c = path; *c != '\0'; c++) {
         hash = (hash ^ (unsigned char)*c) * 0x100000001B3u;
     }
     return rng_mix(hash);
@@ -155,8 +166,7 @@ static uint32_t *files_slot(VmtFiles *files, const VMMTraceFile *file) {
     for (;; at++) {
         uint32_t *slot = &files->slots[at % files->slot_count];
         const VMMTraceFile *other = *slot != 0 ? files->files[*slot - 1] : NULL;
-        if (other == NULL || (other->device == file->device && other->inode == file->inode &&
-                              strcmp(other->path, file->path) == 0)) {
+        if (other == NULL || files_are_the_same(other, file)) {
             return slot;
         }
     }

@@ -36,7 +36,10 @@ typedef struct VmtFiles {
 
 #define VMT_PATHS_MAX (64u * 1024 * 1024) /* bytes of all paths */
 
-/* The number of a file, a new one if it has none; 0: no memory, or a limit. */
+/*
+ * The number of a file, a new one if it has none; 0: no memory, or a limit. Where device and inode
+ * are known (neither is 0), they alone say which file it is, and it keeps the path it had first.
+ */
 uint32_t vmt_files_number(VmtFiles *files, const VMMTraceFile *file);
 
 /* Takes the record at the cursor; what is known already stays. False as vmt_event_get(). */

@@ -672,6 +672,27 @@ static void write_many_files(int file) {
     vmm_trace_writer_close(writer);
 }
 
+/* A file keeps its number under another name; what is not known by its inode goes by the path. */
+static void files_under_other_names(void **state) {
+    (void)state;
+    static const VMMTraceFile files[] = {
+        {2049, 77, "/a"}, {2049, 77, "/a (deleted)"},
+        {2049, 78, "/a"}, {2050, 77, "/a"},
+        {0, 77, "/a"},    {0, 77, "/b"},
+        {0, 0, "/a"},     {0, 0, "/b"},
+        {2049, 0, "/a"},  {2049, 0, "/b"},
+        {0, 0, "/a"},
+    };
+    static const uint32_t numbers[] = {1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 6};
+    int file = open_memory();
+    VMMTraceWriter *writer = open_writer(file, "runs");
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        assert_int_equal(vmm_trace_write_file(writer, &files[i]), numbers[i]);
+    }
+    vmm_trace_writer_close(writer);
+    close(file);
+}
+
 static void assert_header(const VMMTraceHeader *header) {
     assert_string_equal(header->command, "sort 'a b'");
     assert_string_equal(header->host, "host");
@@ -1149,6 +1170,7 @@ int main(void) {
         cmocka_unit_test(processes_threads_events_and_flushes),
         cmocka_unit_test(extremes),
         cmocka_unit_test(many_references),
+        cmocka_unit_test(files_under_other_names),
         cmocka_unit_test(header_and_files),
         cmocka_unit_test(events_keep_every_field),
         cmocka_unit_test(empty_traces),
