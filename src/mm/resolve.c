@@ -685,8 +685,34 @@ static void resolver_visit_move(Resolver *resolver, uint32_t page, void *user) {
     resolver_unmap_page(resolver, page);
 }
 
+/* mremap(2) of 0 bytes: what is shared from there on is mapped a second time. */
+static void resolver_map_again(Resolver *resolver, uint32_t space, const VMMEvent *event) {
+    Mappings *maps = &resolver->spaces[space].maps;
+    const Mapping *found =
+        event->start == UINT64_MAX ? NULL : mappings_find(maps, event->start, event->start + 1);
+    if (found == NULL || (found->flags & MAPPING_SHARED) == 0 || event->value == 0 ||
+        event->target > UINT64_MAX - event->value ||
+        (event->target <= event->start && event->start - event->target < event->value)) {
+        return; /* the system call refuses that, and a place onto itself */
+    }
+    Mapping second = *found;
+    second.offset += event->start - found->start;
+    if (second.offset > UINT64_MAX - event->value) {
+        return; /* and the end of all files */
+    }
+    second.start = event->target;
+    second.end = event->target + event->value;
+    resolver_extend(resolver, space, &second);
+    resolver_unmap(resolver, space, second.start, second.end);
+    resolver->failed |= !mappings_add(maps, &resolver->memory, &second, resolver_use, resolver);
+}
+
 /* mremap(2): a mapping is cut off, grows, or moves. */
 static void resolver_remap(Resolver *resolver, uint32_t space, const VMMEvent *event) {
+    if (event->length == 0) {
+        resolver_map_again(resolver, space, event);
+        return;
+    }
     uint64_t start = event->start;
     uint64_t end = resolver_end(event);
     uint64_t kept = event->value < event->length ? event->value : event->length;

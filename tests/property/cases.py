@@ -317,6 +317,7 @@ class Events:
             return (pid, f"A:advice={advice}", start, length)
         if kind == "V":
             away = rng.choice((0, 1, 2, 64, 2**28)) * self.page_size
+            length = 0 if rng.random() < 0.3 else length  # of 0 bytes: mapped a second time
             return (pid, f"V:target={start + away},bytes={self.length()}", start, length)
         return (pid, kind, start, length)
 

@@ -129,6 +129,9 @@ class PlainMemory:
         views, own = self.space_of(pid).views, self.space_of(pid).own
         first, pages = addr // self.page_size, size // self.page_size
         wanted, target = told["bytes"] // self.page_size, told["target"] // self.page_size
+        if pages == 0:  # mapped a second time: only what is shared, and beside itself
+            is_shared = first in views and views[first].shared
+            return not is_shared or target <= first < target + wanted
         shown = [views.get(first + i) for i in range(pages)]
         if any(shown) and any(view is None or view != shown[0].moved(i)
                               for i, view in enumerate(shown)):
@@ -174,7 +177,7 @@ class PlainMemory:
 
     @staticmethod
     def remap(space: PlainSpace, pages: range, target: int, wanted: int) -> None:
-        """mremap(2)."""
+        """mremap(2); of no pages, what is shown there is shown a second time."""
         if target != pages.start and target < pages.stop and pages.start < target + wanted:
             return  # onto itself
         first = space.views.get(pages.start)

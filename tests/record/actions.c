@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
@@ -144,6 +145,69 @@ static int act_remap(const char *value) {
     mremap(memory, 2 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, target);
     vmm_record_mark(2);
     return 0;
+}
+
+/* The second page of three is mapped once more, wherever it likes, then over another mapping. */
+static int act_again(const char *value) {
+    (void)value;
+    unsigned char *memory =
+        mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    unsigned char *own = map_pages(3);
+    store(memory, 1);
+    store(own, 2);
+    vmm_record_mark(1);
+    unsigned char *second = mremap(memory + PAGE, 0, PAGE, MREMAP_MAYMOVE);
+    void *third = mremap(memory + PAGE, 0, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, own);
+    void *refused = mremap(own + 2 * PAGE, 0, PAGE, MREMAP_MAYMOVE); /* private */
+    vmm_record_mark(2);
+    say(memory);
+    say(second);
+    say(own);
+    if (second == MAP_FAILED || third != own || refused != MAP_FAILED || errno != EINVAL) {
+        return 1;
+    }
+    if (fork() == 0) {
+        second[1] = 7;
+        _exit(0);
+    }
+    wait(NULL);
+    return second[0] == 2 && memory[PAGE + 1] == 7 && own[1] == 7 && own[2 * PAGE] == 3 &&
+                   munmap(second, PAGE) == 0
+               ? 0
+               : 2;
+}
+
+/* A file is mapped, gets another name, loses it, and is mapped each time: a page is stored to. */
+static int act_renamed(const char *path) {
+    char other[4096];
+    int fd = open(path, O_RDWR);
+    snprintf(other, sizeof other, "%s.other", path);
+    for (int i = 0; i < 3; i++) {
+        unsigned char *memory = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        if (memory == MAP_FAILED || (i == 0 && rename(path, other) != 0) ||
+            (i == 1 && unlink(other) != 0)) {
+            return 99;
+        }
+        say(memory);
+        store(memory, i);
+    }
+    return 0;
+}
+
+/* Shares memory with its child, which is neither a thread nor a vfork(2). */
+static int clone_stores(void *memory) {
+    store(memory, 1);
+    return 0;
+}
+
+static int act_clone(const char *flags) {
+    unsigned char *memory = map_pages(20);
+    int status = 0;
+    say(memory);
+    pid_t child = clone(clone_stores, memory + 16 * PAGE,
+                        (int)strtol(flags, NULL, 0) | CLONE_VM | SIGCHLD, memory);
+    waitpid(child, &status, 0);
+    return child > 0 && status == 0 && memory[PAGE] == 2 ? 0 : 98;
 }
 
 static int act_sysv(const char *value) {
@@ -360,9 +424,9 @@ static int act_signal(const char *value) {
     return raise(atoi(value));
 }
 
+/* At an address, or at 16. */
 static int act_crash(const char *value) {
-    (void)value;
-    return *(volatile int *)(uintptr_t)16;
+    return *(volatile int *)(value[0] == '\0' ? 16 : (uintptr_t)strtoull(value, NULL, 0));
 }
 
 static int compare(const void *a, const void *b) {
@@ -441,6 +505,8 @@ int main(int argc, char **argv) {
         {"partly", act_partly}, {"message", act_message},
         {"atomic", act_atomic}, {"masked", act_masked},
         {"code", act_code},     {"pause_child", act_pause_child},
+        {"again", act_again},   {"renamed", act_renamed},
+        {"clone", act_clone},
     };
     const char *action = argc > 1 ? argv[1] : "";
     if (strcmp(action, "print") == 0) {

@@ -313,6 +313,58 @@ def remap():
         assert f"0x{address:x}" in found[0], found
 
 
+def mapped_again():
+    """mremap of 0 bytes: the program gets its mappings; the trace tells whose pages they are."""
+    trace, (memory, second, own) = act("again")
+    found = [(name, rest) for name, _, _, rest in trace.between(1, 2).events("map", "remap")]
+    equal(found, [("remap", f"to 0x{second:x}-0x{second + PAGE:x}"),
+                  ("remap", f"to 0x{own:x}-0x{own + PAGE:x}")], "events")
+    run = record("-q", "-o", "again.vmt", "--", ACTIONS, "again")
+    equal(run.returncode, 0, "exit status")
+    counts = simulated("again.vmt")
+    equal(counts["invalid"], 0, "references outside of mappings")
+    assert counts["shared_attach"] >= 2, f"pages found at a second address: {counts}"
+    assert memory + PAGE not in (second, own), "places"
+
+
+def renamed_file():
+    """A file is the same under another name, and without one."""
+    file = FOLDER / "renamed.file"
+    file.write_bytes(bytes(3 * PAGE))
+    trace, memory = act("renamed", str(file))
+    equal(len(set(memory)), 3, "places")
+    equal([rest.split(" ", 1)[1] for _, _, _, rest in trace.events("map") if str(file) in rest],
+          [f'rw- shared "{file}" offset 0x0'] * 3, "mappings")
+
+
+def simulated(trace):
+    """Faults of a simulation, by class."""
+    subprocess.run([VMM, "-t", trace, "-r", "64M", "-a", "lru", "-o", "counts.json"],
+                   cwd=FOLDER, check=True, capture_output=True, timeout=60)
+    return json.loads((FOLDER / "counts.json").read_text())["fault_classes"]
+
+
+def clones():
+    """Valgrind carries out clone() for threads, in the old way too, and for fork and vfork."""
+    trace, (memory,) = act("clone", hex(0x200 | 0x400))  # CLONE_FS, CLONE_FILES
+    equal(trace.since(memory).touched(memory + PAGE, 1, "W"), [("W", 0, 1)], "stores")
+    equal(len(trace.events("thread_start")), 1, "threads")
+    run = Run(["-q"], [ACTIONS, "clone", "0"])
+    equal(run.status, 1, "exit status")
+    assert "clone() that Valgrind cannot carry out" in run.err, run.err
+    equal([rest for _, _, _, rest in run.trace().events("exit")], ["status 1"], "event")
+
+
+def wild_pointers():
+    """Addresses that no program has: their upper bits are not taken for something else."""
+    for address in (2**64 - 16, 2**47, 0x1800000000001000, 0x0800000000002000,
+                    0x7fffffffffff0000):
+        run = Run(["-q"], [ACTIONS, "crash", hex(address)])
+        equal((run.status, run.err), (-11, ""), f"{address:x}: exit status and messages")
+        reads = [rest for kind, _, _, rest in run.trace().lines if kind == "R"]
+        equal(reads[-1], (address % 2**47, 4), f"{address:x}: the last load")
+
+
 def shared_file():
     file = FOLDER / "shared.file"
     file.write_bytes(bytes(4 * PAGE))
@@ -1044,7 +1096,8 @@ def fallback():
 
 TESTS = [pages, straight_lines, events_of_a_mapping, page_runs_count_alike, fetches, lackey_agrees,
          kernel, kernel_partly, messages, atomics, masked, code_that_crosses, passed_over,
-         long_command_line, stack, every_address_is_mapped, heap, remap, shared_file, sysv,
+         long_command_line, stack, every_address_is_mapped, heap, remap, mapped_again,
+         renamed_file, clones, wild_pointers, shared_file, sysv,
          threads, fork, turns, killed_child, executes, spawned, executes_itself, deaths, pauses,
          pause_of_a_child, pauses_are_told, begins_paused, losses_are_told, inside_one_another, limits, name_is_kept, descriptors, interrupted, passed_on, left_behind,
          toggled, full_disk, size_limit, no_place, destroys_nothing, two_at_once, all_passed_on,

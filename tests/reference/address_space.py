@@ -526,7 +526,10 @@ class AddressSpaces:
         self.effects.append(Effect("copy", translation, entry.page, other))
 
     def remap(self, space: int, start: int, end: int, target: int, size: int) -> None:
-        """mremap(2): cuts off, grows in place, or moves."""
+        """mremap(2): cuts off, grows in place, or moves; of 0 bytes, maps a second time."""
+        if start == end:
+            self.map_again(space, start, target, size)
+            return
         if target != start and target < end and start < target + size:
             return  # onto itself: the system call refuses that,
         if target + size > 2**64:
@@ -555,6 +558,17 @@ class AddressSpaces:
         if moved:
             self.add(space, moved)
             self.use(moved.backing, -1)
+
+    def map_again(self, space: int, start: int, target: int, size: int) -> None:
+        """mremap(2) of 0 bytes: the same place of a shared object, at another address."""
+        for source in self.maps.get(space, []):
+            offset = source.offset + start - source.start
+            if (source.start <= start < source.end and source.shared and size > 0
+                    and not target <= start < target + size
+                    and target + size <= 2**64 and offset + size <= 2**64):
+                self.unmap(space, target, target + size)
+                self.add(space, replace(source, start=target, end=target + size, offset=offset))
+                return
 
     def advise(self, space: int, start: int, end: int, advice: int) -> None:
         """madvise(2)."""

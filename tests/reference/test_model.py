@@ -365,6 +365,11 @@ def remaps() -> None:
           page_faults=2, discards=1)
     check(script("M0+2:prot=3 W0 V0+2:target=32768,bytes=8192 R0", mappings="complete"),
           fault_zero_fill=1, fault_invalid=1)
+    # Of 0 bytes: shared pages are mapped a second time, private ones are not.
+    check(script("M0+2:prot=3,shared W1 V1+0:target=32768,bytes=4096 W8 R1", mappings="complete"),
+          fault_zero_fill=1, fault_shared_attach=1, page_faults=2, fault_invalid=0)
+    check(script("M0+2:prot=3 W1 V1+0:target=32768,bytes=4096 W8", mappings="complete"),
+          fault_zero_fill=1, fault_invalid=1)
 
 
 def forbidden() -> None:

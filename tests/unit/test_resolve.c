@@ -263,6 +263,40 @@ static void what_moves_keeps_its_pages(void **state) {
     world_end(&world);
 }
 
+/* mremap(2) of 0 bytes: the pages are at both places, and stay while one of them is mapped. */
+static void what_is_shared_is_mapped_a_second_time(void **state) {
+    (void)state;
+    World world;
+    world_begin(&world, "page-size=4K mappings=complete", 0);
+    map(&world, 1, 16, 2, RW, VMM_MAP_SHARED, 0);
+    map(&world, 1, 32, 2, RW, 0, 0);
+    uint32_t page = refer(&world, 1, 17, true).object;
+    refer(&world, 1, 33, true);
+    VMMEvent remap = {.type = VMM_EVENT_REMAP,
+                      .pid = 1,
+                      .start = 17 * PAGE,
+                      .target = 64 * PAGE,
+                      .value = 2 * PAGE};
+    apply(&world, remap);
+    assert_int_equal(world.resolver.op_count, 0);
+    assert_int_equal(refer(&world, 1, 64, true).object, page);
+    assert_int_equal(refer(&world, 1, 17, true).object, page);
+    on_range(&world, VMM_EVENT_UNMAP, 1, 16, 2);
+    assert_int_equal(left(&world, RESOLVE_DROP), 0);
+    assert_int_equal(refer(&world, 1, 64, true).object, page);
+    remap.start = 64 * PAGE;
+    remap.target = 63 * PAGE;
+    apply(&world, remap); /* onto itself: refused */
+    assert_int_equal(refer(&world, 1, 63, false).how, RESOLVED_FORBIDDEN);
+    remap.start = 33 * PAGE;
+    remap.target = 80 * PAGE;
+    apply(&world, remap); /* private memory: refused */
+    assert_int_equal(refer(&world, 1, 80, false).how, RESOLVED_FORBIDDEN);
+    on_range(&world, VMM_EVENT_UNMAP, 1, 64, 2);
+    assert_int_equal(left(&world, RESOLVE_DROP), 1);
+    world_end(&world);
+}
+
 /* Where something has an end, it is an error that says so, and nothing wraps. */
 static void a_mapping_beyond_all_files_is_refused(void **state) {
     (void)state;
@@ -361,6 +395,7 @@ int main(void) {
         cmocka_unit_test(spaces_count_who_runs_in_them),
         cmocka_unit_test(memory_is_what_its_mapping_says),
         cmocka_unit_test(what_moves_keeps_its_pages),
+        cmocka_unit_test(what_is_shared_is_mapped_a_second_time),
         cmocka_unit_test(a_mapping_beyond_all_files_is_refused),
         cmocka_unit_test(windows_have_borders),
         cmocka_unit_test(lack_of_memory_is_told),

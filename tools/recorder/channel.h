@@ -177,6 +177,8 @@ typedef struct Channel {
     uint32_t discard;
     /* Processes for which there was no slot. */
     uint32_t unrecorded;
+    /* Calls of clone(2) that no recorder can carry out: the processes ended there. */
+    uint32_t refused_clones;
     /* References that producers left out while recording paused. */
     uint64_t passed_over;
 

@@ -23,6 +23,14 @@
 /* Records between two looks at the limit: half of the slack. */
 enum { INSTRUMENT_MOST = CHANNEL_SLACK / 2 };
 
+/*
+ * Programs have memory below 2^47. A wild pointer may lead above, and its upper bits must not be
+ * taken for the tag of a record: they are shifted out, two instructions where a mask takes ten more
+ * bytes of code.
+ */
+enum { INSTRUMENT_NO_ADDRESS_BITS = 17 };
+_Static_assert(CHANNEL_KERNEL == 1ull << (64 - INSTRUMENT_NO_ADDRESS_BITS), "the lowest other bit");
+
 typedef struct Instrumenter {
     IRSB *out;
     IRTemp base;          /* where the next record goes, less `pending` */
@@ -81,6 +89,13 @@ static void instrument_look(Instrumenter *in) {
     in->stored = 0;
 }
 
+/* An address as a record has it. */
+static IRExpr *instrument_address(Instrumenter *in, IRExpr *addr) {
+    IRExpr *bits = IRExpr_Const(IRConst_U8(INSTRUMENT_NO_ADDRESS_BITS));
+    IRExpr *upper = instrument_temp(in, IRExpr_Binop(Iop_Shl64, addr, bits));
+    return instrument_temp(in, IRExpr_Binop(Iop_Shr64, upper, bits));
+}
+
 static void instrument_record(Instrumenter *in, IRExpr *addr, UInt op, Int size, IRExpr *guard) {
     if (in->stored >= INSTRUMENT_MOST * 8) {
         instrument_look(in);
@@ -88,11 +103,12 @@ static void instrument_record(Instrumenter *in, IRExpr *addr, UInt op, Int size,
     ULong tag = CHANNEL_REF(op, 0, (UInt)size);
     IRExpr *record;
     if (addr->tag == Iex_Const) {
-        record = instrument_u64(addr->Iex.Const.con->Ico.U64 | tag);
-    } else if (tag == 0) {
-        record = addr;
+        record = instrument_u64((addr->Iex.Const.con->Ico.U64 & (CHANNEL_KERNEL - 1)) | tag);
     } else {
-        record = instrument_temp(in, IRExpr_Binop(Iop_Or64, addr, instrument_u64(tag)));
+        record = instrument_address(in, addr);
+        if (tag != 0) {
+            record = instrument_temp(in, IRExpr_Binop(Iop_Or64, record, instrument_u64(tag)));
+        }
     }
     addStmtToIRSB(in->out, IRStmt_Store(Iend_LE, instrument_next_record(in), record));
     in->stored += 8;

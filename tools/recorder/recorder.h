@@ -9,6 +9,7 @@
  *     syscalls.c    what system calls mean: mappings, processes, threads, what must be published
  *     touches.c     what the kernel reads and writes on the program's behalf
  *     mappings.c    mappings as events, with their files
+ *     again.c       shared memory mapped a second time by mremap(2), which Valgrind refuses
  *     process.c     this process in the channel: attaching, fork, its end
  *
  * Valgrind runs one thread at a time, so nothing here needs a lock; and there is no C library: only
@@ -134,6 +135,14 @@ void recorder_tell_brk(Addr end);
 void recorder_tell_shmat(Int id, Addr start, Bool read_only);
 void recorder_tell_shmdt(Addr start, SizeT length);
 void recorder_tell_mlockall(void);
+
+/* ---- again.c ------------------------------------------------------------------------------ */
+
+/*
+ * After Valgrind refused it: mremap(2) of 0 bytes. The program gets the result; if it is not an
+ * error, so does the caller.
+ */
+Bool recorder_map_again(ThreadId tid, const UWord *args, UWord *result);
 
 /* ---- touches.c ---------------------------------------------------------------------------- */
 

@@ -6,6 +6,9 @@
 #include "recorder.h"
 
 enum {
+    SYSCALLS_CLONE_VM = 0x100,
+    SYSCALLS_CLONE_FS = 0x200,
+    SYSCALLS_CLONE_FILES = 0x400,
     SYSCALLS_CLONE_VFORK = 0x4000,
     SYSCALLS_CLONE_THREAD = 0x10000,
     SYSCALLS_MREMAP_DONTUNMAP = 4,
@@ -108,6 +111,37 @@ static void syscalls_before_exec(ThreadId tid, Addr path, Addr argv, Addr envp) 
     channel_publish(&recorder_producer);
 }
 
+/* What clone(2) makes, for Valgrind: by these flags alone. */
+typedef enum SyscallsClone {
+    SYSCALLS_FORKS,
+    SYSCALLS_MAKES_A_THREAD,
+    SYSCALLS_REFUSES
+} SyscallsClone;
+
+static SyscallsClone syscalls_clone_of(UWord flags) {
+    switch (flags &
+            (SYSCALLS_CLONE_VM | SYSCALLS_CLONE_FS | SYSCALLS_CLONE_FILES | SYSCALLS_CLONE_VFORK)) {
+    case 0:
+    case SYSCALLS_CLONE_VM | SYSCALLS_CLONE_VFORK:
+        return SYSCALLS_FORKS;
+    case SYSCALLS_CLONE_VM | SYSCALLS_CLONE_FS | SYSCALLS_CLONE_FILES:
+        return SYSCALLS_MAKES_A_THREAD;
+    default:
+        return SYSCALLS_REFUSES;
+    }
+}
+
+/* Valgrind ends the process at a call that it refuses, and asks nobody. */
+static void syscalls_before_clone(UWord flags) {
+    if (syscalls_clone_of(flags) == SYSCALLS_REFUSES) {
+        __atomic_add_fetch(&recorder_producer.channel->refused_clones, 1, __ATOMIC_SEQ_CST);
+        recorder_exits_all(1);
+        recorder_finish();
+    } else {
+        recorder_fork_begins((flags & SYSCALLS_CLONE_VFORK) != 0); /* which Valgrind keeps */
+    }
+}
+
 static Bool syscalls_clone3_sleeps(Addr arguments) {
     return VG_(am_is_valid_for_client)(arguments, sizeof(ULong), VKI_PROT_READ) &&
            (*(const ULong *)arguments & SYSCALLS_CLONE_VFORK) != 0;
@@ -138,8 +172,8 @@ void recorder_before_syscall(ThreadId tid, UInt number, UWord *args, UInt count)
     case __NR_vfork: /* which Valgrind makes a fork */
         recorder_fork_begins(False);
         break;
-    case __NR_clone: /* which keeps the flag CLONE_VFORK */
-        recorder_fork_begins((args[0] & SYSCALLS_CLONE_VFORK) != 0);
+    case __NR_clone:
+        syscalls_before_clone(args[0]);
         break;
     case SYSCALLS_CLONE3:
         recorder_fork_begins(syscalls_clone3_sleeps(args[0]));
@@ -178,12 +212,8 @@ static UInt syscalls_map_flags(UWord flags) {
     return told;
 }
 
+/* A size of 0 maps shared pages a second time. */
 static void syscalls_after_mremap(const UWord *args, Addr target) {
-    if (args[1] == 0) { /* a second mapping of shared pages; no more is known of it here */
-        recorder_tell_mmap(target, args[2], RECORD_PROT_READ | RECORD_PROT_WRITE, RECORD_MAP_SHARED,
-                           0);
-        return;
-    }
     recorder_tell_remap(args[0], args[1], target, args[2]);
     if (args[3] & SYSCALLS_MREMAP_DONTUNMAP) {
         recorder_tell_mmap(args[0], args[1], RECORD_PROT_READ | RECORD_PROT_WRITE,
@@ -195,7 +225,7 @@ static void syscalls_after_clone(ThreadId tid, UWord flags, UWord child) {
     if (child == 0) {
         return; /* this is the child */
     }
-    if (flags & SYSCALLS_CLONE_THREAD) {
+    if ((flags & SYSCALLS_CLONE_THREAD) || syscalls_clone_of(flags) == SYSCALLS_MAKES_A_THREAD) {
         recorder_tell(RECORD_EVENT_THREAD_START, 0, 0, child);
     } else {
         recorder_after_fork(tid, (UInt)child, (flags & SYSCALLS_CLONE_VFORK) != 0);
@@ -287,9 +317,13 @@ static void syscalls_limit_reads(ThreadId tid, UInt number, const UWord *args, S
 
 void recorder_after_syscall(ThreadId tid, UInt number, UWord *args, UInt count, SysRes result) {
     Bool failed = sr_isError(result);
-    syscalls_limit_reads(tid, number, args, failed ? 0 : sr_Res(result));
+    UWord value = failed ? 0 : sr_Res(result);
+    if (failed && number == __NR_mremap && args[1] == 0) {
+        failed = !recorder_map_again(tid, args, &value);
+    }
+    syscalls_limit_reads(tid, number, args, value);
     if (number == __NR_recvfrom && !failed) { /* Valgrind takes it for the whole buffer */
-        recorder_touch_received(tid, sr_Res(result) < args[2] ? sr_Res(result) : args[2]);
+        recorder_touch_received(tid, value < args[2] ? value : args[2]);
     }
     recorder_touches_end(tid);
     if (number == __NR_execve || number == SYSCALLS_EXECVEAT) {
@@ -297,6 +331,6 @@ void recorder_after_syscall(ThreadId tid, UInt number, UWord *args, UInt count, 
     }
     if (!failed) {
         recorder_use_thread(tid);
-        syscalls_after_success(tid, number, args, sr_Res(result));
+        syscalls_after_success(tid, number, args, value);
     }
 }

@@ -585,6 +585,14 @@ static void record_say_why_it_ended(const Record *record) {
                     "once",
                     unrecorded, unrecorded == 1 ? "" : "s", (int)CHANNEL_SLOTS);
     }
+    uint32_t clones = __atomic_load_n(&record->queue.channel->refused_clones, __ATOMIC_SEQ_CST);
+    if (clones > 0) {
+        cli_error("%" PRIu32
+                  " process%s ended at a call of clone() that Valgrind cannot carry out: "
+                  "one that shares memory, files or folder with its child, but is neither a thread "
+                  "nor vfork()",
+                  clones, clones == 1 ? "" : "es");
+    }
     if (record->gave_up) {
         cli_warning("%sprocesses that the program left behind run on unrecorded",
                     record->left_behind != 0 ? "" : "interrupted: ");
