@@ -131,15 +131,11 @@ static SyscallsClone syscalls_clone_of(UWord flags) {
     }
 }
 
-/* Valgrind ends the process at a call that it refuses, and asks nobody. */
-static void syscalls_before_clone(UWord flags) {
-    if (syscalls_clone_of(flags) == SYSCALLS_REFUSES) {
-        __atomic_add_fetch(&recorder_producer.channel->refused_clones, 1, __ATOMIC_SEQ_CST);
-        recorder_exits_all(1);
-        recorder_finish();
-    } else {
-        recorder_fork_begins((flags & SYSCALLS_CLONE_VFORK) != 0); /* which Valgrind keeps */
-    }
+/* Valgrind ends the process at a call that it refuses, and tells nobody. */
+static void syscalls_end_at_clone(void) {
+    __atomic_add_fetch(&recorder_producer.channel->refused_clones, 1, __ATOMIC_SEQ_CST);
+    recorder_exits_all(1);
+    recorder_finish();
 }
 
 static Bool syscalls_clone3_sleeps(Addr arguments) {
@@ -173,7 +169,11 @@ void recorder_before_syscall(ThreadId tid, UInt number, UWord *args, UInt count)
         recorder_fork_begins(False);
         break;
     case __NR_clone:
-        syscalls_before_clone(args[0]);
+        if (syscalls_clone_of(args[0]) == SYSCALLS_REFUSES) {
+            syscalls_end_at_clone();
+            return;
+        }
+        recorder_fork_begins((args[0] & SYSCALLS_CLONE_VFORK) != 0); /* which Valgrind keeps */
         break;
     case SYSCALLS_CLONE3:
         recorder_fork_begins(syscalls_clone3_sleeps(args[0]));
