@@ -565,7 +565,7 @@ class AddressSpaces:
             offset = source.offset + start - source.start
             if (source.start <= start < source.end and source.shared and size > 0
                     and not target <= start < target + size
-                    and target + size <= 2**64 and offset + size <= 2**64):
+                    and target + size < 2**64 and offset + size < 2**64):
                 self.unmap(space, target, target + size)
                 self.add(space, replace(source, start=target, end=target + size, offset=offset))
                 return
