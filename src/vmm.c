@@ -58,6 +58,7 @@
 #include "mm/fault.c"
 #include "mm/footprint.c"
 #include "mm/invalid.c"
+#include "mm/lock.c"
 #include "mm/machine.c"
 #include "mm/mapping.c"
 #include "mm/object.c"

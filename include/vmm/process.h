@@ -72,8 +72,9 @@ VMM_API int vmm_exit(VMM *vmm, uint32_t pid);
  * Maps [address, address + length) with VMM_PROT_ bits, in place of what was there. `file` names
  * what it shows, from `offset` on; the same name is the same file to all processes of a machine;
  * NULL is anonymous memory, and `offset` is 0. `flags`: VMM_MAP_SHARED, else private; or
- * VMM_MAP_GROWSDOWN for a stack; 0. Anonymous shared memory is shared with children of fork.
- * VMM_E_USAGE: both flags, or more of a file than its first 2^63 bytes.
+ * VMM_MAP_GROWSDOWN for a stack; with these VMM_MAP_LOCKED, as by vmm_lock(); 0. Anonymous shared
+ * memory is shared with children of fork.
+ * VMM_E_USAGE: VMM_MAP_SHARED with _GROWSDOWN, or more of a file than its first 2^63 bytes.
  */
 VMM_API int vmm_map(VMM *vmm, uint32_t pid, uint64_t address, uint64_t length, uint32_t prot,
                     uint32_t flags, const char *file, uint64_t offset);
@@ -96,6 +97,14 @@ VMM_API int vmm_remap(VMM *vmm, uint32_t pid, uint64_t address, uint64_t length,
  * VMM_ADVICE_WIPEONFORK and VMM_ADVICE_FREE of what is mapped there and is shared or a file.
  */
 VMM_API int vmm_advise(VMM *vmm, uint32_t pid, uint64_t address, uint64_t length, uint32_t advice);
+
+/*
+ * Locks what is mapped there: mlock(2). Its pages come into memory at once, touched by the kernel,
+ * and stay until they are unlocked or unmapped; children of fork do not have the lock. As long as
+ * any process has a page locked, it stays.
+ */
+VMM_API int vmm_lock(VMM *vmm, uint32_t pid, uint64_t address, uint64_t length);
+VMM_API int vmm_unlock(VMM *vmm, uint32_t pid, uint64_t address, uint64_t length);
 
 /*
  * Makes a segment of shared memory of `size` bytes, which holds zeros. It is destroyed, and its

@@ -312,6 +312,21 @@ static int check_event(VMM *vmm, const VMMEvent *event) {
     return event->type == VMM_EVENT_UNMAP ? check_unmap(vmm, event) : VMM_OK;
 }
 
+/* What an event brings into memory at once, the kernel touches. */
+static int populate(VMM *vmm, uint32_t pid) {
+    uint64_t address = vmm->stream->resolver.populate.start;
+    bool more = true;
+    int status = VMM_OK;
+    while (status == VMM_OK && more) {
+        status = stream_populate(vmm->stream, pid, &address, &more, &vmm->error);
+        if (status != VMM_OK) {
+            return handle_fail(vmm, status);
+        }
+        status = more ? consume(vmm) : VMM_OK;
+    }
+    return status;
+}
+
 int vmm_apply(VMM *vmm, const VMMEvent *event) {
     int status = check_event(vmm, event);
     if (status == VMM_OK && resolver_wants(event)) {
@@ -338,8 +353,7 @@ int vmm_apply(VMM *vmm, const VMMEvent *event) {
         return handle_fail(vmm, status);
     }
     status = machine_apply(machine, &vmm->stream->resolver, event);
-    vmm->error = status == VMM_OK ? vmm->error : machine->error;
-    return status == VMM_OK ? VMM_OK : handle_fail(vmm, status);
+    return status == VMM_OK ? populate(vmm, event->pid) : consumed(vmm, status);
 }
 
 int vmm_last_error(const VMM *vmm) {

@@ -247,13 +247,14 @@ static int process_map(VMM *vmm, VMMEvent event) {
 }
 
 static int process_check_map(VMM *vmm, const VMMEvent *event, const char *file) {
-    uint32_t flags = event->flags;
+    uint32_t flags = event->flags & ~(uint32_t)VMM_MAP_LOCKED;
     if (vmm == NULL) {
         return VMM_E_USAGE;
     }
     if (flags != 0 && flags != VMM_MAP_SHARED && flags != VMM_MAP_GROWSDOWN) {
-        return process_refuse(vmm, "found the flags 0x%llx, expected VMM_MAP_SHARED or _GROWSDOWN",
-                              flags);
+        return process_refuse(
+            vmm, "found the flags 0x%llx, expected VMM_MAP_SHARED or _GROWSDOWN, and _LOCKED",
+            event->flags);
     }
     if (event->offset % vmm->machine.settings.page_size != 0 ||
         (file == NULL && event->offset != 0)) {
@@ -351,6 +352,16 @@ int vmm_advise(VMM *vmm, uint32_t pid, uint64_t address, uint64_t length, uint32
                                           .start = address,
                                           .length = length,
                                           .value = advice});
+}
+
+int vmm_lock(VMM *vmm, uint32_t pid, uint64_t address, uint64_t length) {
+    return process_change(
+        vmm, (VMMEvent){.type = VMM_EVENT_LOCK, .pid = pid, .start = address, .length = length});
+}
+
+int vmm_unlock(VMM *vmm, uint32_t pid, uint64_t address, uint64_t length) {
+    return process_change(
+        vmm, (VMMEvent){.type = VMM_EVENT_UNLOCK, .pid = pid, .start = address, .length = length});
 }
 
 /* ---- Shared memory -------------------------------------------------------------------------- */

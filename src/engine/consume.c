@@ -54,6 +54,9 @@ static bool consume_forbidden(Machine *machine, Pool *pool, const Batch *batch, 
 static bool consume_special(Machine *machine, Pool *pool, const Batch *batch, size_t i,
                             EngineLoop *loop) {
     const Resolved *resolved = &batch->special[machine->special_at].resolved;
+    if (resolved->locked != OBJECT_NO_PAGE) {
+        machine_set_lock(machine, resolved->locked, true);
+    }
     Pool *own = resolved->object == OBJECT_NO_PAGE
                     ? pool
                     : machine_pool(machine, machine->objects->charged[resolved->object]);
@@ -77,6 +80,9 @@ static bool consume_special(Machine *machine, Pool *pool, const Batch *batch, si
     }
     if (own != pool) {
         pool->policy->clock += policy->clock - clock;
+    }
+    if (going && resolved->unlocked != OBJECT_NO_PAGE) {
+        machine_set_lock(machine, resolved->unlocked, false);
     }
     return going;
 }

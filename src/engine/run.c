@@ -432,6 +432,20 @@ static bool run_is_shared_memory(const VMMTrace *trace, uint32_t number) {
     return false;
 }
 
+/* What an event brings into memory at once, the kernel touches. */
+static int run_populate(RunPass *pass, uint32_t pid) {
+    uint64_t address = pass->stream->resolver.populate.start;
+    bool more = true;
+    int status = VMM_OK;
+    while (status == VMM_OK && more) {
+        status = stream_populate(pass->stream, pid, &address, &more, pass->error);
+        if (status == VMM_OK && more) {
+            status = run_finish_batch(pass);
+        }
+    }
+    return status;
+}
+
 /* An event of the trace. What it makes necessary may fail: the pass then ends behind the call. */
 static void run_on_event(void *user, const VMMEvent *event) {
     RunPass *pass = user;
@@ -461,6 +475,7 @@ static void run_on_event(void *user, const VMMEvent *event) {
     }
     if (pass->status == VMM_OK) {
         run_tell_event(pass, event);
+        pass->status = run_populate(pass, event->pid);
     }
 }
 

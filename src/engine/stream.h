@@ -225,6 +225,12 @@ void stream_free_runs(Stream *stream);
  */
 int stream_apply(Stream *stream, const VMMEvent *event, bool is_shared_memory, Error *error);
 
+/*
+ * The pages that the last event, of process `pid`, brings into memory, as references by the kernel:
+ * the next of them from *address on become the batch. *more: there were any.
+ */
+int stream_populate(Stream *stream, uint32_t pid, uint64_t *address, bool *more, Error *error);
+
 /* Resolves the elements of the batch from `from` on. VMM_OK or an error. */
 int stream_resolve(Stream *stream, size_t from, Error *error);
 

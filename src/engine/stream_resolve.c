@@ -6,6 +6,8 @@
  */
 #include "stream.h"
 
+enum { STREAM_POPULATED = 256 }; /* pages that are brought into memory in one batch */
+
 /* The object pages of batches have an array of their own from the first event on. */
 static int stream_split_objects(Stream *stream, Error *error) {
     Batch *batch = &stream->batch;
@@ -23,6 +25,34 @@ static int stream_split_objects(Stream *stream, Error *error) {
 int stream_apply(Stream *stream, const VMMEvent *event, bool is_shared_memory, Error *error) {
     int status = resolver_apply(&stream->resolver, event, is_shared_memory, error);
     stream->any = false; /* the process may run in another address space now */
+    return status;
+}
+
+int stream_populate(Stream *stream, uint32_t pid, uint64_t *address, bool *more, Error *error) {
+    VMMRef refs[STREAM_POPULATED];
+    size_t count = 0;
+    bool write;
+    while (count < STREAM_POPULATED &&
+           resolver_next_populated(&stream->resolver, address, &write)) {
+        refs[count++] = (VMMRef){.addr = *address,
+                                 .pid = pid,
+                                 .size = 1,
+                                 .op = write ? VMM_OP_WRITE : VMM_OP_READ,
+                                 .flags = VMM_REF_KERNEL};
+        *address += UINT64_C(1) << stream->page_shift;
+    }
+    *more = count > 0;
+    stream_next_batch(stream);
+    if (count == 0) {
+        return VMM_OK;
+    }
+    uint64_t references = stream->references; /* these are none of the trace */
+    uint64_t most = stream->max_references;
+    size_t taken;
+    stream->max_references = UINT64_MAX;
+    int status = stream_add(stream, refs, count, &taken, error);
+    stream->max_references = most;
+    stream->references = references;
     return status;
 }
 
@@ -68,8 +98,9 @@ static int stream_resolve_element(Stream *stream, size_t i, Error *error) {
         return error_no_memory(error, resolver->pages * (size_t)4, "address spaces");
     }
     stream->batch.object[i] = resolved.object;
-    return resolved.how == RESOLVED_PLAINLY ? VMM_OK
-                                            : stream_add_special(stream, i, &resolved, error);
+    bool plain = resolved.how == RESOLVED_PLAINLY && resolved.locked == OBJECT_NO_PAGE &&
+                 resolved.unlocked == OBJECT_NO_PAGE;
+    return plain ? VMM_OK : stream_add_special(stream, i, &resolved, error);
 }
 
 static int stream_resolve_elements(Stream *stream, size_t from, Error *error) {

@@ -57,6 +57,7 @@ static void machine_drop(Machine *machine, uint32_t object) {
     uint32_t frame = machine->frame_of[object];
     Pool *pool = machine_pool(machine, machine->objects->charged[object]);
     const PolicyType *type = pool->policy->type;
+    machine_set_lock(machine, object, false);
     if (frame != MACHINE_NO_FRAME) {
         machine_forget_ahead(machine, object);
         pool_settle(pool, pool->policy->clock);
@@ -127,6 +128,12 @@ static void machine_do(Machine *machine, const ResolveOp *op) {
         break;
     case RESOLVE_NEED:
         machine_need(machine, op);
+        break;
+    case RESOLVE_LOCK:
+        machine_set_lock(machine, op->object, true);
+        break;
+    case RESOLVE_UNLOCK:
+        machine_set_lock(machine, op->object, false);
         break;
     case RESOLVE_DROP:
         machine_drop(machine, op->object);

@@ -109,6 +109,10 @@ VMM_ALWAYS_INLINE void machine_take_entries(Machine *machine, uint32_t object,
     machine->mapper_count[object] = 0;
 }
 
+void machine_take_all_entries(Machine *machine, uint32_t object) {
+    machine_take_entries(machine, object, machine->objects);
+}
+
 void machine_lead(Machine *machine, uint32_t page, uint32_t object) {
     uint32_t before = machine->leads_to[page];
     machine->entry_count[before] -= before != 0;
@@ -283,10 +287,33 @@ static bool machine_can_evict(const Machine *machine, const Pool *pool, uint32_t
            swap_has_room(&machine->swap);
 }
 
-bool machine_reclaim(Machine *machine, Pool *pool, bool quietly) {
+/* Nothing can leave a pool. */
+static void machine_stop_locked(Machine *machine) {
+    machine->oom_events++;
+    machine_stop(machine, VMM_E_OUT_OF_MEMORY,
+                 "out of memory in the simulated machine: a page must come in, and all frames hold "
+                 "locked ones; give more memory, or lock less");
+}
+
+/* A page that may leave: the policy's victim, unless that stays. MACHINE_NO_FRAME: there is none,
+   or the policy's frame holds no page. */
+static uint32_t machine_pick(Machine *machine, Pool *pool, bool quietly) {
+    if (pool->locked != 0 && pool->locked == pool_resident(pool)) {
+        if (!quietly) {
+            machine_stop_locked(machine);
+        }
+        return MACHINE_NO_FRAME;
+    }
     uint32_t frame = pool->policy->type->victim(pool->policy);
-    if (!machine_accepts(machine, pool, frame, "names as its victim") ||
-        (quietly && !machine_can_evict(machine, pool, frame))) {
+    if (!machine_accepts(machine, pool, frame, "names as its victim")) {
+        return MACHINE_NO_FRAME;
+    }
+    return pool->locked != 0 ? machine_pass_over(machine, pool, frame) : frame;
+}
+
+bool machine_reclaim(Machine *machine, Pool *pool, bool quietly) {
+    uint32_t frame = machine_pick(machine, pool, quietly);
+    if (frame == MACHINE_NO_FRAME || (quietly && !machine_can_evict(machine, pool, frame))) {
         return false;
     }
     machine_cancel_write(pool->policy, frame);
@@ -318,10 +345,15 @@ static uint32_t machine_take_free(Machine *machine, Pool *pool) {
 }
 
 /* A frame for a new page: a free one, or the victim's. */
-VMM_ALWAYS_INLINE uint32_t machine_find_frame(Machine *machine, Pool *pool) {
+VMM_ALWAYS_INLINE uint32_t machine_find_frame(Machine *machine, Pool *pool,
+                                              const Objects *objects) {
     machine_settle(machine, pool);
     if (pool_has_free_frame(pool)) {
         return machine_take_free(machine, pool);
+    }
+    if (objects != NULL && pool->locked == pool->capacity) {
+        machine_stop_locked(machine);
+        return MACHINE_NO_FRAME;
     }
     uint32_t frame = pool->policy->type->victim(pool->policy);
     if (!machine_accepts(machine, pool, frame, "names as its victim")) {
@@ -329,7 +361,24 @@ VMM_ALWAYS_INLINE uint32_t machine_find_frame(Machine *machine, Pool *pool) {
     }
     machine_cancel_write(pool->policy, frame);
     pool->reclaimed++;
+    if (objects != NULL && machine_is_locked(machine, pool, frame)) {
+        return machine_displace(machine, pool, frame) ? frame : MACHINE_NO_FRAME;
+    }
     return machine_evict(machine, pool, frame) ? frame : MACHINE_NO_FRAME;
+}
+
+/* The same for lock.c. */
+bool machine_evict_page(Machine *machine, Pool *pool, uint32_t frame) {
+    return machine_evict(machine, pool, frame);
+}
+
+uint32_t machine_ask_victim(Machine *machine, Pool *pool) {
+    uint32_t frame = pool->policy->type->victim(pool->policy);
+    if (!machine_accepts(machine, pool, frame, "names as its victim")) {
+        return MACHINE_NO_FRAME;
+    }
+    machine_cancel_write(pool->policy, frame);
+    return frame;
 }
 
 /* Of a page that is in no frame. */
@@ -401,7 +450,7 @@ VMM_ALWAYS_INLINE uint32_t machine_load_in(Machine *machine, Pool *pool, uint32_
     if (policy->type->miss != NULL) {
         policy->type->miss(policy, object);
     }
-    uint32_t frame = machine_find_frame(machine, pool);
+    uint32_t frame = machine_find_frame(machine, pool, objects);
     if (frame == MACHINE_NO_FRAME) {
         return MACHINE_NO_FRAME;
     }
@@ -415,6 +464,7 @@ VMM_ALWAYS_INLINE uint32_t machine_load_in(Machine *machine, Pool *pool, uint32_
     machine->frame_of[object] = frame;
     if (objects != NULL) {
         machine->loaded[object] |= OBJECT_LOADED;
+        pool->locked += machine->locked[object];
     }
     if (write) {
         if (machine_kind_in(objects, object) == OBJECT_FILE) {
@@ -425,7 +475,9 @@ VMM_ALWAYS_INLINE uint32_t machine_load_in(Machine *machine, Pool *pool, uint32_
     if (policy->type->insert != NULL) {
         policy->type->insert(policy, frame);
     }
-    return frame;
+    return objects != NULL && machine->homeless != OBJECT_NO_PAGE
+               ? machine_rehouse(machine, pool, object)
+               : frame;
 }
 
 uint32_t machine_load(Machine *machine, Pool *pool, uint32_t object, uint32_t page, bool write) {
@@ -621,11 +673,18 @@ bool machine_part(Machine *machine, Pool *pool) {
         machine_stop(machine, VMM_E_NO_MEMORY, "out of memory for the pages a policy gives up");
         return false;
     }
-    for (uint32_t i = 0; i < policy->parting.count; i++) {
+    uint32_t count = policy->parting.count;
+    for (uint32_t i = 0; i < count; i++) {
         uint32_t frame = policy->parting.frames[i];
         machine_settle(machine, pool);
-        if (!machine_accepts(machine, pool, frame, "parts with") ||
-            !machine_evict(machine, pool, frame)) {
+        if (!machine_accepts(machine, pool, frame, "parts with")) {
+            return false;
+        }
+        if (machine_is_locked(machine, pool, frame)) {
+            machine_keep(machine, pool, frame);
+            continue;
+        }
+        if (!machine_evict(machine, pool, frame)) {
             return false;
         }
         machine_give_back(machine, pool, frame);

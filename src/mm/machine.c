@@ -37,6 +37,7 @@ MachineArray machine_object_array(Machine *machine, unsigned i) {
         {(void **)&machine->mapper_count, sizeof *machine->mapper_count, true},
         {(void **)&machine->entry_count, sizeof *machine->entry_count, true},
         {(void **)&machine->loaded, sizeof *machine->loaded, true},
+        {(void **)&machine->locked, sizeof *machine->locked, true},
     };
     return arrays[i];
 }
@@ -191,6 +192,7 @@ static int machine_reserve_object_pages(Machine *machine, uint32_t pages, Error 
             machine->mapper_count[page] = 0;
             machine->entry_count[page] = 0;
             machine->loaded[page] = 0;
+            machine->locked[page] = 0;
         }
     }
     size_t size = machine->policy.type->page_state_size;
@@ -329,6 +331,7 @@ static void machine_sum_pools(const Machine *machine, VMMStats *stats) {
     for (uint32_t i = 0; i < count; i++) {
         const Pool *pool = machine->pools[i];
         stats->frames_used += pool_resident(pool);
+        stats->frames_locked += pool->locked;
         stats->space_time += pool_space_time(pool);
         stats->limit_reclaims += machine->pressure.limits ? pool->reclaimed : 0;
     }
@@ -450,10 +453,13 @@ static bool machine_tables_are_counted(const Machine *machine) {
 
 bool machine_is_valid(const Machine *machine) {
     uint64_t resident = 0;
+    uint64_t locked = 0;
     uint64_t slots = 0;
     for (uint32_t object = 1; object < machine->object_pages; object++) {
         slots += machine->slot_of[object] != SWAP_NO_SLOT;
         resident += machine->frame_of[object] != MACHINE_NO_FRAME;
+        locked += machine->locked != NULL && machine->frame_of[object] != MACHINE_NO_FRAME &&
+                  machine->locked[object] != 0;
         if (!machine_object_is_valid(machine, object)) {
             return false;
         }
@@ -466,11 +472,12 @@ bool machine_is_valid(const Machine *machine) {
     for (uint32_t i = 0; i < machine->pool_count; i++) {
         const Policy *policy = machine->pools[i]->policy;
         resident -= pool_resident(machine->pools[i]);
+        locked -= machine->pools[i]->locked;
         if (policy->type->is_valid != NULL && !policy->type->is_valid(policy)) {
             return false;
         }
     }
-    return resident == 0 && slots == machine->swap.used && machine_entries_are_counted(machine) &&
-           machine_tables_are_counted(machine) && tlb_is_valid(&machine->tlb) &&
-           machine_agrees(machine);
+    return resident == 0 && locked == 0 && slots == machine->swap.used &&
+           machine_entries_are_counted(machine) && machine_tables_are_counted(machine) &&
+           tlb_is_valid(&machine->tlb) && machine_agrees(machine);
 }

@@ -92,7 +92,7 @@ typedef struct Pressure {
 
 struct Machine;
 
-enum { MACHINE_OBJECT_ARRAYS = 7, MACHINE_PAGE_ARRAYS = 4 };
+enum { MACHINE_OBJECT_ARRAYS = 8, MACHINE_PAGE_ARRAYS = 4 };
 
 /* One array of those by object page, or by translation. */
 typedef struct MachineArray {
@@ -134,7 +134,10 @@ typedef struct Machine {
     uint32_t *mapper_count; /* by object page: present translations to it; only with objects */
     uint32_t *entry_count;  /* by object page: translations that lead there, present or not; */
     uint32_t *leads_to;     /* by translation with an entry: its object page; only with objects */
-    uint8_t *loaded;        /* by object page: OBJECT_LOADED, ...; only with objects */
+    uint8_t *locked;        /* by object page: it stays in memory; only with objects */
+    uint32_t homeless;      /* an object page that the policy gave up and that stays (lock.c) */
+    uint8_t homeless_dirty;
+    uint8_t *loaded; /* by object page: OBJECT_LOADED, ...; only with objects */
     /* Elements of these arrays, each: they are alike unless memory ran out. */
     uint32_t object_rooms[MACHINE_OBJECT_ARRAYS], page_rooms[MACHINE_PAGE_ARRAYS];
     uint32_t process_rooms[3];
@@ -297,6 +300,27 @@ void machine_forget_ahead(Machine *machine, uint32_t object);
 /* Puts an object page into a frame of the pool; `page` is the translation that is to lead there, 0
    if there is none. MACHINE_NO_FRAME: the machine must stop. */
 uint32_t machine_load(Machine *machine, Pool *pool, uint32_t object, uint32_t page, bool write);
+
+/* An object page stays in memory, where it is or once it comes, or need not any more. */
+void machine_set_lock(Machine *machine, uint32_t object, bool locked);
+
+/* Whether the page in a frame stays. */
+static inline bool machine_is_locked(const Machine *machine, const Pool *pool, uint32_t frame) {
+    return machine->locked != NULL && machine->locked[pool->page[frame]] != 0;
+}
+
+/* What becomes of a locked page that the policy names as its victim, or parts with: see lock.c. */
+bool machine_displace(Machine *machine, Pool *pool, uint32_t frame);
+uint32_t machine_rehouse(Machine *machine, Pool *pool, uint32_t object);
+void machine_keep(Machine *machine, Pool *pool, uint32_t frame);
+/* The frame of a page that may leave, where the policy named `frame` and nothing comes in. */
+uint32_t machine_pass_over(Machine *machine, Pool *pool, uint32_t frame);
+
+/* Parts of a fault for these: the page in a frame leaves it, saved if it must be (false: swap is
+   full); the policy's victim (MACHINE_NO_FRAME: the machine stops); no entry leads to a page. */
+bool machine_evict_page(Machine *machine, Pool *pool, uint32_t frame);
+uint32_t machine_ask_victim(Machine *machine, Pool *pool);
+void machine_take_all_entries(Machine *machine, uint32_t object);
 
 /* A page reference beyond the address limit. */
 void machine_invalid(Machine *machine, uint32_t space);

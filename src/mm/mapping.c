@@ -199,7 +199,7 @@ bool mappings_add(Mappings *maps, const Memory *memory, const Mapping *mapping, 
 typedef struct MappingChange {
     uint8_t protects; /* 1: the protection becomes `prot` */
     uint8_t prot;
-    uint8_t cleared, set; /* flags */
+    uint16_t cleared, set; /* flags */
 } MappingChange;
 
 /* Changes what is mapped of [start, end), in mappings of its own. False: out of memory. */
@@ -217,9 +217,9 @@ static bool mappings_change(Mappings *maps, const Memory *memory, uint64_t start
     uint32_t to = from;
     for (; to < maps->count && maps->list[to].start < end; to++) {
         Mapping *mapping = &maps->list[to];
-        uint8_t set = mapping->object == 0 ? change.set : change.set & (uint8_t)~MAPPING_WIPED;
+        uint16_t set = mapping->object == 0 ? change.set : change.set & (uint16_t)~MAPPING_WIPED;
         mapping->prot = change.protects ? change.prot : mapping->prot;
-        mapping->flags = (uint8_t)((mapping->flags & ~change.cleared) | set);
+        mapping->flags = (uint16_t)((mapping->flags & ~change.cleared) | set);
     }
     for (uint32_t at = to + 1; at-- > from;) {
         mappings_join(maps, at, use, user);
@@ -234,8 +234,14 @@ bool mappings_protect(Mappings *maps, const Memory *memory, uint64_t start, uint
 }
 
 bool mappings_advise(Mappings *maps, const Memory *memory, uint64_t start, uint64_t end,
-                     uint8_t cleared, uint8_t set, MappingUse *use, void *user) {
+                     uint16_t cleared, uint16_t set, MappingUse *use, void *user) {
     MappingChange change = {.cleared = cleared, .set = set};
+    return mappings_change(maps, memory, start, end, change, use, user);
+}
+
+bool mappings_lock(Mappings *maps, const Memory *memory, uint64_t start, uint64_t end, bool locked,
+                   MappingUse *use, void *user) {
+    MappingChange change = {.cleared = MAPPING_LOCKED, .set = locked ? MAPPING_LOCKED : 0};
     return mappings_change(maps, memory, start, end, change, use, user);
 }
 
@@ -253,8 +259,9 @@ bool mappings_copy(Mappings *maps, const Mappings *from, const Memory *memory, M
             continue;
         }
         if ((mapping.flags & MAPPING_WIPED) != 0) {
-            mapping.flags &= (uint8_t)~MAPPING_COPIED;
+            mapping.flags &= (uint16_t)~MAPPING_COPIED;
         }
+        mapping.flags &= (uint16_t)~MAPPING_LOCKED; /* locks are not inherited */
         mapping_uses(&mapping, 1, use, user);
         maps->list[count++] = mapping;
     }

@@ -35,7 +35,8 @@ enum {
     MAPPING_ADVICE = MAPPING_SEQUENTIAL | MAPPING_RANDOM,
     MAPPING_NOT_FORKED = 32, /* a child does not get it */
     MAPPING_SYSV = 64,       /* of a System V segment: faults map nothing around */
-    MAPPING_WIPED = 128      /* a child gets it empty; of private anonymous memory only */
+    MAPPING_WIPED = 128,     /* a child gets it empty; of private anonymous memory only */
+    MAPPING_LOCKED = 256     /* its pages stay in memory */
 };
 
 typedef struct Mapping {
@@ -43,7 +44,7 @@ typedef struct Mapping {
     uint64_t offset;     /* of start, into the object */
     uint32_t object;     /* 0: private anonymous memory */
     uint8_t prot;        /* VMM_PROT_ bits */
-    uint8_t flags;
+    uint16_t flags;
 } Mapping;
 
 /* A memory object has got (change 1) or lost (-1) a mapping. */
@@ -72,7 +73,11 @@ bool mappings_protect(Mappings *maps, const Memory *memory, uint64_t start, uint
 /* What is mapped of [start, end) loses flags, and then gets others: those of madvise(2). False: out
    of memory. */
 bool mappings_advise(Mappings *maps, const Memory *memory, uint64_t start, uint64_t end,
-                     uint8_t cleared, uint8_t set, MappingUse *use, void *user);
+                     uint16_t cleared, uint16_t set, MappingUse *use, void *user);
+
+/* Locks what is mapped of [start, end), or unlocks it. False: out of memory. */
+bool mappings_lock(Mappings *maps, const Memory *memory, uint64_t start, uint64_t end, bool locked,
+                   MappingUse *use, void *user);
 
 /* The first mapping that ends behind `address`; maps->count if there is none. */
 uint32_t mappings_at(Mappings *maps, uint64_t address);

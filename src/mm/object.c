@@ -23,6 +23,7 @@ static ObjectArray objects_array(Objects *objects, unsigned i) {
         {(void **)&objects->owners, sizeof *objects->owners},
         {(void **)&objects->charged, sizeof *objects->charged},
         {(void **)&objects->name, sizeof *objects->name},
+        {(void **)&objects->locks, sizeof *objects->locks},
         {(void **)&objects->within, sizeof *objects->within},
         {(void **)&objects->index, sizeof *objects->index},
         {(void **)&objects->next, sizeof *objects->next},
@@ -99,6 +100,7 @@ bool objects_begin(Objects *objects, const Memory *memory, uint32_t count, uint3
     for (uint32_t page = 0; page < count; page++) {
         objects->kind[page] = OBJECT_ANONYMOUS;
         objects->owners[page] = 1;
+        objects->locks[page] = 0;
     }
     objects->count = count;
     return true;
@@ -120,6 +122,7 @@ uint32_t objects_new_page(Objects *objects, const Memory *memory, ObjectKind kin
     }
     objects->kind[page] = (uint8_t)kind;
     objects->owners[page] = 0;
+    objects->locks[page] = 0;
     objects->charged[page] = space;
     objects->name[page] = name;
     return page;

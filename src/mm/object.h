@@ -48,10 +48,11 @@ typedef struct Objects {
     uint32_t *owners;  /* by page; 0: the number is free, */
     uint32_t *charged; /* by page: the address space that it is charged to, */
     uint64_t *name;    /* by page: directory_name() of where it was first seen, or would be, */
+    uint32_t *locks;   /* by page: translations in locked mappings that lead to it, */
     uint32_t *within;  /* by page of a memory object: that object, */
     uint64_t *index;   /* which of its pages it is, */
     uint32_t *next;    /* and the next page of the object; of a free number, the next free one */
-    uint32_t rooms[7]; /* of these arrays, each: they are alike unless memory ran out */
+    uint32_t rooms[8]; /* of these arrays, each: they are alike unless memory ran out */
     uint32_t count;    /* numbers given out, 0 included */
     uint32_t capacity;
     uint32_t *free; /* by space: the first free number that is charged to it, 0: none */

@@ -34,6 +34,7 @@ typedef struct Pool {
     uint32_t peak;       /* most pages at a time, */
     uint64_t reclaimed;  /* pages that left because the pool was full, */
     uint64_t given_up;   /* and because memory as a whole was short */
+    uint32_t locked;     /* frames whose pages are locked */
     uint64_t references; /* page references of this pool, completed */
     uint64_t space_time; /* resident pages, summed over the page references until `settled` */
     uint64_t settled;

@@ -140,6 +140,34 @@ static void resolver_note(Resolver *resolver, ResolveOpType type, uint32_t page,
     resolver->ops[resolver->op_count++] = (ResolveOp){type, page, object, to};
 }
 
+/* ---- Locks ----------------------------------------------------------------------------------
+ */
+
+/* A translation in a locked mapping more leads to an object page, */
+static void resolver_add_lock(Resolver *resolver, uint32_t object) {
+    if (resolver->objects.locks[object]++ > 0) {
+        return;
+    }
+    if (resolver->in_event) {
+        resolver_note(resolver, RESOLVE_LOCK, 0, object, 0);
+    } else {
+        resolver->locked = object;
+    }
+}
+
+/* or one fewer. True: it was the last one. */
+static bool resolver_take_lock(Resolver *resolver, uint32_t object) {
+    return --resolver->objects.locks[object] == 0;
+}
+
+static void resolver_tell_unlocked(Resolver *resolver, uint32_t object) {
+    if (resolver->in_event) {
+        resolver_note(resolver, RESOLVE_UNLOCK, 0, object, 0);
+    } else {
+        resolver->unlocked = object;
+    }
+}
+
 /* ---- Translations --------------------------------------------------------------------------- */
 
 static ResolveSpace *resolver_space_of(Resolver *resolver, uint32_t page) {
@@ -152,6 +180,9 @@ static void resolver_lead(Resolver *resolver, uint32_t page, uint32_t object, ui
     resolver->object_of[page] = object;
     resolver->rights[page] = rights;
     resolver->objects.owners[object]++;
+    if ((rights & RIGHT_LOCKED) != 0) {
+        resolver_add_lock(resolver, object);
+    }
     resolver->before[page] = 0;
     resolver->next[page] = space->first;
     if (space->first != 0) {
@@ -162,8 +193,10 @@ static void resolver_lead(Resolver *resolver, uint32_t page, uint32_t object, ui
     space->ended = false;
 }
 
-/* The reverse, but for the owner. */
-static void resolver_unlink(Resolver *resolver, uint32_t page) {
+/* The reverse, but for the owner. True: the object page is not locked any more. */
+static bool resolver_unlink(Resolver *resolver, uint32_t page) {
+    bool unlocked = (resolver->rights[page] & RIGHT_LOCKED) != 0 &&
+                    resolver_take_lock(resolver, resolver->object_of[page]);
     ResolveSpace *space = resolver_space_of(resolver, page);
     uint32_t next = resolver->next[page];
     uint32_t before = resolver->before[page];
@@ -178,21 +211,27 @@ static void resolver_unlink(Resolver *resolver, uint32_t page) {
     space->mapped--;
     resolver->object_of[page] = OBJECT_NO_PAGE;
     resolver->rights[page] = 0;
+    return unlocked;
 }
 
-static void resolver_release(Resolver *resolver, uint32_t object) {
-    if (objects_release(&resolver->objects, object)) {
-        resolver_note(resolver, RESOLVE_DROP, 0, object, 0);
-        resolver->zeros = resolver->zeros == object ? 0 : resolver->zeros;
+/* True: the page is gone. */
+static bool resolver_release(Resolver *resolver, uint32_t object) {
+    if (!objects_release(&resolver->objects, object)) {
+        return false;
     }
+    resolver_note(resolver, RESOLVE_DROP, 0, object, 0);
+    resolver->zeros = resolver->zeros == object ? 0 : resolver->zeros;
+    return true;
 }
 
 /* Gives a translation up. */
 static void resolver_unmap_page(Resolver *resolver, uint32_t page) {
     uint32_t object = resolver->object_of[page];
-    resolver_unlink(resolver, page);
+    bool unlocked = resolver_unlink(resolver, page);
     resolver_note(resolver, RESOLVE_UNMAP, page, object, 0);
-    resolver_release(resolver, object);
+    if (!resolver_release(resolver, object) && unlocked) {
+        resolver_tell_unlocked(resolver, object);
+    }
 }
 
 /* Everything so far: anonymous memory, each translation with the page of its own number. */
@@ -272,12 +311,25 @@ static uint32_t resolver_zeros(Resolver *resolver, uint32_t page) {
 
 /* What a mapping's protection lets a translation to a page of its own do. */
 static uint8_t resolver_rights(const Resolver *resolver, const Mapping *mapping) {
+    uint8_t locked = (mapping->flags & MAPPING_LOCKED) != 0 ? RIGHT_LOCKED : 0;
     if (!resolver->strict) {
-        return RIGHT_READ | RIGHT_WRITE;
+        return RIGHT_READ | RIGHT_WRITE | locked;
     }
     uint8_t read = (mapping->prot & (VMM_PROT_READ | VMM_PROT_EXEC | VMM_PROT_WRITE)) != 0;
-    return (uint8_t)((read ? RIGHT_READ : 0) |
+    return (uint8_t)(locked | (read ? RIGHT_READ : 0) |
                      ((mapping->prot & VMM_PROT_WRITE) != 0 ? RIGHT_WRITE : 0));
+}
+
+/* A translation that leads to a page gets other rights, and maybe its mapping's lock. */
+static void resolver_set_rights(Resolver *resolver, uint32_t page, uint8_t rights) {
+    uint32_t object = resolver->object_of[page];
+    uint8_t before = resolver->rights[page];
+    resolver->rights[page] = rights;
+    if ((rights & ~before & RIGHT_LOCKED) != 0) {
+        resolver_add_lock(resolver, object);
+    } else if ((before & ~rights & RIGHT_LOCKED) != 0 && resolver_take_lock(resolver, object)) {
+        resolver_tell_unlocked(resolver, object);
+    }
 }
 
 /* A private copy of `source`, or of the file's page that is behind a private mapping. */
@@ -288,12 +340,12 @@ static Resolved resolver_copy(Resolver *resolver, Mapping *mapping, uint32_t pag
         return (Resolved){.how = RESOLVED_FORBIDDEN};
     }
     if (resolver->object_of[page] != OBJECT_NO_PAGE) {
-        resolver_unlink(resolver, page);
+        resolver->unlocked = resolver_unlink(resolver, page) ? source : OBJECT_NO_PAGE;
         objects_release(&resolver->objects, source); /* never the last owner */
     }
     resolver_lead(resolver, page, object, resolver_rights(resolver, mapping));
     mapping->flags |= MAPPING_COPIED;
-    return (Resolved){RESOLVED_COPY, object, source};
+    return (Resolved){.how = RESOLVED_COPY, .object = object, .source = source};
 }
 
 /* ---- Fault-around -----------------------------------------------------------------------------
@@ -484,11 +536,11 @@ static Resolved resolver_write(Resolver *resolver, Mapping *mapping, uint32_t pa
         return resolver_copy(resolver, mapping, page, object);
     }
     bool taken_over = (resolver->rights[page] & RIGHT_COPY_ON_WRITE) != 0;
-    resolver->rights[page] = resolver_rights(resolver, mapping);
+    resolver_set_rights(resolver, page, resolver_rights(resolver, mapping));
     return (Resolved){.how = taken_over ? RESOLVED_REUSE : RESOLVED_PLAINLY, .object = object};
 }
 
-Resolved resolver_reference(Resolver *resolver, uint32_t page, bool write) {
+static Resolved resolver_resolve(Resolver *resolver, uint32_t page, bool write) {
     Mapping *mapping = resolver_find_mapping(resolver, page);
     Mapping anonymous = {.prot = VMM_PROT_READ | VMM_PROT_WRITE | VMM_PROT_EXEC};
     uint32_t object = resolver->object_of[page];
@@ -506,9 +558,19 @@ Resolved resolver_reference(Resolver *resolver, uint32_t page, bool write) {
     if (write) {
         return resolver_write(resolver, mapping, page);
     }
-    resolver->rights[page] |= RIGHT_READ; /* a protection was lifted, or it was only known */
+    /* A protection was lifted, or it was only known. */
+    resolver_set_rights(resolver, page,
+                        (uint8_t)(resolver->rights[page] | RIGHT_READ | (rights & RIGHT_LOCKED)));
     resolver_know_around(resolver, page);
     return (Resolved){.object = object};
+}
+
+Resolved resolver_reference(Resolver *resolver, uint32_t page, bool write) {
+    resolver->locked = resolver->unlocked = OBJECT_NO_PAGE;
+    Resolved resolved = resolver_resolve(resolver, page, write);
+    resolved.locked = resolver->locked;
+    resolved.unlocked = resolver->unlocked;
+    return resolved;
 }
 
 /* ---- Events --------------------------------------------------------------------------------- */
@@ -619,9 +681,10 @@ static void resolver_map(Resolver *resolver, uint32_t space, const VMMEvent *eve
     resolver->failed |= (event->file != 0 || shared) && mapping.object == OBJECT_NONE;
     bool grows =
         mapping.object == OBJECT_NONE && (event->flags & (VMM_MAP_GROWSDOWN | VMM_MAP_STACK)) != 0;
+    bool locked = (event->flags & VMM_MAP_LOCKED) != 0;
     bool sysv = mapping.object != OBJECT_NONE && (event->flags & VMM_MAP_SYSV) != 0;
-    mapping.flags = (uint8_t)((shared ? MAPPING_SHARED : 0) | (grows ? MAPPING_GROWS_DOWN : 0) |
-                              (sysv ? MAPPING_SYSV : 0));
+    mapping.flags = (uint16_t)((locked ? MAPPING_LOCKED : 0) | (shared ? MAPPING_SHARED : 0) |
+                               (grows ? MAPPING_GROWS_DOWN : 0) | (sysv ? MAPPING_SYSV : 0));
     if (resolver->failed) {
         return;
     }
@@ -632,6 +695,9 @@ static void resolver_map(Resolver *resolver, uint32_t space, const VMMEvent *eve
     resolver->failed |= !mappings_add(&resolver->spaces[space].maps, &resolver->memory, &mapping,
                                       resolver_use, resolver);
     resolver_hold(resolver, mapping.object, -1);
+    if (locked) {
+        resolver->populate = (ResolvePopulate){space, mapping.start, mapping.end};
+    }
 }
 
 /* A translation under a new protection: rights that it loses go at once, others are found anew. */
@@ -750,6 +816,9 @@ static void resolver_remap(Resolver *resolver, uint32_t space, const VMMEvent *e
         resolver->failed |= !mappings_add(maps, &resolver->memory, &moved, resolver_use, resolver);
     }
     resolver_hold(resolver, moved.object, -1);
+    if (known && (moved.flags & MAPPING_LOCKED) != 0) { /* what it grew by */
+        resolver->populate = (ResolvePopulate){space, moved.start + kept, moved.end};
+    }
 }
 
 static void resolver_visit_free(Resolver *resolver, uint32_t page, void *user) {
@@ -874,6 +943,61 @@ static bool resolver_sets_flags(uint64_t advice, uint8_t *cleared, uint8_t *set)
     return false;
 }
 
+/* MADV_DONTNEED is refused for what is locked. */
+static void resolver_visit_discard(Resolver *resolver, uint32_t page, void *user) {
+    (void)user;
+    if ((resolver->rights[page] & RIGHT_LOCKED) == 0) {
+        resolver_unmap_page(resolver, page);
+    }
+}
+
+/* A translation whose mapping is locked or unlocked now. */
+static void resolver_visit_lock(Resolver *resolver, uint32_t page, void *user) {
+    (void)user;
+    const Mapping *mapping = resolver_find_mapping(resolver, page);
+    bool locked = mapping != NULL && (mapping->flags & MAPPING_LOCKED) != 0;
+    uint8_t rights = resolver->rights[page] & (uint8_t)~RIGHT_LOCKED;
+    resolver_set_rights(resolver, page, (uint8_t)(rights | (locked ? RIGHT_LOCKED : 0)));
+}
+
+/* mlock(2), munlock(2) */
+static void resolver_lock(Resolver *resolver, uint32_t space, const VMMEvent *event) {
+    bool locks = event->type == VMM_EVENT_LOCK;
+    uint64_t end = resolver_end(event);
+    resolver->failed |= !mappings_lock(&resolver->spaces[space].maps, &resolver->memory,
+                                       event->start, end, locks, resolver_use, resolver);
+    ResolveRange range = resolver_whole_pages(resolver, space, event->start, end);
+    resolver_each(resolver, &range, resolver_visit_lock, NULL);
+    if (locks) {
+        resolver->populate = (ResolvePopulate){space, event->start, end};
+    }
+}
+
+bool resolver_next_populated(Resolver *resolver, uint64_t *address, bool *write) {
+    const ResolvePopulate *populate = &resolver->populate;
+    if (populate->start >= populate->end) {
+        return false;
+    }
+    Mappings *maps = &resolver->spaces[populate->space].maps;
+    uint64_t size = UINT64_C(1) << resolver->page_shift;
+    uint64_t limit = UINT64_C(1) << (resolver->directory->vpn_bits + resolver->page_shift);
+    uint64_t end = populate->end < limit ? populate->end : limit;
+    for (uint32_t i = mappings_at(maps, *address); i < maps->count; i++) {
+        const Mapping *mapping = &maps->list[i];
+        uint64_t from = mapping->start > *address ? mapping->start : *address;
+        uint64_t to = mapping->end < end ? mapping->end : end;
+        from = (from + size - 1) >> resolver->page_shift << resolver->page_shift;
+        if (from < to && to - from >= size && (mapping->flags & MAPPING_LOCKED) != 0 &&
+            mapping->prot != 0) {
+            *address = from;
+            *write =
+                (mapping->prot & VMM_PROT_WRITE) != 0 && (mapping->flags & MAPPING_SHARED) == 0;
+            return true;
+        }
+    }
+    return false;
+}
+
 static void resolver_advise(Resolver *resolver, uint32_t space, const VMMEvent *event) {
     uint64_t end = resolver_end(event);
     ResolveRange range = resolver_whole_pages(resolver, space, event->start, end);
@@ -891,7 +1015,7 @@ static void resolver_advise(Resolver *resolver, uint32_t space, const VMMEvent *
         }
         break;
     case ADVICE_DONTNEED:
-        resolver_each(resolver, &range, resolver_visit_unmap, NULL);
+        resolver_each(resolver, &range, resolver_visit_discard, NULL);
         break;
     case ADVICE_FREE:
         resolver_each(resolver, &range, resolver_visit_free, NULL);
@@ -926,7 +1050,8 @@ static void resolver_fork_page(Resolver *resolver, uint32_t page, uint32_t child
         rights = (uint8_t)((rights & ~RIGHT_WRITE) | RIGHT_COPY_ON_WRITE);
         resolver->rights[page] = rights;
     }
-    resolver_twin(resolver, page, child, directory_vpn(resolver->directory, page), rights);
+    resolver_twin(resolver, page, child, directory_vpn(resolver->directory, page),
+                  rights & (uint8_t)~RIGHT_LOCKED);
 }
 
 static void resolver_clear(Resolver *resolver, uint32_t space) {
@@ -1096,6 +1221,9 @@ bool resolver_wants(const VMMEvent *event) {
     case VMM_EVENT_EXEC:
     case RESOLVER_KILL:
         return true;
+    case VMM_EVENT_LOCK:
+    case VMM_EVENT_UNLOCK:
+        return event->length != 0;
     default:
         return false;
     }
@@ -1119,7 +1247,8 @@ bool resolver_counts(const VMMEvent *event) {
 
 static void resolver_visit_ask(Resolver *resolver, uint32_t page, void *user) {
     (void)user;
-    if (resolver->objects.kind[resolver->object_of[page]] == OBJECT_FILE) {
+    uint8_t kind = resolver->objects.kind[resolver->object_of[page]];
+    if (kind == OBJECT_FILE || kind == OBJECT_SHARED) {
         resolver->rights[page] &= (uint8_t)~RIGHT_READ;
     }
 }
@@ -1156,6 +1285,10 @@ static void resolver_change(Resolver *resolver, uint32_t process, const VMMEvent
     case VMM_EVENT_ADVISE:
         resolver_advise(resolver, space, event);
         break;
+    case VMM_EVENT_LOCK:
+    case VMM_EVENT_UNLOCK:
+        resolver_lock(resolver, space, event);
+        break;
     case RESOLVER_KILL:
         resolver_add_killed(resolver, event->pid);
         resolver_leave(resolver, process, true);
@@ -1184,6 +1317,7 @@ static bool resolver_is_beyond_files(const VMMEvent *event) {
 
 int resolver_apply(Resolver *resolver, const VMMEvent *event, bool is_shared_memory, Error *error) {
     resolver->op_count = 0;
+    resolver->populate = (ResolvePopulate){0};
     if (!resolver_wants(event)) {
         return VMM_OK;
     }
@@ -1210,6 +1344,7 @@ int resolver_apply(Resolver *resolver, const VMMEvent *event, bool is_shared_mem
     if (status != VMM_OK || (!resolver->on && !resolver_begin(resolver))) {
         return status != VMM_OK ? status : error_no_memory(error, 0, "address spaces");
     }
+    resolver->in_event = true;
     if (event->type == VMM_EVENT_FORK && child != process) {
         resolver_remove_killed(resolver, (uint32_t)event->value);
         resolver_leave(resolver, child, false); /* what a process of that number left; with that */
@@ -1218,6 +1353,7 @@ int resolver_apply(Resolver *resolver, const VMMEvent *event, bool is_shared_mem
     } else if (event->type != VMM_EVENT_FORK) {
         resolver_change(resolver, process, event, is_shared_memory);
     }
+    resolver->in_event = false;
     return resolver->failed ? error_no_memory(error, resolver->pages * (size_t)4, "address spaces")
                             : VMM_OK;
 }

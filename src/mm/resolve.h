@@ -26,7 +26,12 @@
 #include "object.h"
 
 /* Resolver.rights: what a reference may do without a closer look, and why it may not write. */
-enum { RIGHT_READ = 1, RIGHT_WRITE = 2, RIGHT_COPY_ON_WRITE = 4 };
+enum {
+    RIGHT_READ = 1,
+    RIGHT_WRITE = 2,
+    RIGHT_COPY_ON_WRITE = 4,
+    RIGHT_LOCKED = 8 /* its mapping is locked */
+};
 
 /* VMMEvent.type of the one event that no trace has: the process is killed. */
 enum { RESOLVER_KILL = 0 };
@@ -40,6 +45,8 @@ typedef enum ResolveOpType {
     RESOLVE_COPY,    /* translation `to` has got the entry of `page`, both to `object` */
     RESOLVE_CLEAN,   /* the content of `object` may be lost: MADV_FREE */
     RESOLVE_NEED,    /* `object` is to be read: MADV_WILLNEED; `page` 1: first of a request */
+    RESOLVE_LOCK,    /* `object` stays in memory from now on, */
+    RESOLVE_UNLOCK,  /* and it need not any more */
     RESOLVE_DROP,    /* `object` is gone; its number will be given to another */
     RESOLVE_END      /* the address space `page` is given up, page tables and all */
 } ResolveOpType;
@@ -73,7 +80,15 @@ typedef struct Resolved {
     ResolvedHow how;
     uint32_t object;
     uint32_t source;
+    uint32_t locked;   /* an object page that is locked by that, before it; 0: none */
+    uint32_t unlocked; /* one that is not any more, behind it; 0: none */
 } Resolved;
+
+/* What an event brings into memory at once: mlock(2). */
+typedef struct ResolvePopulate {
+    uint32_t space;
+    uint64_t start, end; /* bytes; start = end: nothing */
+} ResolvePopulate;
 
 /* Pages of a file around one that faults, as one mapping shows them. */
 typedef struct ResolveWindow {
@@ -99,6 +114,9 @@ typedef struct Resolver {
     ResolveOp *ops; /* of the event that was applied last */
     uint32_t op_count;
     uint32_t op_capacity;
+    ResolvePopulate populate;  /* by the event that was applied last */
+    uint32_t locked, unlocked; /* by the reference under way: see Resolved */
+    bool in_event;
     uint32_t *killed; /* pids of processes that were killed and whose numbers are not used again, */
     uint32_t killed_count; /* in their order */
     uint32_t killed_capacity;
@@ -160,6 +178,12 @@ int resolver_reserve(Resolver *resolver, Error *error);
 static inline uint32_t resolver_within(const Resolver *resolver, uint32_t space) {
     return resolver->on && space < resolver->space_count ? resolver->spaces[space].within : space;
 }
+
+/*
+ * The next page from *address on, up to populate.end, that is to be brought into memory, and
+ * whether by a write, as Linux does where that makes private pages. False: there is none.
+ */
+bool resolver_next_populated(Resolver *resolver, uint64_t *address, bool *write);
 
 /* Whether a reference is a plain look-up of object_of[page]. */
 static inline bool resolver_is_plain(const Resolver *resolver, uint32_t page, bool write) {

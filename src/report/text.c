@@ -338,6 +338,9 @@ static void report_text_residence(const VMMStats *s, ReportBuffer *out) {
         report_print(out, "%.1f\n", (double)s->space_time / (double)s->page_references);
     }
     report_text_count(out, "Clean evictions:", s->clean_evictions);
+    if (s->frames_locked > 0) {
+        report_text_count(out, "Locked frames:", s->frames_locked);
+    }
 }
 
 static void report_text_slots(const ReportInput *input, ReportBuffer *out) {

@@ -583,3 +583,19 @@ two_processes() {
     works -t good.trace -o out.json
     grep -q '"oom_victim": null' out.json
 }
+
+@test "locked pages come in at once and stay; when all frames are locked, memory is out" {
+    trace locked.trace '@ map 1 0x1000+8K rw- private' '@ lock 1 0x1000+8K' '1 R 0x1000' \
+        '@ map 1 0x10000+64K rw- private' '1 W 0x10000 64K' '1 R 0x2000'
+    local policy
+    for policy in lru mru opt unopt ws vmin clock; do
+        run --separate-stderr vmm -t locked.trace --frames 3 -a "$policy"
+        [ "$status" -eq 0 ]
+        [[ $output == *"By the kernel:   2 "* ]]
+        [[ $output == *"Misses:          18 "* ]]
+        [[ $output == *"Locked frames:   2"* ]]
+    done
+    run --separate-stderr vmm -t locked.trace --frames 2
+    [ "$status" -eq 1 ]
+    [ "$stderr" = "vmm: error: out of memory in the simulated machine: a page must come in, and all frames hold locked ones; give more memory, or lock less" ]
+}

@@ -30,6 +30,9 @@ FRAME_ORDER_POLICIES = {"clock", "wsclock", "twohand", "approxlru", "random", "e
                         "hyperbolic"}
 # Policies that name victims while frames are free, as limits and watermarks need it.
 ANY_TIME_POLICIES = {"fifo", "lru", "mru", "clock", "lfu", "nru", "opt", "unopt", "sieve"}
+# To this one pages that come in at one time are alike but for their frames, and a locked page that
+# returns comes in together with another.
+TIED_POLICIES = {"lecar"}
 PAGE_SIZES = (512, 1024, 4096, 4096, 4096, 8192, 65536, 2**21, 2**30)
 
 
@@ -278,9 +281,11 @@ def address_limit(options: dict[str, str]) -> int:
 class Events:
     """Makes events that go with the references of a trace."""
 
-    def __init__(self, rng: Random, pids: list[int], page_size: int, plain: bool) -> None:
+    def __init__(self, rng: Random, pids: list[int], page_size: int, plain: bool,
+                 locks: bool) -> None:
         self.rng, self.pids, self.page_size = rng, pids, page_size
         self.plain = plain or rng.random() < 0.25
+        self.locks = locks and rng.random() < 0.4
         self.children = [pid + 1000 for pid in pids if pid < 2**31] + pids
 
     def length(self) -> int:
@@ -300,6 +305,8 @@ class Events:
             words.append("sysv")
         if rng.random() < 0.1:
             words.append("down")
+        if self.locks and rng.random() < 0.15:
+            words.append("locked")
         return "M:" + ",".join(words)
 
     def near(self, pid: int, addr: int) -> Reference:
@@ -307,7 +314,7 @@ class Events:
         rng = self.rng
         start = max(0, addr // self.page_size - rng.choice((0, 0, 1, 3))) * self.page_size
         length = self.length()
-        kind = rng.choice("UUAMM" if self.plain else "UAMMMMPPVVAO")
+        kind = rng.choice("UUAMM" if self.plain else "UAMMMMPPVVAO" + "KKKKLL" * self.locks)
         if kind == "M":
             return (pid, "M" if self.plain else self.mapping(), start, length)
         if kind == "P":
@@ -332,13 +339,18 @@ def is_of_processes(policy: str) -> bool:
     return policy.startswith("vmin")
 
 
+def can_lock(policy: str) -> bool:
+    """The model tells what it does where pages are locked."""
+    return not needs_future(policy) and policy.partition(":")[0] not in TIED_POLICIES
+
+
 def with_events(rng: Random, trace: list[Reference], page_size: int,
-                plain: bool = False) -> list[Reference]:
+                plain: bool = False, locks: bool = False) -> list[Reference]:
     """Puts events between the references, and lets some be those of children.
 
-    plain: events that take pages, and nothing else.
+    plain: events that take pages, and nothing else. locks: pages may be locked.
     """
-    events = Events(rng, sorted({reference[0] for reference in trace}), page_size, plain)
+    events = Events(rng, sorted({reference[0] for reference in trace}), page_size, plain, locks)
     mixed: list[Reference] = []
     often = rng.choice((1, 1, 3))
     for reference in trace:
@@ -390,7 +402,8 @@ def vmt_mode(rng: Random, codec: str, options: dict[str, str],
             of_trace = max(512, page_size >> rng.choice((0, 0, 0, 1, 3)))
     if "scope" not in options and rng.random() < 0.6:
         options["policy"] = random_policy_for_events(rng, True)
-        trace = with_events(rng, trace, page_size, is_of_processes(options["policy"]))
+        trace = with_events(rng, trace, page_size, is_of_processes(options["policy"]),
+                            can_lock(options["policy"]))
         options_for_events(rng, options)
         if codec == "runs" and options.get("mappings") == "complete":
             # A run does not keep in which order it loads and stores, and what is forbidden fails.
@@ -437,7 +450,8 @@ def random_case(seed: int) -> Case:
     """The case of a seed."""
     rng = Random(seed)
     case = plain_case(rng)
-    if "scope" not in case.options and not case.page_list and rng.random() < 0.2:
+    locks = any(op[0] in "KL" or "locked" in op for _, op, _, _ in case.references)
+    if "scope" not in case.options and not case.page_list and not locks and rng.random() < 0.2:
         return with_pressure(rng, case)
     return case
 
@@ -455,7 +469,8 @@ def plain_case(rng: Random) -> Case:
     page_list = mode in ("run", "pair") and rng.random() < 0.15
     if mode == "feed" and "scope" not in options and rng.random() < 0.7:
         options["policy"] = random_policy_for_events(rng, False)
-        trace = with_events(rng, trace, page_size, is_of_processes(options["policy"]))
+        trace = with_events(rng, trace, page_size, is_of_processes(options["policy"]),
+                            can_lock(options["policy"]))
         options_for_events(rng, options)
     if page_list:
         trace = [(0, "R", addr // page_size * page_size, 1) for _, _, addr, _ in trace]

@@ -28,9 +28,11 @@ REPORT_NO_TIMING = 1
 FAULT_NAMES = ("invalid", "swap_in", "file_read", "swap_cached", "file_cached", "shared_attach",
                "zero_fill", "zero_map", "cow", "reuse", "write_notify")
 NO_FAULT = len(FAULT_NAMES)
-EVENTS = {"U": 1, "X": 2, "M": 4, "P": 5, "V": 6, "A": 7, "F": 8, "E": 9, "O": 12, "N": 14}
+EVENTS = {"U": 1, "X": 2, "M": 4, "P": 5, "V": 6, "A": 7, "F": 8, "E": 9, "K": 12, "L": 13,
+          "O": 12, "N": 14}
 MAP_SHARED, MAP_ANONYMOUS, MAP_FIXED, MAP_GROWSDOWN, FORK_VFORK = 1, 2, 4, 64, 4096
 MAP_SYSV = 2048
+MAP_LOCKED = 1024
 MADV_DONTNEED = 4
 NEEDS_ACCESSED_BIT, NEEDS_FUTURE = 1, 3
 
@@ -142,13 +144,13 @@ class Event(Structure):
 def event(pid: int, op: str, start: int, length: int) -> Event:
     """A VMMEvent, by the letter that the reference model gives it, and what is behind a colon."""
     made = Event(struct_size=ctypes.sizeof(Event), type=EVENTS[op[0]], pid=pid, start=start,
-                 length=length)
+                 length=0 if op == "O" else length)
     told = dict(part.partition("=")[::2] for part in op[2:].split(",") if part)
     made.prot = int(told.get("prot", 0))
     if op[0] == "M":
         made.flags = (MAP_FIXED | MAP_SHARED * ("shared" in told)
                       | MAP_ANONYMOUS * ("file" not in told) | MAP_GROWSDOWN * ("down" in told)
-                      | MAP_SYSV * ("sysv" in told))
+                      | MAP_SYSV * ("sysv" in told) | MAP_LOCKED * ("locked" in told))
         made.file, made.offset = int(told.get("file", 0)), int(told.get("offset", 0))
     elif op[0] == "A":
         made.value = int(told.get("advice", MADV_DONTNEED))

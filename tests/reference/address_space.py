@@ -27,7 +27,7 @@ DONTFORK, DOFORK, WIPEONFORK, KEEPONFORK = 10, 11, 18, 19
 MOST_NEEDED = 2 ** 20  # pages that one WILLNEED reads at most
 MOST_PAGES = 2 ** 40   # of a file
 # Events that change address spaces: the first one makes pages those of objects.
-CHANGING = "UXMPVAFE"
+CHANGING = "UXMPVAFEKL"
 
 
 class ObjectPage(tuple):
@@ -41,6 +41,7 @@ class ObjectPage(tuple):
     kind: str                  # "anonymous", "zeros", "shared", "file"
     owners: int                # translations that lead here, and one more for a name or the zeros
     charged: int               # the process that made it
+    locks: int                 # translations of locked mappings that lead here
     place: tuple["MemoryObject", int] | None = None  # in its object, if that has a name
 
     def __eq__(self, other: object) -> bool:
@@ -79,11 +80,12 @@ class Mapping:
     not_forked: bool = False             # a child has nothing here,
     wiped: bool = False                  # or zeros
     sysv: bool = False                   # of a System V segment
+    locked: bool = False                 # its pages stay in memory
 
     def continues(self, other: "Mapping") -> bool:
         """True if the two are one mapping in truth."""
         same = ("prot", "backing", "shared", "grows_down", "copied", "advice", "sysv",
-                "not_forked", "wiped")
+                "not_forked", "wiped", "locked")
         return (self.end == other.start
                 and all(getattr(self, name) is getattr(other, name)
                         or getattr(self, name) == getattr(other, name) for name in same)
@@ -99,6 +101,7 @@ class Entry:
     readable: bool
     writable: bool
     shares: bool = False  # since a fork: a write copies, or takes the page over
+    locked: bool = False  # it is in a locked mapping
 
 
 class Found(NamedTuple):
@@ -115,7 +118,8 @@ class Effect(NamedTuple):
     unmap: translation, which led to page, is gone. protect: it allows less. copy: the translation
     `to` gets the entry of `translation`. clean: the page's content may be lost. need: the page is
     to be read, "need first" as the first of a request. drop: the page is gone. end: the page table
-    of process translation[0] is.
+    of process translation[0] is. lock, unlock: the page stays in memory from now on, or need not
+    any more.
     """
 
     what: str
@@ -147,6 +151,10 @@ class AddressSpaces:
         self.files: dict[int, MemoryObject] = {}
         self.zeros: ObjectPage | None = None
         self.effects: list[Effect] = []
+        self.in_event = False
+        self.locked: ObjectPage | None = None    # by the reference under way: a page that is locked
+        self.unlocked: ObjectPage | None = None  # before it, and one that is not any more behind it
+        self.populated: list[tuple[int, bool]] = []  # by an event: addresses, and whether by a write
 
     # ---- References ------------------------------------------------------------------------
 
@@ -156,6 +164,7 @@ class AddressSpaces:
 
     def refer(self, translation: Translation, is_write: bool) -> Found:
         """Where a reference leads."""
+        self.locked = self.unlocked = None
         entry = self.entries.get(translation)
         if not self.on:
             if entry is None:
@@ -181,6 +190,8 @@ class AddressSpaces:
         if is_write:
             return self.write(mapping, translation, entry)
         entry.readable = True
+        if mapping.locked:
+            self.set_lock(entry, True)
         self.know_around(translation)
         return Found("plain", entry.page)
 
@@ -198,16 +209,16 @@ class AddressSpaces:
                 if self.zeros is None:
                     self.zeros = self.make("zeros", translation)
                     self.zeros.owners = 1
-                self.lead(translation, self.zeros, readable, False)
+                self.lead(translation, self.zeros, readable, False, mapping.locked)
                 return Found("plain", self.zeros)
             mapping.copied = True
             page = self.make("anonymous", translation)
-            self.lead(translation, page, readable, writable)
+            self.lead(translation, page, readable, writable, mapping.locked)
             return Found("plain", page)
         page = self.page_of_object(mapping, translation)
         if not mapping.shared and is_write:
             return self.copy(mapping, translation, page)
-        self.lead(translation, page, readable, writable and mapping.shared)
+        self.lead(translation, page, readable, writable and mapping.shared, mapping.locked)
         self.know_around(translation)
         return Found("plain", page)
 
@@ -220,15 +231,17 @@ class AddressSpaces:
         how = "reuse" if entry.shares else "plain"
         entry.readable, entry.writable = self.rights(mapping)
         entry.shares = False
+        self.set_lock(entry, mapping.locked)
         return Found(how, page)
 
     def copy(self, mapping: Mapping, translation: Translation, source: ObjectPage) -> Found:
         """A private copy for the writer."""
         if translation in self.entries:
-            del self.entries[translation]
+            if self.entries.pop(translation).locked:
+                self.unlock(source)
             source.owners -= 1
         page = self.make("anonymous", translation)
-        self.lead(translation, page, *self.rights(mapping))
+        self.lead(translation, page, *self.rights(mapping), mapping.locked)
         mapping.copied = True
         return Found("copy", page, source)
 
@@ -252,16 +265,42 @@ class AddressSpaces:
     def make(self, kind: str, translation: Translation) -> ObjectPage:
         """A new page."""
         page = ObjectPage(translation)
+        page.locks = 0
         page.kind, page.owners, page.charged = kind, 0, translation[0]
         self.made += 1
         page.number = self.made
         return page
 
+    def lock(self, page: ObjectPage) -> None:
+        """A translation of a locked mapping more leads to a page."""
+        page.locks += 1
+        if page.locks == 1 and self.in_event:
+            self.effects.append(Effect("lock", page=page))
+        elif page.locks == 1:
+            self.locked = page
+
+    def unlock(self, page: ObjectPage) -> None:
+        """One fewer."""
+        page.locks -= 1
+        if page.locks == 0 and self.in_event:
+            self.effects.append(Effect("unlock", page=page))
+        elif page.locks == 0:
+            self.unlocked = page
+
+    def set_lock(self, entry: Entry, locked: bool) -> None:
+        """The mapping of a translation is locked, or is not."""
+        if locked and not entry.locked:
+            self.lock(entry.page)
+        elif entry.locked and not locked:
+            self.unlock(entry.page)
+        entry.locked = locked
+
     def lead(self, translation: Translation, page: ObjectPage, readable: bool,
-             writable: bool) -> Entry:
+             writable: bool, locked: bool = False) -> Entry:
         """Lets a translation lead to a page."""
         page.owners += 1
         self.entries[translation] = Entry(page, readable, writable)
+        self.set_lock(self.entries[translation], locked)
         return self.entries[translation]
 
     def page_of_object(self, mapping: Mapping, translation: Translation) -> ObjectPage:
@@ -317,8 +356,13 @@ class AddressSpaces:
 
     def give_up(self, translation: Translation) -> None:
         """A translation leads nowhere any more."""
-        page = self.entries.pop(translation).page
+        entry = self.entries.pop(translation)
+        page = entry.page
         self.effects.append(Effect("unmap", translation, page))
+        if entry.locked and page.owners == 1:
+            page.locks -= 1  # it goes with the page
+        elif entry.locked:
+            self.unlock(page)
         self.release(page)
 
     def window(self, translation: Translation) -> tuple[Mapping | None, range]:
@@ -348,10 +392,17 @@ class AddressSpaces:
     def apply(self, event: Reference) -> list[Effect]:
         """Applies an event; what it does to machines."""
         self.effects = []
-        kind, pid = event.op[0], event.pid
-        if kind not in CHANGING:
+        self.populated = []
+        if event.op[0] not in CHANGING:
             return []
-        self.on = True
+        self.on = self.in_event = True
+        self.change(event)
+        self.in_event = False
+        return self.effects
+
+    def change(self, event: Reference) -> None:
+        """Applies an event that changes address spaces."""
+        kind, pid = event.op[0], event.pid
         told = parameters(event)
         start, end = event.addr, min(event.addr + event.size, 2**64)
         space = self.space_of(pid)
@@ -364,6 +415,8 @@ class AddressSpaces:
         elif kind == "V":
             self.remap(space, start, end, told.get("target", start + 2**40),
                        told.get("bytes", event.size))
+        elif kind in "KL":
+            self.lock_range(space, start, end, kind == "K")
         elif kind == "A":
             self.advise(space, start, end, told.get("advice", DONTNEED))
         elif kind == "F":
@@ -377,13 +430,12 @@ class AddressSpaces:
         if kind == "V":
             target = told.get("target", start + 2**40)
             self.ask_around(space, target, target + told.get("bytes", event.size))
-        return self.effects
 
     def ask_around(self, space: int, start: int, end: int) -> None:
         """Windows there may be other ones now: the next read of a page makes them known again."""
         size, pages = self.config.page_size, self.config.fault_around // self.config.page_size
         for (pid, vpn), entry in self.entries.items():
-            if (pages >= 2 and pid == space and entry.page.kind == "file"
+            if (pages >= 2 and pid == space and entry.page.kind in ("file", "shared")
                     and start // size - pages <= vpn < end // size + pages):
                 entry.readable = False
 
@@ -473,18 +525,21 @@ class AddressSpaces:
             backing = MemoryObject("shared", {})
         self.use(backing, 1)  # mmap() holds it, whatever mapping of it this one replaces
         self.unmap(space, start, end)
+        is_locked = "locked" in told
         self.add(space, Mapping(start, end, told.get("prot", 0), backing, told.get("offset", 0),
                                 "shared" in told, "down" in told and backing is None,
-                                sysv="sysv" in told and backing is not None))
+                                sysv="sysv" in told and backing is not None, locked=is_locked))
         self.use(backing, -1)
+        if is_locked:
+            self.populate(space, start, end)
 
     def protect(self, space: int, start: int, end: int, prot: int) -> None:
         """mprotect(2)."""
-        self.change(space, start, end, "prot", prot)
+        self.alter(space, start, end, "prot", prot)
         for translation in self.pages_in(space, start, end):
             self.narrow(translation)
 
-    def change(self, space: int, start: int, end: int, name: str, value: int | bool) -> None:
+    def alter(self, space: int, start: int, end: int, name: str, value: int | bool) -> None:
         """Gives what is mapped of a range a property of its own."""
         changed: list[Mapping] = []
         kept: list[Mapping] = []
@@ -509,6 +564,25 @@ class AddressSpaces:
             borders = [mapping.start for mapping in kept[min(places):max(places) + 2]]
             self.join(space, borders[::-1])
 
+    def lock_range(self, space: int, start: int, end: int, locked: bool) -> None:
+        """mlock(2) and munlock(2)."""
+        self.alter(space, start, end, "locked", locked)
+        for translation in self.pages_in(space, start, end):
+            mapping = self.find_mapping(translation)
+            self.set_lock(self.entries[translation], bool(mapping and mapping.locked))
+        if locked:
+            self.populate(space, start, end)
+
+    def populate(self, space: int, start: int, end: int) -> None:
+        """What is locked there comes into memory, by a write where that makes private pages."""
+        size = self.config.page_size
+        for mapping in sorted(self.maps.get(space, []), key=lambda one: one.start):
+            first = -(-max(mapping.start, start) // size)
+            last = min(mapping.end, end, self.config.address_limit_of_tables) // size
+            if mapping.locked and mapping.prot:
+                self.populated += [(vpn * size, bool(mapping.prot & WRITE) and not mapping.shared)
+                                   for vpn in range(first, last)]
+
     def narrow(self, translation: Translation) -> None:
         """The rights that a new protection takes away go at once."""
         mapping = self.find_mapping(translation)
@@ -522,7 +596,8 @@ class AddressSpaces:
         """A new translation to the page of another one."""
         entry = self.entries[translation]
         entry.page.owners += 1
-        self.entries[other] = replace(entry)
+        self.entries[other] = replace(entry, locked=False)
+        self.set_lock(self.entries[other], entry.locked and translation[0] == other[0])
         self.effects.append(Effect("copy", translation, entry.page, other))
 
     def remap(self, space: int, start: int, end: int, target: int, size: int) -> None:
@@ -558,6 +633,8 @@ class AddressSpaces:
         if moved:
             self.add(space, moved)
             self.use(moved.backing, -1)
+            if moved.locked:
+                self.populate(space, target + kept, target + size)
 
     def map_again(self, space: int, start: int, target: int, size: int) -> None:
         """mremap(2) of 0 bytes: the same place of a shared object, at another address."""
@@ -573,16 +650,16 @@ class AddressSpaces:
     def advise(self, space: int, start: int, end: int, advice: int) -> None:
         """madvise(2)."""
         if advice in (NORMAL, RANDOM, SEQUENTIAL):
-            self.change(space, start, end, "advice", advice)
+            self.alter(space, start, end, "advice", advice)
         elif advice in (DONTFORK, DOFORK):
-            self.change(space, start, end, "not_forked", advice == DONTFORK)
+            self.alter(space, start, end, "not_forked", advice == DONTFORK)
         elif advice in (WIPEONFORK, KEEPONFORK):  # of private anonymous memory only
-            self.change(space, start, end, "wiped", advice == WIPEONFORK)
+            self.alter(space, start, end, "wiped", advice == WIPEONFORK)
         elif advice == WILLNEED and self.config.read_ahead >= self.config.page_size:
             self.need(space, start, min(end, start + MOST_NEEDED * self.config.page_size))
         for translation in sorted(self.pages_in(space, start, end)):
             page = self.entries[translation].page
-            if advice == DONTNEED:
+            if advice == DONTNEED and not self.entries[translation].locked:
                 self.give_up(translation)
             elif advice == FREE and page.kind == "anonymous" and page.owners == 1:
                 self.effects.append(Effect("clean", page=page))
@@ -615,7 +692,7 @@ class AddressSpaces:
             self.runs_in[child] = space
             return
         child = self.space_of(child)
-        self.maps[child] = [replace(mapping, copied=mapping.copied and not mapping.wiped)
+        self.maps[child] = [replace(mapping, copied=mapping.copied and not mapping.wiped, locked=False)
                             for mapping in self.maps.get(space, []) if not mapping.not_forked]
         for mapping in self.maps[child]:
             self.use(mapping.backing, 1)
@@ -635,8 +712,10 @@ class AddressSpaces:
     def kill(self, pid: int) -> list[Effect]:
         """A process is killed; what that does to machines."""
         self.effects = []
-        self.on = True
+        self.populated = []
+        self.on = self.in_event = True
         self.leave(pid)
+        self.in_event = False
         return self.effects
 
     def send_home(self, pid: int) -> None:

@@ -12,14 +12,14 @@ is in a frame is the page of an object that it leads to (address_space.py).
 
 from __future__ import annotations
 
-from address_space import (NORMAL, RANDOM, SEQUENTIAL, AddressSpaces, Effect, Found, MemoryObject,
-                           ObjectPage, Translation)
+from address_space import (CHANGING, NORMAL, RANDOM, SEQUENTIAL, AddressSpaces, Effect, Found,
+                           MemoryObject, ObjectPage, Translation)
 from config import Config
 from limits import Pressure
 from page_table import RadixPageTable, SinglePageTable, make_page_table
 from policies import POLICIES
 from policy import Future, Policy
-from splitmix import SplitMix64
+from splitmix import SplitMix64, mix
 from tlb import Tlb
 from traces import Reference, Trace
 
@@ -40,7 +40,7 @@ COUNTERS = (
     "read_ahead_requests", "read_ahead_hits", "read_ahead_wasted", "swap_ins", "swap_ins_ahead",
     "swap_outs", "cleanings", "file_writes", "file_cleanings",
     "swap_slots_used", "swap_slots_peak", "oom_events",
-    "frames", "frames_used", "frames_used_peak", "frames_shared", "frames_shared_peak",
+    "frames", "frames_used", "frames_used_peak", "frames_locked", "frames_shared", "frames_shared_peak",
     "space_time",
     "distinct_pages", "processes",
     "page_tables", "page_table_bytes", "page_tables_peak", "page_table_bytes_peak",
@@ -53,6 +53,7 @@ PROCESS_COUNTERS = (
     "cow_faults", "reuse_faults", "rss_peak",
 )
 
+KINDS = ("anonymous", "zeros", "shared", "file")
 SHARE_OF_PAGE = 2 ** 32  # proportional sizes are counts of such parts of a page
 
 KIND = {"R": "reads", "W": "writes", "I": "fetches"}
@@ -63,6 +64,7 @@ WANTED = {"all": "RWIrwi", "data": "RWrwi", "fetch": "I"}
 # size give the range, where there is one.
 #     U unmap    M map: shared, file=N (from 100 on a segment), offset=N, prot=N, down
 #     P protect: prot=N    A advise: advice=N (MADV_DONTNEED)    V remap: target=N, bytes=N
+#     K lock    L unlock; a mapping may be "locked", too
 #     F fork: child=N, vfork    X exit    E exec    O one that counts and changes nothing
 #     N one that does not even count
 UNCOUNTED = "N"
@@ -171,6 +173,9 @@ class Machine:
     def __init__(self, config: Config, marks_writes: bool = True, by_hand: bool = False) -> None:
         self.config = config
         self.by_hand = by_hand
+        self.locked: set[ObjectPage] = set()    # they stay in memory
+        self.leaving_lock: ObjectPage | None = None  # with the reference under way
+        self.homeless: ObjectPage | None = None  # one that the policy gave up and that stays
         self.stopped = False  # by an invalid reference
         self.from_store = config.initial == "store" or (
             config.initial == "auto" and not marks_writes)
@@ -259,6 +264,8 @@ class Machine:
                     for effect in spaces.apply(reference):
                         if effect.what == "drop":
                             future.give_up(effect.page)
+                    for touch in self.touches(spaces, reference):
+                        self.foresee_reference(future, spaces, touch)
             elif self.is_wanted(reference) and reference.pid not in killed:
                 known.add(reference.pid)
                 if not self.foresee_reference(future, spaces, reference):
@@ -286,6 +293,12 @@ class Machine:
             if how == "forbidden" and (self.config.invalid == "stop" or self.kills(reference)):
                 return True
         return False
+
+    def touches(self, spaces: AddressSpaces, event: Reference) -> list[Reference]:
+        """What an event brings into memory at once, the kernel touches."""
+        made = [Reference(event.pid, "w" if is_write else "r", addr, 1)
+                for addr, is_write in spaces.populated]
+        return [touch for touch in made if self.is_wanted(touch)]
 
     def kills(self, reference: Reference) -> bool:
         """Whether the process would be killed for it: what the kernel touches only fails."""
@@ -413,12 +426,24 @@ class Machine:
         pool.policy.completed()
         self.serve(pool)
         self.flush_young(pool.policy)
+        self.locked.discard(self.leaving_lock)
+        self.leaving_lock = None
 
     def valid_page_reference(self, process: Process, translation: Translation,
                              is_write: bool) -> None:
         """Translation, residence, and what the reference leaves behind."""
         self.position += 1
         found = self.spaces.refer(translation, is_write)
+        unlocked = self.spaces.unlocked
+        if self.spaces.locked is not None:
+            self.locked.add(self.spaces.locked)
+        self.refer(process, translation, is_write, found)
+        self.leaving_lock = unlocked
+
+    def refer(self, process: Process, translation: Translation, is_write: bool,
+              found: Found) -> None:
+        """What a reference that leads somewhere does."""
+        policy = process.pool.policy
         tlb_hit = self.look_up(process, translation, is_write and found.how != "forbidden")
         if found.how == "forbidden":
             self.fault(process, "invalid")
@@ -569,6 +594,11 @@ class Machine:
             self.enter(translation, page)
         pool.policy.loaded(page, is_write)
         self.flush_young(pool.policy)
+        if self.homeless is not None:
+            if is_write:  # before the other page makes room for good
+                self.dirty.add(page)
+                self.slots.discard(page)
+            self.rehouse(pool, page)
         self.note_peaks()
 
     def enter(self, translation: Translation, page: ObjectPage) -> None:
@@ -748,9 +778,11 @@ class Machine:
 
     def make_room(self, pool: Pool) -> int:
         """Evicts the policy's victim; returns its frame."""
+        if all(page in self.locked for page in pool.frame_of):
+            raise SwapFull
         victim = self.victim_of(pool)
         pool.reclaimed += self.config.has_limits
-        return self.evict(pool, victim)
+        return self.displace(pool, victim) if victim in self.locked else self.evict(pool, victim)
 
     def victim_of(self, pool: Pool) -> ObjectPage:
         """Whom the policy names."""
@@ -765,11 +797,77 @@ class Machine:
             self.pressure.take_from_anybody()
         return pool.free_frame()
 
+    # ---- Locked pages ----------------------------------------------------------------------
+
+    def displace(self, pool: Pool, page: ObjectPage) -> int:
+        """The policy gives up a page that stays; it has no frame for a moment. Returns its frame."""
+        self.homeless = page
+        for translation in self.mappers.get(page, ()):
+            self.tlb.invalidations += self.tlb.drop(translation)
+        pool.policy.evicted(page)
+        pool.policy.writing[:] = [one for one in pool.policy.writing if one != page]
+        return pool.frame_of.pop(page)
+
+    def place(self, pool: Pool, page: ObjectPage, frame: int) -> None:
+        """It comes into another one."""
+        pool.frame_of[page] = frame
+        pool.policy.frames[frame] = page
+        pool.policy.loaded(page, page in self.dirty)
+        self.flush_young(pool.policy)
+
+    def rehouse(self, pool: Pool, new: ObjectPage) -> None:
+        """The page without a frame returns, to the policy as by a fault; so do others that stay."""
+        try:
+            for _ in range(sum(page in self.locked for page in (*pool.frame_of, self.homeless)) + 1):
+                page = self.homeless
+                pool.policy.missed(page)
+                victim = pool.policy.victim()
+                self.flush_young(pool.policy)
+                if victim is not new and victim not in self.locked:
+                    self.place(pool, page, self.evict(pool, victim))
+                    self.homeless = None
+                    return
+                self.place(pool, page, self.displace(pool, victim))
+            self.force(pool, new)
+        except SwapFull:
+            for translation in self.entries_of(self.homeless):
+                self.take_entry(translation)
+            raise
+
+    def force(self, pool: Pool, new: ObjectPage) -> None:
+        """The policy names none but pages that stay: that of the lowest address goes."""
+        victim = min((page for page in pool.frame_of if page is not new and page not in self.locked),
+                     key=self.place_of)
+        frame = self.evict(pool, victim)
+        pool.policy.forgotten(victim)
+        pool.policy.missed(self.homeless)
+        self.place(pool, self.homeless, frame)
+        self.homeless = None
+
+    def place_of(self, page: ObjectPage) -> tuple[bool, int, int, int]:
+        """What pages are ordered by where no policy says: those that nobody maps come first."""
+        entries = self.mappers.get(page)
+        if not entries:
+            return False, page[1] ^ mix(page[0]), 0, KINDS.index(page.kind)
+        vpn, pid = min((vpn, pid) for pid, vpn in entries)
+        return True, vpn, pid, KINDS.index(page.kind)
+
+    def keep(self, pool: Pool, page: ObjectPage) -> None:
+        """A policy of variable space parts with a page that stays."""
+        pool.policy.evicted(page)
+        pool.policy.missed(page)
+        self.place(pool, page, pool.frame_of[page])
+
+    # ---- Writing and evicting --------------------------------------------------------------
+
     def serve(self, pool: Pool) -> None:
         """Evicts the pages the policy parts with, then writes those it wants written."""
         policy = pool.policy
-        for page in policy.parting:
-            pool.give_back(self.evict(pool, page))
+        for page in list(policy.parting):
+            if page in self.locked:
+                self.keep(pool, page)
+            else:
+                pool.give_back(self.evict(pool, page))
         policy.parting.clear()
         for page in policy.writing:
             if page in self.dirty and page in pool.frame_of and self.can_write(page):
@@ -847,6 +945,15 @@ class Machine:
             self.carry_out(effect, event.op[0] == "F")
         if self.spaces.on:
             self.referencing = len(self.processes)
+        if event.op[0] in CHANGING:
+            self.touch(event)
+
+    def touch(self, event: Reference) -> None:
+        """What an event brings into memory at once, the kernel touches."""
+        touches = self.touches(self.spaces, event)
+        self.count["filtered"] += len(self.spaces.populated) - len(touches)
+        for touch in touches:
+            self.reference(touch)
 
     def make_processes(self, event: Reference) -> None:
         """Those that an event is the first to name."""
@@ -871,6 +978,10 @@ class Machine:
             self.tlb.invalidations += self.tlb.drop(translation)
         elif effect.what == "copy":
             self.copy_entry(translation, effect.to, page, is_fork)
+        elif effect.what == "lock":
+            self.locked.add(page)
+        elif effect.what == "unlock":
+            self.locked.discard(page)
         elif effect.what == "clean":
             self.clean(page)
         elif effect.what == "drop":
@@ -908,6 +1019,7 @@ class Machine:
 
     def drop(self, page: ObjectPage) -> None:
         """A page is gone, content and all."""
+        self.locked.discard(page)
         pool = self.pool_of(page)
         if page in pool.frame_of:
             self.forget_ahead(page)
@@ -934,6 +1046,8 @@ class Machine:
             "limit_reclaims": sum(pool.reclaimed for pool in self.pools),
             "frames": self.frames(),
             "frames_used": sum(len(pool.frame_of) for pool in self.pools),
+            "frames_locked": sum(page in self.locked
+                                 for pool in self.pools for page in pool.frame_of),
             "distinct_pages": len(self.seen),
             "processes": self.referencing,
             "page_tables": sum(table.tables for table in tables),

@@ -405,6 +405,39 @@ def stopped() -> None:
     check(machine, accesses=2, fault_invalid=1, frames_used=1, kills=0)
 
 
+def locks() -> None:
+    """mlock: the range comes in at once and stays; a policy that names a locked page sees it return."""
+    check(script("M0+4:prot=3 K0+2 R0 R1", frames="4"), kernel_references=2, fault_zero_fill=2,
+          page_faults=2, frames_locked=2)
+    # LRU: 0 and 1 are the oldest, but 2 goes for 3.
+    machine = script("M0+4:prot=3 K0+2 R2 R3", policy="lru", frames="3")
+    check(machine, replacements=1, misses=4, frames_locked=2)
+    equal(resident(machine), [0, 1, 3])
+    # MRU names nothing but locked pages and the new one: the page with the lowest address goes.
+    machine = script("M0+8:prot=3 K1+1 R5 R4 R1 R6", policy="mru", frames="3")
+    check(machine, replacements=1)
+    equal(resident(machine), [1, 5, 6])
+    equal(resident(script("M0+4:prot=3 K0+2 L0+1 R2 R3", policy="lru", frames="3")), [1, 2, 3])
+    # All frames are locked: out of memory.
+    check(script("M0+4:prot=3 K0+2 R2", frames="2"), oom_events=1, replacements=0)
+    # Exit and unmap unlock; a map may be locked from the beginning.
+    check(script("M0+2:prot=3,locked X M0+2:prot=3 R0 R1", frames="2"), discards=2,
+          kernel_references=2, frames_locked=0)
+    check(script("M0+2:prot=3,locked U0+1 R1", frames="2"), frames_locked=1, discards=1)
+    # A child has no lock, but its parent's holds the page; a copy leaves the lock behind.
+    machine = script("M0+1:prot=3 K0+1 F:child=7 7.R0 7.R8 7.R9", policy="lru", frames="2")
+    check(machine, frames_locked=1, replacements=1)
+    check(script("M0+1:prot=3 K0+1 F:child=7 W0 7.R8 7.R9", policy="lru", frames="2",
+                 mappings="partial"), frames_locked=1, copies=1, replacements=2, swap_outs=1)
+    # MADV_DONTNEED is refused; what moves stays locked.
+    check(script("M0+1:prot=3 K0+1 A0+1 R0"), discards=0, misses=1)
+    check(script("M0+1:prot=3 K0+1 V0+1:target=32768,bytes=8192"), frames_locked=2,
+          kernel_references=2)
+    # Read-only memory is read in, shared memory too; what cannot be used is left alone.
+    check(script("M0+1:prot=1 M1+1:prot=3,shared M2+1:prot=0 K0+3", zero_page="on"),
+          fault_zero_map=1, fault_zero_fill=1, kernel_references=2)
+
+
 def main() -> int:
     """The command."""
     tap = Tap()
@@ -412,7 +445,7 @@ def main() -> int:
                  tlb_writebacks, switches, textbook_strings, clock, lfu, mru, aging, nru,
                  tlb_fill_bits, future, swap_cache, out_of_memory, store, pools, filters, time,
                  frames, fork_copies, fork_and_eviction, advice_on_fork, shared_memory, files,
-                 zeros, vforks, remaps, forbidden, killed, stopped):
+                 zeros, vforks, remaps, forbidden, killed, stopped, locks):
         tap.run("model: " + (test.__doc__ or test.__name__).split("\n")[0], test)
     return tap.finish()
 

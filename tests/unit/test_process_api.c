@@ -481,6 +481,101 @@ static void the_run_stops(void **state) {
     vmm_destroy(vmm);
 }
 
+/* The pages of `pid` in memory, as bits. */
+static uint64_t pages_in_memory(VMM *vmm) {
+    VMMResident pages[64];
+    size_t count = vmm_resident_pages(vmm, pages, 64);
+    uint64_t found = 0;
+    for (size_t i = 0; i < count; i++) {
+        found |= UINT64_C(1) << pages[i].vpn;
+    }
+    return found;
+}
+
+/* Pages 0 and 1 of a machine with three frames are locked, 2 and 3 are referenced. */
+static VMM *make_locked(const char *options) {
+    VMMConfig config = test_configure(options);
+    VMM *vmm = vmm_create(&config);
+    assert_non_null(vmm);
+    map(vmm, 1, 0, 8, 0);
+    assert_int_equal(vmm_lock(vmm, 1, 0, 2 * PAGE), VMM_OK);
+    assert_int_equal(pages_in_memory(vmm), 3);
+    assert_true(vmm_access(vmm, 1, 2 * PAGE, true));
+    assert_true(vmm_access(vmm, 1, 3 * PAGE, true));
+    return vmm;
+}
+
+static void locked_pages_stay(void **state) {
+    (void)state;
+    const VMMPolicyInfo *policy;
+    for (size_t i = 0; (policy = vmm_policy_at(i)) != NULL; i++) {
+        char options[128];
+        if (policy->needs == VMM_NEEDS_FUTURE || policy->variable_space != 0) {
+            continue;
+        }
+        snprintf(options, sizeof options, "policy=%s page-size=4K frames=3", policy->name);
+        VMM *vmm = make_locked(options);
+        for (uint64_t page = 2; page < 40; page++) {
+            assert_true(vmm_access(vmm, 1, (2 + page % 6) * PAGE, page % 3 == 0));
+            if ((pages_in_memory(vmm) & 3) != 3) {
+                fail_msg("%s evicted a locked page", policy->name);
+            }
+        }
+        assert_int_equal(vmm_unlock(vmm, 1, 0, 2 * PAGE), VMM_OK);
+        VMMStats stats = {.struct_size = sizeof stats};
+        assert_int_equal(vmm_stats(vmm, &stats), VMM_OK);
+        assert_int_equal(stats.frames_locked, 0);
+        vmm_destroy(vmm);
+    }
+}
+
+static void variable_space_keeps_locked_pages(void **state) {
+    (void)state;
+    const char *const policies[] = {"policy=ws:window=3", "policy=pff"};
+    for (size_t i = 0; i < 2; i++) {
+        VMM *vmm = make_locked(policies[i]);
+        for (uint64_t page = 2; page < 400; page++) {
+            assert_true(vmm_access(vmm, 1, (2 + page % 6) * PAGE, false));
+            assert_int_equal(pages_in_memory(vmm) & 3, 3);
+        }
+        vmm_destroy(vmm);
+    }
+}
+
+static void all_frames_locked_is_out_of_memory(void **state) {
+    (void)state;
+    VMMConfig config = test_configure("policy=lru page-size=4K frames=2");
+    VMM *vmm = vmm_create(&config);
+    map(vmm, 1, 0, 8, 0);
+    assert_int_equal(vmm_lock(vmm, 1, 0, 2 * PAGE), VMM_OK);
+    assert_false(vmm_access(vmm, 1, 2 * PAGE, true));
+    assert_int_equal(vmm_last_error(vmm), VMM_E_OUT_OF_MEMORY);
+    assert_string_equal(vmm_error_text(vmm),
+                        "out of memory in the simulated machine: a page must come in, and all "
+                        "frames hold locked ones; give more memory, or lock less");
+    vmm_destroy(vmm);
+}
+
+static void locks_are_of_mappings(void **state) {
+    (void)state;
+    VMMStats stats = {.struct_size = sizeof stats};
+    VMM *vmm = make();
+    map(vmm, 1, 0, 4, VMM_MAP_LOCKED);
+    assert_int_equal(vmm_fork(vmm, 1, 2), VMM_OK);
+    assert_int_equal(vmm_exit(vmm, 1), VMM_OK); /* the child has the pages, without the lock */
+    assert_int_equal(vmm_stats(vmm, &stats), VMM_OK);
+    assert_int_equal(stats.frames_locked, 0);
+    assert_int_equal(stats.frames_used, 4);
+    assert_int_equal(stats.kernel_references, 4);
+    assert_int_equal(vmm_lock(vmm, 2, PAGE, 2 * PAGE), VMM_OK);
+    assert_int_equal(vmm_remap(vmm, 2, 0, 4 * PAGE, 16 * PAGE, 4 * PAGE), VMM_OK);
+    assert_int_equal(vmm_stats(vmm, &stats), VMM_OK);
+    assert_int_equal(stats.frames_locked, 2);
+    refused(vmm, vmm_lock(vmm, 2, 1, PAGE), "whole pages");
+    refused(vmm, vmm_unlock(vmm, 3, 0, PAGE), "there is no process 3");
+    vmm_destroy(vmm);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fork_copies_on_write),
@@ -502,6 +597,10 @@ int main(void) {
         cmocka_unit_test(invalid_references_are_found_in_batches),
         cmocka_unit_test(killed_processes_do_nothing_more),
         cmocka_unit_test(the_run_stops),
+        cmocka_unit_test(locked_pages_stay),
+        cmocka_unit_test(variable_space_keeps_locked_pages),
+        cmocka_unit_test(all_frames_locked_is_out_of_memory),
+        cmocka_unit_test(locks_are_of_mappings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

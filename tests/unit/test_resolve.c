@@ -134,7 +134,7 @@ static void pages_so_far_become_objects(void **state) {
     uint32_t one = translation(&world, 1, 16);
     uint32_t two = translation(&world, 2, 16);
     assert_false(world.resolver.on);
-    on_range(&world, VMM_EVENT_LOCK, 1, 16, 1);
+    on_range(&world, VMM_EVENT_MARK, 1, 16, 1);
     assert_false(world.resolver.on); /* changes nothing */
     of_process(&world, VMM_EVENT_EXIT, 99, 0, 0);
     assert_false(world.resolver.on); /* there is nothing to take */
