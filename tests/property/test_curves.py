@@ -42,6 +42,8 @@ def random_case(seed: int, plain: bool = False) -> Case:
     rng = Random(seed)
     options = {name: value for name, value in random_options(rng).items()
                if name not in IRRELEVANT}
+    if options.get("invalid") == "stop":
+        del options["invalid"]  # the run ends with an error, and there is no curve
     options["page-size"] = str(rng.choice((512, 4096, 4096, 65536)))
     page_size = int(options["page-size"])
     if "vspace" in options and int(options["vspace"].removesuffix("K")) * 1024 < page_size:
@@ -56,7 +58,8 @@ def random_case(seed: int, plain: bool = False) -> Case:
             trace = with_events(rng, trace, page_size, plain)
             if not plain:
                 options_for_events(rng, options)
-                options.pop("fault-around", None)  # it takes frames for pages nobody asked for
+                for name in ("fault-around", "read-ahead"):
+                    options.pop(name, None)  # it takes frames for pages nobody asked for
         options.pop("policy", None)
     return Case({**options, "frames": "1"}, trace, mode)
 
@@ -137,7 +140,8 @@ def curve_problem(case: Case, kind: str) -> str | None:
             with open_trace(case) as trace:
                 libvmm.run_curves(group, trace)
         counters, _ = run_at(case, kind, 1)
-        sizes = counters["distinct_pages"] + 1
+        # An address may have shown several pages, a copy or another mapping's.
+        sizes = max(counters["distinct_pages"], plain.series()[0].cold_misses) + 1
         lines = rows_problems(plain, sizes)
         for frames in (*range(1, min(sizes, 40) + 1), *range(41, sizes - 1, 29), sizes - 1, sizes):
             if frames == 0:

@@ -23,7 +23,8 @@ typedef struct Cell {
     bool mapped;
     uint32_t object;
     uint64_t offset;
-    uint8_t prot, flags;
+    uint8_t prot;
+    uint16_t flags;
 } Cell;
 
 typedef struct Uses {
