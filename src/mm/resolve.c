@@ -695,7 +695,7 @@ static void resolver_map(Resolver *resolver, uint32_t space, const VMMEvent *eve
     resolver->failed |= !mappings_add(&resolver->spaces[space].maps, &resolver->memory, &mapping,
                                       resolver_use, resolver);
     resolver_hold(resolver, mapping.object, -1);
-    if (locked) {
+    if ((event->flags & (VMM_MAP_LOCKED | VMM_MAP_POPULATE)) != 0) {
         resolver->populate = (ResolvePopulate){space, mapping.start, mapping.end};
     }
 }
@@ -987,8 +987,7 @@ bool resolver_next_populated(Resolver *resolver, uint64_t *address, bool *write)
         uint64_t from = mapping->start > *address ? mapping->start : *address;
         uint64_t to = mapping->end < end ? mapping->end : end;
         from = (from + size - 1) >> resolver->page_shift << resolver->page_shift;
-        if (from < to && to - from >= size && (mapping->flags & MAPPING_LOCKED) != 0 &&
-            mapping->prot != 0) {
+        if (from < to && to - from >= size && mapping->prot != 0) {
             *address = from;
             *write =
                 (mapping->prot & VMM_PROT_WRITE) != 0 && (mapping->flags & MAPPING_SHARED) == 0;

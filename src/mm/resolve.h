@@ -84,7 +84,7 @@ typedef struct Resolved {
     uint32_t unlocked; /* one that is not any more, behind it; 0: none */
 } Resolved;
 
-/* What an event brings into memory at once: mlock(2). */
+/* What an event brings into memory at once: mlock(2), MAP_LOCKED, MAP_POPULATE. */
 typedef struct ResolvePopulate {
     uint32_t space;
     uint64_t start, end; /* bytes; start = end: nothing */

@@ -599,3 +599,12 @@ two_processes() {
     [ "$status" -eq 1 ]
     [ "$stderr" = "vmm: error: out of memory in the simulated machine: a page must come in, and all frames hold locked ones; give more memory, or lock less" ]
 }
+@test "populated mappings come in at once, and their faults count" {
+    trace populated.trace '@ mappings complete' '@ map 1 0x10000+16K rw- private populate' \
+        '@ map 1 0x20000+8K --- private populate' '1 R 0x10000'
+    vmm -t populated.trace --frames 8 -q -o out.json >/dev/null
+    [ "$(counter frames_used_peak out.json)" -eq 4 ]
+    [ "$(counter page_faults out.json)" -eq 4 ]
+    [ "$(counter kernel_references out.json)" -eq 4 ]
+    [ "$(counter accesses out.json)" -eq 1 ]
+}

@@ -306,7 +306,7 @@ class Events:
         if rng.random() < 0.1:
             words.append("down")
         if self.locks and rng.random() < 0.15:
-            words.append("locked")
+            words.append(rng.choice(("locked", "locked", "populate")))
         return "M:" + ",".join(words)
 
     def near(self, pid: int, addr: int) -> Reference:
@@ -385,7 +385,8 @@ def options_for_events(rng: Random, options: dict[str, str]) -> None:
         options["file-cache"] = "warm"
     if rng.random() < 0.4 and page_size <= 2**21:
         options["fault-around"] = str(page_size * rng.choice((1, 2, 4, 16)))
-    if rng.random() < 0.4 and page_size <= 2**21:
+    ties = options.get("policy", "").startswith("lruk")  # of pages that came in with one reference
+    if rng.random() < 0.4 and page_size <= 2**21 and not ties:
         options["read-ahead"] = str(page_size * rng.choice((1, 2, 3, 4, 8, 32)))
     if rng.random() < 0.3:
         options["stack-limit"] = str(max(1, page_size * rng.choice((1, 3, 20)) >> 20))

@@ -32,7 +32,7 @@ EVENTS = {"U": 1, "X": 2, "M": 4, "P": 5, "V": 6, "A": 7, "F": 8, "E": 9, "K": 1
           "O": 12, "N": 14}
 MAP_SHARED, MAP_ANONYMOUS, MAP_FIXED, MAP_GROWSDOWN, FORK_VFORK = 1, 2, 4, 64, 4096
 MAP_SYSV = 2048
-MAP_LOCKED = 1024
+MAP_LOCKED, MAP_POPULATE = 1024, 256
 MADV_DONTNEED = 4
 NEEDS_ACCESSED_BIT, NEEDS_FUTURE = 1, 3
 
@@ -150,7 +150,8 @@ def event(pid: int, op: str, start: int, length: int) -> Event:
     if op[0] == "M":
         made.flags = (MAP_FIXED | MAP_SHARED * ("shared" in told)
                       | MAP_ANONYMOUS * ("file" not in told) | MAP_GROWSDOWN * ("down" in told)
-                      | MAP_SYSV * ("sysv" in told) | MAP_LOCKED * ("locked" in told))
+                      | MAP_SYSV * ("sysv" in told) | MAP_LOCKED * ("locked" in told)
+                      | MAP_POPULATE * ("populate" in told))
         made.file, made.offset = int(told.get("file", 0)), int(told.get("offset", 0))
     elif op[0] == "A":
         made.value = int(told.get("advice", MADV_DONTNEED))

@@ -530,7 +530,7 @@ class AddressSpaces:
                                 "shared" in told, "down" in told and backing is None,
                                 sysv="sysv" in told and backing is not None, locked=is_locked))
         self.use(backing, -1)
-        if is_locked:
+        if is_locked or "populate" in told:
             self.populate(space, start, end)
 
     def protect(self, space: int, start: int, end: int, prot: int) -> None:
@@ -574,12 +574,12 @@ class AddressSpaces:
             self.populate(space, start, end)
 
     def populate(self, space: int, start: int, end: int) -> None:
-        """What is locked there comes into memory, by a write where that makes private pages."""
+        """What is mapped there comes into memory, by a write where that makes private pages."""
         size = self.config.page_size
         for mapping in sorted(self.maps.get(space, []), key=lambda one: one.start):
             first = -(-max(mapping.start, start) // size)
             last = min(mapping.end, end, self.config.address_limit_of_tables) // size
-            if mapping.locked and mapping.prot:
+            if mapping.prot:
                 self.populated += [(vpn * size, bool(mapping.prot & WRITE) and not mapping.shared)
                                    for vpn in range(first, last)]
 
