@@ -568,7 +568,7 @@ static void locks_are_of_mappings(void **state) {
     assert_int_equal(stats.frames_used, 4);
     assert_int_equal(stats.kernel_references, 4);
     assert_int_equal(vmm_lock(vmm, 2, PAGE, 2 * PAGE), VMM_OK);
-    assert_int_equal(vmm_remap(vmm, 2, 0, 4 * PAGE, 16 * PAGE, 4 * PAGE), VMM_OK);
+    assert_int_equal(vmm_remap(vmm, 2, PAGE, 2 * PAGE, 16 * PAGE, 2 * PAGE), VMM_OK);
     assert_int_equal(vmm_stats(vmm, &stats), VMM_OK);
     assert_int_equal(stats.frames_locked, 2);
     refused(vmm, vmm_lock(vmm, 2, 1, PAGE), "whole pages");
