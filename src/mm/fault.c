@@ -169,12 +169,13 @@ VMM_ALWAYS_INLINE bool machine_map(Machine *machine, uint32_t page) {
         uint64_t vpn = directory_vpn(machine->directory, page);
         uint64_t tables = owner->table.tables;
         uint64_t bytes = owner->table.bytes;
-        if (machine->status != VMM_OK || !owner->table.type->map(&owner->table, vpn, page)) {
+        bool mapped = machine->status == VMM_OK && owner->table.type->map(&owner->table, vpn, page);
+        machine->page_tables += owner->table.tables - tables; /* of a failure's upper tables, too */
+        machine->page_table_bytes += owner->table.bytes - bytes;
+        if (!mapped) {
             machine_stop(machine, VMM_E_NO_MEMORY, "out of memory for the modelled page tables");
             return false;
         }
-        machine->page_tables += owner->table.tables - tables;
-        machine->page_table_bytes += owner->table.bytes - bytes;
         machine->state[page] |= PAGE_MAPPED;
     }
     return true;

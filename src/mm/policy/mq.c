@@ -118,8 +118,8 @@ static VMM_NOINLINE void mq_sink(Mq *mq, uint64_t now) {
     mq->due = POLICY_NEVER;
     for (uint32_t queue = 1; queue <= mq->top; queue++) {
         uint32_t head = mq->queues[queue].oldest;
-        if (head != LIST_NONE && mq->frames[head].expires < mq->due) {
-            mq->due = mq->frames[head].expires;
+        if (head != LIST_NONE && mq->frames[head].expires - 1 < mq->due) {
+            mq->due = mq->frames[head].expires - 1;
         }
     }
 }
@@ -214,7 +214,11 @@ static uint32_t mq_order(Policy *policy, uint32_t *frames) {
     return count;
 }
 
-/* Frames know their queues; those of each queue expire in order, none before it is due. */
+/*
+ * Frames know their queues; those of each queue expire in order, none before it is due. In order
+ * but for one: a page that is read ahead comes in behind one that sank with the same reference, and
+ * expires one reference before it.
+ */
 static bool mq_is_valid(const Policy *policy) {
     const Mq *mq = (const Mq *)policy;
     ListLinks links = LIST_LINKS(mq->frames);
@@ -227,7 +231,7 @@ static bool mq_is_valid(const Policy *policy) {
             if (mq->frames[f].queue != queue || mq->frames[f].expires < earliest) {
                 return false;
             }
-            earliest = mq->frames[f].expires;
+            earliest = queue == 0 ? 0 : mq->frames[f].expires - 1;
         }
     }
     return mq->history.count <= mq->history_limit &&
