@@ -90,7 +90,7 @@ static bool check_tlb(const Machine *machine) {
 static bool check_table_has(const Machine *machine, uint32_t page) {
     uint32_t space = directory_space_of(machine->directory, page);
     const PageTable *table = &machine->processes[space].table;
-    return table->type != NULL &&
+    return table->root != NULL && /* it could be made */
            table->type->find(table, directory_vpn(machine->directory, page)) == page;
 }
 
