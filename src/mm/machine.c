@@ -236,6 +236,10 @@ bool machine_add_table(Machine *machine, Process *process) {
     bool made = machine->table_type->create(&process->table);
     machine->page_tables += process->table.tables;
     machine->page_table_bytes += process->table.bytes;
+    if (!made) { /* not by half */
+        machine->table_type->destroy(&process->table);
+        process->table.root = NULL;
+    }
     return made;
 }
 
