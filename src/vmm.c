@@ -48,8 +48,8 @@
 #include "trace/writer.c"
 
 /* mm: the simulated machine */
-#include "mm/apply.c"
 #include "mm/ahead.c"
+#include "mm/apply.c"
 #include "mm/around.c"
 #include "mm/check.c"
 #include "mm/cost.c"
