@@ -136,9 +136,10 @@ VMM_API int vmm_run_trace(VMM *vmm, VMMTrace *trace);
 VMM_API int vmm_add_process(VMM *vmm, uint32_t pid);
 
 /*
- * Applies one event. UNMAP, EXIT, EXEC, ADVISE with MADV_DONTNEED, MAP with VMM_MAP_FIXED and REMAP
- * give pages up; the others have no effect yet but to be counted. VMM_E_USAGE: unknown type; UNMAP
- * of a range that is misaligned or of an unknown process, EXIT of one. What a killed process does
+ * Applies one event, as the trace of a process would have it: docs/reference/counting.md says what
+ * each does to pages; process.h has the same as functions with the checks that a kernel makes.
+ * VMM_E_USAGE: unknown type; UNMAP of a range that is misaligned or of an unknown process, EXIT of
+ * one. What a killed process does
  * (invalid=kill) is dropped: VMM_OK, and it is counted nowhere; its EXIT makes the number free.
  */
 VMM_API int vmm_apply(VMM *vmm, const VMMEvent *event);

@@ -363,7 +363,8 @@ VMM_ALWAYS_INLINE uint32_t machine_find_frame(Machine *machine, Pool *pool,
     machine_cancel_write(pool->policy, frame);
     pool->reclaimed++;
     if (objects != NULL && machine_is_locked(machine, pool, frame)) {
-        return machine_displace(machine, pool, frame) ? frame : MACHINE_NO_FRAME;
+        machine_displace(machine, pool, frame);
+        return frame;
     }
     return machine_evict(machine, pool, frame) ? frame : MACHINE_NO_FRAME;
 }
@@ -682,7 +683,7 @@ bool machine_part(Machine *machine, Pool *pool) {
             return false;
         }
         if (machine_is_locked(machine, pool, frame)) {
-            machine_keep(machine, pool, frame);
+            machine_keep(pool, frame);
             continue;
         }
         if (!machine_evict(machine, pool, frame)) {

@@ -34,14 +34,13 @@ static void lock_leave_tlb(Machine *machine, uint32_t object) {
     }
 }
 
-bool machine_displace(Machine *machine, Pool *pool, uint32_t frame) {
+void machine_displace(Machine *machine, Pool *pool, uint32_t frame) {
     machine->homeless = pool->page[frame];
     machine->homeless_dirty = pool->dirty[frame];
     lock_leave_tlb(machine, machine->homeless);
     if (pool->policy->type->remove != NULL) {
         pool->policy->type->remove(pool->policy, frame);
     }
-    return true;
 }
 
 /*
@@ -183,9 +182,8 @@ uint32_t machine_rehouse(Machine *machine, Pool *pool, uint32_t object) {
     return found ? machine->frame_of[object] : MACHINE_NO_FRAME;
 }
 
-void machine_keep(Machine *machine, Pool *pool, uint32_t frame) {
+void machine_keep(Pool *pool, uint32_t frame) {
     uint32_t object = pool->page[frame];
-    (void)machine;
     if (pool->policy->type->remove != NULL) {
         pool->policy->type->remove(pool->policy, frame);
     }
@@ -198,7 +196,7 @@ uint32_t machine_pass_over(Machine *machine, Pool *pool, uint32_t frame) {
         if (!machine_is_locked(machine, pool, frame)) {
             return frame;
         }
-        machine_keep(machine, pool, frame);
+        machine_keep(pool, frame);
         frame = machine_ask_victim(machine, pool);
         if (frame == MACHINE_NO_FRAME) {
             return frame;

@@ -310,9 +310,9 @@ static inline bool machine_is_locked(const Machine *machine, const Pool *pool, u
 }
 
 /* What becomes of a locked page that the policy names as its victim, or parts with: see lock.c. */
-bool machine_displace(Machine *machine, Pool *pool, uint32_t frame);
+void machine_displace(Machine *machine, Pool *pool, uint32_t frame);
 uint32_t machine_rehouse(Machine *machine, Pool *pool, uint32_t object);
-void machine_keep(Machine *machine, Pool *pool, uint32_t frame);
+void machine_keep(Pool *pool, uint32_t frame);
 /* The frame of a page that may leave, where the policy named `frame` and nothing comes in. */
 uint32_t machine_pass_over(Machine *machine, Pool *pool, uint32_t frame);
 

@@ -126,17 +126,28 @@ static void mappings_split(Mappings *maps, uint64_t address, MappingUse *use, vo
     mapping_uses(lower, 1, use, user);
 }
 
-bool mappings_cut(Mappings *maps, const Memory *memory, uint64_t start, uint64_t end,
-                  MappingUse *use, void *user) {
-    if (start >= end || mappings_find(maps, start, end) == NULL) {
-        return true;
-    }
-    if (!mappings_reserve(maps, memory)) {
+/* Makes [start, end) begin and end with mappings, of which `from` is the first. False: nothing is
+   mapped there, or (*fits false) out of memory. */
+static bool mappings_isolate(Mappings *maps, const Memory *memory, uint64_t start, uint64_t end,
+                             MappingUse *use, void *user, uint32_t *from, bool *fits) {
+    bool mapped = start < end && mappings_find(maps, start, end) != NULL;
+    *fits = !mapped || mappings_reserve(maps, memory);
+    if (!mapped || !*fits) {
         return false;
     }
     mappings_split(maps, start, use, user);
     mappings_split(maps, end, use, user);
-    uint32_t from = mappings_at(maps, start);
+    *from = mappings_at(maps, start);
+    return true;
+}
+
+bool mappings_cut(Mappings *maps, const Memory *memory, uint64_t start, uint64_t end,
+                  MappingUse *use, void *user) {
+    uint32_t from;
+    bool fits;
+    if (!mappings_isolate(maps, memory, start, end, use, user, &from, &fits)) {
+        return fits;
+    }
     uint32_t to = from;
     for (; to < maps->count && maps->list[to].start < end; to++) {
         mapping_uses(&maps->list[to], -1, use, user);
@@ -205,15 +216,11 @@ typedef struct MappingChange {
 /* Changes what is mapped of [start, end), in mappings of its own. False: out of memory. */
 static bool mappings_change(Mappings *maps, const Memory *memory, uint64_t start, uint64_t end,
                             MappingChange change, MappingUse *use, void *user) {
-    if (start >= end || mappings_find(maps, start, end) == NULL) {
-        return true;
+    uint32_t from;
+    bool fits;
+    if (!mappings_isolate(maps, memory, start, end, use, user, &from, &fits)) {
+        return fits;
     }
-    if (!mappings_reserve(maps, memory)) {
-        return false;
-    }
-    mappings_split(maps, start, use, user);
-    mappings_split(maps, end, use, user);
-    uint32_t from = mappings_at(maps, start);
     uint32_t to = from;
     for (; to < maps->count && maps->list[to].start < end; to++) {
         Mapping *mapping = &maps->list[to];

@@ -14,71 +14,35 @@
 
 #include "../../include/vmm/process.h"
 #include "../../include/vmm/vmm.h"
-#include "../../src/api/handle.h"
-#include "common.h"
+#include "lives.h"
 
-#define PAGE UINT64_C(4096)
-
-enum { START = 64, ENGINES = 2 }; /* where files are mapped, in pages */
-
-static const char *const engines[ENGINES] = {"fast", "generic"};
-
-static VMM *make(const char *options, size_t engine) {
-    char text[256];
-    char error[VMM_ERROR_TEXT_BYTES] = "";
-    VMM *vmm = NULL;
-    snprintf(text, sizeof text, "policy=lru page-size=4K engine=%s %s", engines[engine], options);
-    VMMConfig config = test_configure(text);
-    if (vmm_create_with(&config, NULL, &vmm, error) != VMM_OK) {
-        fail_msg("%s", error);
-    }
-    return vmm;
-}
-
-static void apply(VMM *vmm, VMMEvent event) {
-    event.struct_size = sizeof event;
-    event.pid = 1;
-    if (vmm_apply(vmm, &event) != VMM_OK) {
-        fail_msg("%s", vmm_error_text(vmm));
-    }
-    assert_true(machine_is_valid(&vmm->machine));
-}
-
-static void touch_page(VMM *vmm, uint64_t page, VMMOp op) {
-    VMMRef ref = {.pid = 1, .addr = page * PAGE, .size = 1, .op = (uint8_t)op};
-    assert_int_equal(vmm_feed(vmm, &ref, 1), VMM_OK);
-    assert_true(machine_is_valid(&vmm->machine));
-}
+enum { START = 64, ENGINES = TEST_ENGINES }; /* where files are mapped, in pages */
 
 /* A page of the mapped file. */
 static void touch(VMM *vmm, uint64_t index) {
-    touch_page(vmm, START + index, VMM_OP_READ);
+    test_feed(vmm, 1, START + index, VMM_OP_READ);
 }
 
 static void map_file(VMM *vmm, uint64_t pages) {
-    apply(vmm, (VMMEvent){.type = VMM_EVENT_MAP,
-                          .start = START * PAGE,
-                          .length = pages * PAGE,
-                          .prot = VMM_PROT_READ,
-                          .file = 1});
+    test_event(vmm, (VMMEvent){.pid = 1,
+                               .type = VMM_EVENT_MAP,
+                               .start = START * PAGE,
+                               .length = pages * PAGE,
+                               .prot = VMM_PROT_READ,
+                               .file = 1});
 }
 
 static void advise(VMM *vmm, uint64_t page, uint64_t pages, uint64_t advice) {
-    apply(vmm, (VMMEvent){.type = VMM_EVENT_ADVISE,
-                          .start = page * PAGE,
-                          .length = pages * PAGE,
-                          .value = advice});
-}
-
-static VMMStats all(VMM *vmm) {
-    VMMStats stats = {.struct_size = sizeof stats};
-    assert_int_equal(vmm_stats(vmm, &stats), VMM_OK);
-    return stats;
+    test_event(vmm, (VMMEvent){.pid = 1,
+                               .type = VMM_EVENT_ADVISE,
+                               .start = page * PAGE,
+                               .length = pages * PAGE,
+                               .value = advice});
 }
 
 static void assert_ahead(VMM *vmm, uint64_t major, uint64_t pages, uint64_t requests,
                          uint64_t hits) {
-    VMMStats stats = all(vmm);
+    VMMStats stats = test_stats(vmm);
     assert_int_equal(stats.major_faults, major);
     assert_int_equal(stats.pages_read_ahead, pages);
     assert_int_equal(stats.read_ahead_requests, requests);
@@ -89,11 +53,11 @@ static void assert_ahead(VMM *vmm, uint64_t major, uint64_t pages, uint64_t requ
 static void a_fault_reads_around_and_marks_lead_on(void **state) {
     (void)state;
     for (size_t engine = 0; engine < ENGINES; engine++) {
-        VMM *vmm = make("frames=200 read-ahead=linux", engine);
+        VMM *vmm = test_machine("frames=200 read-ahead=linux", engine);
         map_file(vmm, 100);
         touch(vmm, 40);
         assert_ahead(vmm, 1, 31, 0, 0);
-        assert_int_equal(all(vmm).frames_used, 32);
+        assert_int_equal(test_stats(vmm).frames_used, 32);
         touch(vmm, 30);
         touch(vmm, 30);
         assert_ahead(vmm, 1, 31, 0, 1);
@@ -103,8 +67,8 @@ static void a_fault_reads_around_and_marks_lead_on(void **state) {
         assert_ahead(vmm, 1, 75, 2, 3);
         touch(vmm, 99);
         assert_ahead(vmm, 1, 75, 2, 4);
-        assert_int_equal(all(vmm).faults[VMM_FAULT_file_cached], 4);
-        assert_int_equal(all(vmm).misses, 1);
+        assert_int_equal(test_stats(vmm).faults[VMM_FAULT_file_cached], 4);
+        assert_int_equal(test_stats(vmm).misses, 1);
         vmm_destroy(vmm);
     }
 }
@@ -112,7 +76,7 @@ static void a_fault_reads_around_and_marks_lead_on(void **state) {
 static void advice_makes_windows_begin_at_the_fault_or_not_at_all(void **state) {
     (void)state;
     for (size_t engine = 0; engine < ENGINES; engine++) {
-        VMM *vmm = make("frames=200 read-ahead=linux", engine);
+        VMM *vmm = test_machine("frames=200 read-ahead=linux", engine);
         map_file(vmm, 100);
         advise(vmm, START, 50, VMM_ADVICE_SEQUENTIAL);
         advise(vmm, START + 50, 50, VMM_ADVICE_RANDOM);
@@ -128,7 +92,7 @@ static void advice_makes_windows_begin_at_the_fault_or_not_at_all(void **state) 
         assert_ahead(vmm, 4, 88, 1, 1);
         vmm_destroy(vmm);
 
-        vmm = make("frames=200 read-ahead=linux", engine);
+        vmm = test_machine("frames=200 read-ahead=linux", engine);
         map_file(vmm, 100);
         advise(vmm, START, 100, VMM_ADVICE_SEQUENTIAL);
         touch(vmm, 10); /* 10 to 41, no mark */
@@ -144,7 +108,7 @@ static void advice_makes_windows_begin_at_the_fault_or_not_at_all(void **state) 
 static void a_file_that_always_misses_is_given_up_on(void **state) {
     (void)state;
     for (size_t engine = 0; engine < ENGINES; engine++) {
-        VMM *vmm = make("frames=40 read-ahead=linux", engine);
+        VMM *vmm = test_machine("frames=40 read-ahead=linux", engine);
         map_file(vmm, 12000);
         for (uint64_t i = 0; i < 100; i++) {
             touch(vmm, 50 + 100 * i);
@@ -166,19 +130,20 @@ static void a_file_that_always_misses_is_given_up_on(void **state) {
 static void needed_pages_of_a_file_are_one_request(void **state) {
     (void)state;
     for (size_t engine = 0; engine < ENGINES; engine++) {
-        VMM *vmm =
-            make("frames=20 read-ahead=linux cost-store-read=1ms cost-read-ahead=20us", engine);
+        VMM *vmm = test_machine(
+            "frames=20 read-ahead=linux cost-store-read=1ms cost-read-ahead=20us", engine);
         map_file(vmm, 100);
         advise(vmm, START + 50, 10, VMM_ADVICE_WILLNEED);
         assert_ahead(vmm, 0, 10, 1, 0);
-        assert_int_equal(all(vmm).background_time_ps, UINT64_C(1180000000)); /* 1 ms + 9 x 20 us */
+        assert_int_equal(test_stats(vmm).background_time_ps,
+                         UINT64_C(1180000000)); /* 1 ms + 9 x 20 us */
         for (uint64_t i = 50; i < 60; i++) {
             touch(vmm, i);
         }
         assert_ahead(vmm, 0, 10, 1, 10);
         vmm_destroy(vmm);
 
-        vmm = make("frames=20", engine); /* read-ahead=off */
+        vmm = test_machine("frames=20", engine); /* read-ahead=off */
         map_file(vmm, 100);
         advise(vmm, START + 50, 10, VMM_ADVICE_WILLNEED);
         touch(vmm, 50);
@@ -190,20 +155,20 @@ static void needed_pages_of_a_file_are_one_request(void **state) {
 static void needed_pages_come_back_from_swap(void **state) {
     (void)state;
     for (size_t engine = 0; engine < ENGINES; engine++) {
-        VMM *vmm = make("frames=4 read-ahead=linux initial=zero", engine);
+        VMM *vmm = test_machine("frames=4 read-ahead=linux initial=zero", engine);
         for (uint64_t page = 0; page < 6; page++) {
-            touch_page(vmm, page, VMM_OP_WRITE); /* 0 and 1 are in swap */
+            test_feed(vmm, 1, page, VMM_OP_WRITE); /* 0 and 1 are in swap */
         }
         advise(vmm, 0, 2, VMM_ADVICE_WILLNEED); /* 0 and 1 come in, 2 and 3 leave */
-        VMMStats stats = all(vmm);
+        VMMStats stats = test_stats(vmm);
         assert_int_equal(stats.swap_ins, 2);
         assert_int_equal(stats.swap_ins_ahead, 2);
         assert_int_equal(stats.faults[VMM_FAULT_swap_in], 0);
-        touch_page(vmm, 0, VMM_OP_READ);
-        assert_int_equal(all(vmm).faults[VMM_FAULT_swap_cached], 1);
-        assert_int_equal(all(vmm).read_ahead_hits, 1);
+        test_feed(vmm, 1, 0, VMM_OP_READ);
+        assert_int_equal(test_stats(vmm).faults[VMM_FAULT_swap_cached], 1);
+        assert_int_equal(test_stats(vmm).read_ahead_hits, 1);
         advise(vmm, 1, 1, VMM_ADVICE_DONTNEED);
-        assert_int_equal(all(vmm).read_ahead_wasted, 1);
+        assert_int_equal(test_stats(vmm).read_ahead_wasted, 1);
         vmm_destroy(vmm);
     }
 }
@@ -212,11 +177,11 @@ static void needed_pages_come_back_from_swap(void **state) {
 static void one_frame_is_enough(void **state) {
     (void)state;
     for (size_t engine = 0; engine < ENGINES; engine++) {
-        VMM *vmm = make("frames=1 read-ahead=linux", engine);
+        VMM *vmm = test_machine("frames=1 read-ahead=linux", engine);
         map_file(vmm, 100);
         touch(vmm, 40);
         assert_ahead(vmm, 1, 31, 0, 0);
-        assert_int_equal(all(vmm).read_ahead_wasted, 31);
+        assert_int_equal(test_stats(vmm).read_ahead_wasted, 31);
         touch(vmm, 40);
         assert_ahead(vmm, 1, 31, 0, 0);
         vmm_destroy(vmm);

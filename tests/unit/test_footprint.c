@@ -13,69 +13,32 @@
 #include <cmocka.h>
 
 #include "../../include/vmm/vmm.h"
-#include "../../src/api/handle.h"
-#include "common.h"
+#include "lives.h"
 
-#define PAGE UINT64_C(4096)
 #define WHOLE (UINT64_C(1) << 32) /* a page, in the unit of shares */
 
-static const char *const engines[] = {"fast", "generic"};
-
-static VMM *make(const char *options, size_t engine) {
-    char text[256];
-    char error[VMM_ERROR_TEXT_BYTES] = "";
-    VMM *vmm = NULL;
-    snprintf(text, sizeof text, "policy=lru page-size=4K zero-page=off engine=%s %s",
-             engines[engine], options);
-    VMMConfig config = test_configure(text);
-    if (vmm_create_with(&config, NULL, &vmm, error) != VMM_OK) {
-        fail_msg("%s", error);
-    }
-    return vmm;
-}
-
-static void touch(VMM *vmm, uint32_t pid, uint64_t page, VMMOp op) {
-    VMMRef ref = {.pid = pid, .addr = page * PAGE, .size = 1, .op = (uint8_t)op};
-    assert_int_equal(vmm_feed(vmm, &ref, 1), VMM_OK);
-    assert_true(machine_is_valid(&vmm->machine));
-}
-
-static void apply(VMM *vmm, VMMEvent event) {
-    event.struct_size = sizeof event;
-    if (vmm_apply(vmm, &event) != VMM_OK) {
-        fail_msg("%s", vmm_error_text(vmm));
-    }
-    assert_true(machine_is_valid(&vmm->machine));
-}
-
 static void fork_process(VMM *vmm, uint32_t parent, uint32_t child) {
-    apply(vmm, (VMMEvent){.type = VMM_EVENT_FORK, .pid = parent, .value = child});
+    test_event(vmm, (VMMEvent){.type = VMM_EVENT_FORK, .pid = parent, .value = child});
 }
 
 static void end_process(VMM *vmm, uint32_t pid) {
-    apply(vmm, (VMMEvent){.type = VMM_EVENT_EXIT, .pid = pid});
+    test_event(vmm, (VMMEvent){.type = VMM_EVENT_EXIT, .pid = pid});
 }
 
 /* One page of file 1, or of memory of its own if file is 0. */
 static void map_page(VMM *vmm, uint32_t pid, uint64_t page, uint32_t file, uint32_t flags) {
-    apply(vmm, (VMMEvent){.type = VMM_EVENT_MAP,
-                          .pid = pid,
-                          .start = page * PAGE,
-                          .length = PAGE,
-                          .prot = VMM_PROT_READ | VMM_PROT_WRITE,
-                          .file = file,
-                          .flags = flags});
+    test_event(vmm, (VMMEvent){.type = VMM_EVENT_MAP,
+                               .pid = pid,
+                               .start = page * PAGE,
+                               .length = PAGE,
+                               .prot = VMM_PROT_READ | VMM_PROT_WRITE,
+                               .file = file,
+                               .flags = flags});
 }
 
 static VMMProcessStats of(VMM *vmm, uint32_t pid) {
     VMMProcessStats stats = {.struct_size = sizeof stats};
     assert_int_equal(vmm_get_process(vmm, pid, &stats), VMM_OK);
-    return stats;
-}
-
-static VMMStats all(VMM *vmm) {
-    VMMStats stats = {.struct_size = sizeof stats};
-    assert_int_equal(vmm_stats(vmm, &stats), VMM_OK);
     return stats;
 }
 
@@ -89,7 +52,7 @@ static void assert_memory(VMM *vmm, uint32_t pid, uint64_t rss, uint64_t uss, ui
 
 static void assert_sharing(VMM *vmm, uint64_t frames, uint64_t peak, uint64_t copies,
                            uint64_t avoided) {
-    VMMStats stats = all(vmm);
+    VMMStats stats = test_stats(vmm);
     assert_int_equal(stats.frames_shared, frames);
     assert_int_equal(stats.frames_shared_peak, peak);
     assert_int_equal(stats.copies, copies);
@@ -99,20 +62,20 @@ static void assert_sharing(VMM *vmm, uint64_t frames, uint64_t peak, uint64_t co
 static void forks_share_until_they_write(void **state) {
     (void)state;
     for (size_t engine = 0; engine < 2; engine++) {
-        VMM *vmm = make("frames=16", engine);
+        VMM *vmm = test_machine("zero-page=off frames=16", engine);
         for (uint64_t page = 0; page < 4; page++) {
-            touch(vmm, 1, page, VMM_OP_WRITE);
+            test_feed(vmm, 1, page, VMM_OP_WRITE);
         }
         assert_memory(vmm, 1, 4, 4, 4 * WHOLE);
         fork_process(vmm, 1, 2);
         assert_memory(vmm, 1, 4, 0, 2 * WHOLE);
         assert_memory(vmm, 2, 4, 0, 2 * WHOLE);
         assert_sharing(vmm, 4, 4, 0, 4);
-        touch(vmm, 2, 0, VMM_OP_WRITE); /* a copy */
+        test_feed(vmm, 2, 0, VMM_OP_WRITE); /* a copy */
         assert_memory(vmm, 1, 4, 1, 2 * WHOLE + WHOLE / 2);
         assert_memory(vmm, 2, 4, 1, 2 * WHOLE + WHOLE / 2);
         assert_sharing(vmm, 3, 4, 1, 3);
-        touch(vmm, 1, 0, VMM_OP_WRITE); /* the last owner takes it over */
+        test_feed(vmm, 1, 0, VMM_OP_WRITE); /* the last owner takes it over */
         assert_int_equal(of(vmm, 1).reuse_faults, 1);
         assert_int_equal(of(vmm, 1).cow_faults, 0);
         assert_int_equal(of(vmm, 2).cow_faults, 1);
@@ -137,9 +100,9 @@ static void forks_share_until_they_write(void **state) {
 static void swapped_pages_are_shared_by_their_owners(void **state) {
     (void)state;
     for (size_t engine = 0; engine < 2; engine++) {
-        VMM *vmm = make("frames=2", engine);
+        VMM *vmm = test_machine("zero-page=off frames=2", engine);
         for (uint64_t page = 0; page < 3; page++) { /* page 0 goes to swap */
-            touch(vmm, 1, page, VMM_OP_WRITE);
+            test_feed(vmm, 1, page, VMM_OP_WRITE);
         }
         assert_int_equal(of(vmm, 1).swap, 1);
         assert_int_equal(of(vmm, 1).swap_pss, WHOLE);
@@ -150,13 +113,13 @@ static void swapped_pages_are_shared_by_their_owners(void **state) {
         assert_int_equal(of(vmm, 2).swap_pss, WHOLE / 2);
         assert_memory(vmm, 2, 2, 0, WHOLE);
         assert_sharing(vmm, 2, 2, 0, 3);
-        touch(vmm, 2, 0, VMM_OP_READ); /* comes in for 2 alone; page 1 leaves both */
+        test_feed(vmm, 2, 0, VMM_OP_READ); /* comes in for 2 alone; page 1 leaves both */
         assert_memory(vmm, 1, 1, 0, WHOLE / 2);
         assert_memory(vmm, 2, 2, 1, WHOLE + WHOLE / 2);
         assert_int_equal(of(vmm, 1).swap, 1); /* page 1; page 0 is in memory */
         assert_int_equal(of(vmm, 2).swap, 1);
         assert_int_equal(of(vmm, 2).rss_peak, 2);
-        assert_int_equal(all(vmm).rmap_steps, 2);
+        assert_int_equal(test_stats(vmm).rmap_steps, 2);
         vmm_destroy(vmm);
     }
 }
@@ -165,19 +128,19 @@ static void swapped_pages_are_shared_by_their_owners(void **state) {
 static void processes_without_events_have_memory_too(void **state) {
     (void)state;
     for (size_t engine = 0; engine < 2; engine++) {
-        VMM *vmm = make("frames=3", engine);
-        touch(vmm, 1, 0, VMM_OP_WRITE);
-        touch(vmm, 1, 1, VMM_OP_WRITE);
-        touch(vmm, 2, 0, VMM_OP_WRITE);
-        touch(vmm, 2, 1, VMM_OP_READ); /* page 0 of 1 goes to swap */
+        VMM *vmm = test_machine("zero-page=off frames=3", engine);
+        test_feed(vmm, 1, 0, VMM_OP_WRITE);
+        test_feed(vmm, 1, 1, VMM_OP_WRITE);
+        test_feed(vmm, 2, 0, VMM_OP_WRITE);
+        test_feed(vmm, 2, 1, VMM_OP_READ); /* page 0 of 1 goes to swap */
         assert_memory(vmm, 1, 1, 1, WHOLE);
         assert_memory(vmm, 2, 2, 2, 2 * WHOLE);
         assert_int_equal(of(vmm, 1).rss_peak, 2);
         assert_int_equal(of(vmm, 1).swap, 1);
-        touch(vmm, 1, 0, VMM_OP_READ); /* and page 1 of it */
+        test_feed(vmm, 1, 0, VMM_OP_READ); /* and page 1 of it */
         assert_int_equal(of(vmm, 1).swap, 1);
         assert_int_equal(of(vmm, 1).rss, 1);
-        VMMStats stats = all(vmm);
+        VMMStats stats = test_stats(vmm);
         assert_int_equal(stats.anonymous_faults, 5);
         assert_int_equal(stats.file_faults, 0);
         vmm_destroy(vmm);
@@ -187,24 +150,24 @@ static void processes_without_events_have_memory_too(void **state) {
 static void faults_and_evictions_of_files_are_told_apart(void **state) {
     (void)state;
     for (size_t engine = 0; engine < 2; engine++) {
-        VMM *vmm = make("frames=2 fault-around=off", engine);
+        VMM *vmm = test_machine("zero-page=off frames=2 fault-around=off", engine);
         map_page(vmm, 1, 16, 1, 0);
         map_page(vmm, 2, 32, 1, VMM_MAP_SHARED);
-        touch(vmm, 1, 16, VMM_OP_READ); /* file_read */
-        touch(vmm, 2, 32, VMM_OP_READ); /* file_cached */
+        test_feed(vmm, 1, 16, VMM_OP_READ); /* file_read */
+        test_feed(vmm, 2, 32, VMM_OP_READ); /* file_cached */
         assert_int_equal(of(vmm, 1).rss_file, 1);
         assert_memory(vmm, 2, 1, 0, WHOLE / 2);
-        touch(vmm, 1, 16, VMM_OP_WRITE); /* cow, of a page in memory */
+        test_feed(vmm, 1, 16, VMM_OP_WRITE); /* cow, of a page in memory */
         assert_int_equal(of(vmm, 1).rss_file, 0);
         assert_int_equal(of(vmm, 1).rss_anonymous, 1);
         assert_memory(vmm, 2, 1, 1, WHOLE);
-        touch(vmm, 2, 32, VMM_OP_WRITE); /* write_notify */
-        touch(vmm, 1, 0, VMM_OP_WRITE);  /* the copy goes to swap */
-        touch(vmm, 1, 1, VMM_OP_WRITE);  /* the page of the file is written back */
-        touch(vmm, 2, 32, VMM_OP_READ);  /* file_read; page 0 goes */
-        touch(vmm, 1, 2, VMM_OP_WRITE);  /* page 1 goes */
-        touch(vmm, 1, 3, VMM_OP_WRITE);  /* the page of the file, clean */
-        VMMStats stats = all(vmm);
+        test_feed(vmm, 2, 32, VMM_OP_WRITE); /* write_notify */
+        test_feed(vmm, 1, 0, VMM_OP_WRITE);  /* the copy goes to swap */
+        test_feed(vmm, 1, 1, VMM_OP_WRITE);  /* the page of the file is written back */
+        test_feed(vmm, 2, 32, VMM_OP_READ);  /* file_read; page 0 goes */
+        test_feed(vmm, 1, 2, VMM_OP_WRITE);  /* page 1 goes */
+        test_feed(vmm, 1, 3, VMM_OP_WRITE);  /* the page of the file, clean */
+        VMMStats stats = test_stats(vmm);
         assert_int_equal(stats.file_faults, 5);
         assert_int_equal(stats.anonymous_faults, 4);
         assert_int_equal(stats.shared_faults, 0);
@@ -219,15 +182,15 @@ static void faults_and_evictions_of_files_are_told_apart(void **state) {
 
 static void segments_are_shared_memory(void **state) {
     (void)state;
-    VMM *vmm = make("frames=8", 0);
+    VMM *vmm = test_machine("zero-page=off frames=8", 0);
     map_page(vmm, 1, 16, 0, VMM_MAP_SHARED | VMM_MAP_ANONYMOUS);
-    touch(vmm, 1, 16, VMM_OP_WRITE);
+    test_feed(vmm, 1, 16, VMM_OP_WRITE);
     fork_process(vmm, 1, 2); /* entries of shared mappings are not copied */
     assert_int_equal(of(vmm, 2).rss, 0);
-    touch(vmm, 2, 16, VMM_OP_WRITE);
+    test_feed(vmm, 2, 16, VMM_OP_WRITE);
     assert_int_equal(of(vmm, 2).rss_shared, 1);
     assert_memory(vmm, 1, 1, 0, WHOLE / 2);
-    VMMStats stats = all(vmm);
+    VMMStats stats = test_stats(vmm);
     assert_int_equal(stats.shared_faults, 2);
     assert_int_equal(stats.anonymous_faults, 0);
     assert_sharing(vmm, 1, 1, 0, 0);
@@ -236,16 +199,16 @@ static void segments_are_shared_memory(void **state) {
 
 static void the_page_of_zeros_is_nobodys_memory(void **state) {
     (void)state;
-    VMM *vmm = make("frames=8 zero-page=on", 0);
+    VMM *vmm = test_machine("zero-page=off frames=8 zero-page=on", 0);
     map_page(vmm, 1, 16, 0, VMM_MAP_ANONYMOUS);
     map_page(vmm, 1, 17, 0, VMM_MAP_ANONYMOUS);
-    touch(vmm, 1, 16, VMM_OP_READ);
-    touch(vmm, 1, 17, VMM_OP_READ);
+    test_feed(vmm, 1, 16, VMM_OP_READ);
+    test_feed(vmm, 1, 17, VMM_OP_READ);
     assert_memory(vmm, 1, 0, 0, 0);
     assert_sharing(vmm, 0, 0, 0, 0);
-    touch(vmm, 1, 16, VMM_OP_WRITE);
+    test_feed(vmm, 1, 16, VMM_OP_WRITE);
     assert_memory(vmm, 1, 1, 1, WHOLE);
-    assert_int_equal(all(vmm).anonymous_faults, 3);
+    assert_int_equal(test_stats(vmm).anonymous_faults, 3);
     vmm_destroy(vmm);
 }
 

@@ -10,9 +10,7 @@
 
 #include "../../include/vmm/vmm.h"
 #include "../../src/config/groups.h"
-#include "common.h"
-
-#define PAGE UINT64_C(4096)
+#include "lives.h"
 
 static VMM *make(const char *options) {
     VMMConfig config = test_configure(options);
@@ -21,14 +19,9 @@ static VMM *make(const char *options) {
     return vmm;
 }
 
+/* Whether it faulted. */
 static bool touch(VMM *vmm, uint32_t pid, uint64_t page, bool write) {
-    VMMRef ref = {.pid = pid,
-                  .addr = page * PAGE,
-                  .size = 1,
-                  .op = (uint8_t)(write ? VMM_OP_WRITE : VMM_OP_READ)};
-    VMMOutcome outcome;
-    assert_int_equal(vmm_access_outcome(vmm, &ref, &outcome), VMM_OK);
-    return outcome.fault != VMM_FAULT_NONE;
+    return test_touch(vmm, pid, page, write) != VMM_FAULT_NONE;
 }
 
 /* Reads pages [from, to). */

@@ -10,10 +10,8 @@
 #include <cmocka.h>
 
 #include "../../include/vmm/vmm.h"
-#include "../../src/api/handle.h"
-#include "common.h"
+#include "lives.h"
 
-#define PAGE UINT64_C(4096)
 #define RW (VMM_PROT_READ | VMM_PROT_WRITE)
 
 static VMM *make(void) {
@@ -21,16 +19,6 @@ static VMM *make(void) {
     VMM *vmm = vmm_create(&config);
     assert_non_null(vmm);
     return vmm;
-}
-
-static VMMFaultClass touch(VMM *vmm, uint32_t pid, uint64_t page, bool write) {
-    VMMRef ref = {.pid = pid,
-                  .addr = page * PAGE,
-                  .size = 1,
-                  .op = (uint8_t)(write ? VMM_OP_WRITE : VMM_OP_READ)};
-    VMMOutcome outcome;
-    assert_int_equal(vmm_access_outcome(vmm, &ref, &outcome), VMM_OK);
-    return outcome.fault;
 }
 
 static void map(VMM *vmm, uint32_t pid, uint64_t page, uint64_t pages, uint32_t flags) {
@@ -55,19 +43,20 @@ static void fork_copies_on_write(void **state) {
     (void)state;
     VMM *vmm = make();
     map(vmm, 1, 16, 2, 0);
-    assert_int_equal(touch(vmm, 1, 16, true), VMM_FAULT_zero_fill);
-    assert_int_equal(touch(vmm, 1, 17, true), VMM_FAULT_zero_fill);
+    assert_int_equal(test_touch(vmm, 1, 16, true), VMM_FAULT_zero_fill);
+    assert_int_equal(test_touch(vmm, 1, 17, true), VMM_FAULT_zero_fill);
     assert_int_equal(vmm_fork(vmm, 1, 2), VMM_OK);
-    assert_int_equal(touch(vmm, 2, 16, false), VMM_FAULT_NONE);
+    assert_int_equal(test_touch(vmm, 2, 16, false), VMM_FAULT_NONE);
     assert_int_equal(frames_used(vmm), 2);
-    assert_int_equal(touch(vmm, 2, 16, true), VMM_FAULT_cow);
-    assert_int_equal(touch(vmm, 1, 16, true), VMM_FAULT_reuse); /* the parent is the last one */
+    assert_int_equal(test_touch(vmm, 2, 16, true), VMM_FAULT_cow);
+    assert_int_equal(test_touch(vmm, 1, 16, true),
+                     VMM_FAULT_reuse); /* the parent is the last one */
     assert_int_equal(frames_used(vmm), 3);
     assert_int_equal(vmm_exit(vmm, 2), VMM_OK);
     assert_int_equal(frames_used(vmm), 2);
     assert_int_equal(vmm_exec(vmm, 1), VMM_OK);
     assert_int_equal(frames_used(vmm), 0);
-    assert_int_equal(touch(vmm, 1, 16, false), VMM_FAULT_invalid);
+    assert_int_equal(test_touch(vmm, 1, 16, false), VMM_FAULT_invalid);
     vmm_destroy(vmm);
 }
 
@@ -75,11 +64,11 @@ static void vfork_runs_in_the_parent(void **state) {
     (void)state;
     VMM *vmm = make();
     map(vmm, 1, 16, 1, 0);
-    touch(vmm, 1, 16, true);
+    test_touch(vmm, 1, 16, true);
     assert_int_equal(vmm_vfork(vmm, 1, 2), VMM_OK);
-    assert_int_equal(touch(vmm, 2, 16, true), VMM_FAULT_NONE);
+    assert_int_equal(test_touch(vmm, 2, 16, true), VMM_FAULT_NONE);
     assert_int_equal(vmm_exit(vmm, 2), VMM_OK);
-    assert_int_equal(touch(vmm, 1, 16, true), VMM_FAULT_NONE);
+    assert_int_equal(test_touch(vmm, 1, 16, true), VMM_FAULT_NONE);
     vmm_destroy(vmm);
 }
 
@@ -87,15 +76,15 @@ static void a_space_goes_with_its_last_process(void **state) {
     (void)state;
     VMM *vmm = make();
     map(vmm, 1, 16, 1, 0);
-    touch(vmm, 1, 16, true);
+    test_touch(vmm, 1, 16, true);
     assert_int_equal(vmm_vfork(vmm, 1, 2), VMM_OK);
     assert_int_equal(vmm_exit(vmm, 1), VMM_OK); /* killed while its child runs in its space */
-    assert_int_equal(touch(vmm, 2, 16, true), VMM_FAULT_NONE);
+    assert_int_equal(test_touch(vmm, 2, 16, true), VMM_FAULT_NONE);
     map(vmm, 1, 16, 1, 0); /* another process of that number */
-    assert_int_equal(touch(vmm, 1, 16, false), VMM_FAULT_zero_fill);
+    assert_int_equal(test_touch(vmm, 1, 16, false), VMM_FAULT_zero_fill);
     assert_int_equal(vmm_fork(vmm, 2, 1), VMM_OK); /* and another, of the same memory */
-    assert_int_equal(touch(vmm, 1, 16, false), VMM_FAULT_NONE);
-    assert_int_equal(touch(vmm, 1, 16, true), VMM_FAULT_cow);
+    assert_int_equal(test_touch(vmm, 1, 16, false), VMM_FAULT_NONE);
+    assert_int_equal(test_touch(vmm, 1, 16, true), VMM_FAULT_cow);
     assert_int_equal(frames_used(vmm), 2);
     assert_int_equal(vmm_exec(vmm, 2), VMM_OK);
     assert_int_equal(frames_used(vmm), 1);
@@ -108,20 +97,21 @@ static void mappings_change(void **state) {
     (void)state;
     VMM *vmm = make();
     map(vmm, 1, 16, 4, 0);
-    touch(vmm, 1, 16, true);
-    touch(vmm, 1, 17, true);
+    test_touch(vmm, 1, 16, true);
+    test_touch(vmm, 1, 17, true);
     assert_int_equal(vmm_protect(vmm, 1, 16 * PAGE, PAGE, VMM_PROT_READ), VMM_OK);
-    assert_int_equal(touch(vmm, 1, 16, true), VMM_FAULT_invalid);
-    assert_int_equal(touch(vmm, 1, 16, false), VMM_FAULT_NONE);
+    assert_int_equal(test_touch(vmm, 1, 16, true), VMM_FAULT_invalid);
+    assert_int_equal(test_touch(vmm, 1, 16, false), VMM_FAULT_NONE);
     assert_int_equal(vmm_unmap(vmm, 1, 17 * PAGE, PAGE), VMM_OK);
-    assert_int_equal(touch(vmm, 1, 17, false), VMM_FAULT_invalid);
+    assert_int_equal(test_touch(vmm, 1, 17, false), VMM_FAULT_invalid);
     assert_int_equal(vmm_remap(vmm, 1, 16 * PAGE, PAGE, 64 * PAGE, 2 * PAGE), VMM_OK);
-    assert_int_equal(touch(vmm, 1, 16, false), VMM_FAULT_invalid);
-    assert_int_equal(touch(vmm, 1, 64, false), VMM_FAULT_NONE);
-    assert_int_equal(touch(vmm, 1, 64, true), VMM_FAULT_invalid); /* its protection came along */
-    assert_int_equal(touch(vmm, 1, 65, false), VMM_FAULT_zero_fill);
+    assert_int_equal(test_touch(vmm, 1, 16, false), VMM_FAULT_invalid);
+    assert_int_equal(test_touch(vmm, 1, 64, false), VMM_FAULT_NONE);
+    assert_int_equal(test_touch(vmm, 1, 64, true),
+                     VMM_FAULT_invalid); /* its protection came along */
+    assert_int_equal(test_touch(vmm, 1, 65, false), VMM_FAULT_zero_fill);
     assert_int_equal(vmm_advise(vmm, 1, 64 * PAGE, PAGE, VMM_ADVICE_DONTNEED), VMM_OK);
-    assert_int_equal(touch(vmm, 1, 64, false), VMM_FAULT_zero_fill);
+    assert_int_equal(test_touch(vmm, 1, 64, false), VMM_FAULT_zero_fill);
     vmm_destroy(vmm);
 }
 
@@ -131,10 +121,10 @@ static void files_are_the_same_by_name(void **state) {
     assert_int_equal(vmm_map(vmm, 1, 0, PAGE, VMM_PROT_READ, VMM_MAP_SHARED, "data", PAGE), VMM_OK);
     assert_int_equal(vmm_map(vmm, 2, 8 * PAGE, 2 * PAGE, VMM_PROT_READ, 0, "data", 0), VMM_OK);
     assert_int_equal(vmm_map(vmm, 3, 0, PAGE, VMM_PROT_READ, 0, "other", PAGE), VMM_OK);
-    assert_int_equal(touch(vmm, 1, 0, false), VMM_FAULT_file_read);
-    assert_int_equal(touch(vmm, 2, 9, false), VMM_FAULT_file_cached); /* the same page of it */
-    assert_int_equal(touch(vmm, 2, 8, false), VMM_FAULT_file_read);
-    assert_int_equal(touch(vmm, 3, 0, false), VMM_FAULT_file_read);
+    assert_int_equal(test_touch(vmm, 1, 0, false), VMM_FAULT_file_read);
+    assert_int_equal(test_touch(vmm, 2, 9, false), VMM_FAULT_file_cached); /* the same page of it */
+    assert_int_equal(test_touch(vmm, 2, 8, false), VMM_FAULT_file_read);
+    assert_int_equal(test_touch(vmm, 3, 0, false), VMM_FAULT_file_read);
     vmm_destroy(vmm);
 }
 
@@ -145,21 +135,21 @@ static void segments_live_until_the_last_leaves(void **state) {
     refused(vmm, vmm_create_shared(vmm, "ring", PAGE), "\"ring\" already");
     assert_int_equal(vmm_attach_shared(vmm, 1, "ring", 16 * PAGE, RW), VMM_OK);
     assert_int_equal(vmm_attach_shared(vmm, 2, "ring", 32 * PAGE, VMM_PROT_READ), VMM_OK);
-    assert_int_equal(touch(vmm, 1, 17, true), VMM_FAULT_zero_fill);
-    assert_int_equal(touch(vmm, 2, 33, false), VMM_FAULT_shared_attach);
-    assert_int_equal(touch(vmm, 2, 33, true), VMM_FAULT_invalid);
+    assert_int_equal(test_touch(vmm, 1, 17, true), VMM_FAULT_zero_fill);
+    assert_int_equal(test_touch(vmm, 2, 33, false), VMM_FAULT_shared_attach);
+    assert_int_equal(test_touch(vmm, 2, 33, true), VMM_FAULT_invalid);
     assert_int_equal(frames_used(vmm), 1);
     refused(vmm, vmm_detach_shared(vmm, 1, 17 * PAGE), "begins at 0x11000");
     assert_int_equal(vmm_detach_shared(vmm, 1, 16 * PAGE), VMM_OK);
-    assert_int_equal(touch(vmm, 1, 17, true), VMM_FAULT_invalid);
-    assert_int_equal(touch(vmm, 2, 33, false), VMM_FAULT_NONE);
+    assert_int_equal(test_touch(vmm, 1, 17, true), VMM_FAULT_invalid);
+    assert_int_equal(test_touch(vmm, 2, 33, false), VMM_FAULT_NONE);
     assert_int_equal(vmm_exit(vmm, 2), VMM_OK);
     assert_int_equal(frames_used(vmm), 0);
     refused(vmm, vmm_attach_shared(vmm, 1, "ring", 16 * PAGE, RW), "no segment");
     assert_int_equal(vmm_create_shared(vmm, "ring", PAGE), VMM_OK); /* a new one, of zeros */
     assert_int_equal(vmm_attach_shared(vmm, 1, "ring", 16 * PAGE, RW), VMM_OK);
-    assert_int_equal(touch(vmm, 1, 16, false), VMM_FAULT_zero_fill);
-    assert_int_equal(touch(vmm, 1, 17, false), VMM_FAULT_invalid); /* it is smaller */
+    assert_int_equal(test_touch(vmm, 1, 16, false), VMM_FAULT_zero_fill);
+    assert_int_equal(test_touch(vmm, 1, 17, false), VMM_FAULT_invalid); /* it is smaller */
     vmm_destroy(vmm);
 }
 
@@ -168,9 +158,9 @@ static void a_segment_stays_where_it_replaces_itself(void **state) {
     VMM *vmm = make();
     assert_int_equal(vmm_create_shared(vmm, "ring", 2 * PAGE), VMM_OK);
     assert_int_equal(vmm_attach_shared(vmm, 1, "ring", 16 * PAGE, RW), VMM_OK);
-    assert_int_equal(touch(vmm, 1, 17, true), VMM_FAULT_zero_fill);
+    assert_int_equal(test_touch(vmm, 1, 17, true), VMM_FAULT_zero_fill);
     assert_int_equal(vmm_attach_shared(vmm, 1, "ring", 16 * PAGE, VMM_PROT_READ), VMM_OK);
-    assert_int_equal(touch(vmm, 1, 17, false), VMM_FAULT_shared_attach); /* not zeros */
+    assert_int_equal(test_touch(vmm, 1, 17, false), VMM_FAULT_shared_attach); /* not zeros */
     map(vmm, 1, 16, 2, 0);
     assert_int_equal(frames_used(vmm), 0);
     vmm_destroy(vmm);
@@ -195,8 +185,8 @@ static void what_is_refused_changes_nothing(void **state) {
     refused(vmm, vmm_attach_shared(vmm, 1, "ring", 0, RW), "no segment");
     refused(vmm, vmm_detach_shared(vmm, 1, 16 * PAGE), "begins at 0x10000");
     refused(vmm, vmm_create_shared(vmm, "ring", 1), "whole pages");
-    assert_int_equal(touch(vmm, 1, 16, true), VMM_FAULT_zero_fill);
-    assert_int_equal(touch(vmm, 1, 0, true), VMM_FAULT_invalid);
+    assert_int_equal(test_touch(vmm, 1, 16, true), VMM_FAULT_zero_fill);
+    assert_int_equal(test_touch(vmm, 1, 0, true), VMM_FAULT_invalid);
     vmm_destroy(vmm);
 }
 
@@ -291,7 +281,7 @@ static void the_kernel_refuses_it_too(void **state) {
     map(vmm, 1, 16, 2, 0);
     map(vmm, 1, 18, 2, VMM_MAP_SHARED);
     map(vmm, 1, 32, 1, 0);
-    touch(vmm, 1, 16, true);
+    test_touch(vmm, 1, 16, true);
     refused(vmm, vmm_remap(vmm, 1, 64 * PAGE, PAGE, 80 * PAGE, PAGE),
             "0x40000-0x41000 of process 1 is not mapped");
     refused(vmm, vmm_remap(vmm, 1, 16 * PAGE, 4 * PAGE, 80 * PAGE, 4 * PAGE), "is not one mapping");
@@ -306,14 +296,14 @@ static void the_kernel_refuses_it_too(void **state) {
     refused(vmm, vmm_map(vmm, 1, 16 * PAGE, PAGE, RW, 0, "data", UINT64_C(1) << 63), "beyond 2^63");
     refused(vmm, vmm_map(vmm, 1, 0, PAGE, RW, VMM_MAP_SHARED | VMM_MAP_GROWSDOWN, NULL, 0),
             "flags 0x41");
-    assert_int_equal(touch(vmm, 1, 16, true), VMM_FAULT_NONE); /* nothing has changed, */
-    assert_int_equal(touch(vmm, 1, 19, true), VMM_FAULT_zero_fill);
+    assert_int_equal(test_touch(vmm, 1, 16, true), VMM_FAULT_NONE); /* nothing has changed, */
+    assert_int_equal(test_touch(vmm, 1, 19, true), VMM_FAULT_zero_fill);
     assert_int_equal(vmm_last_error(vmm), VMM_E_USAGE); /* and the machine goes on */
     assert_int_equal(vmm_protect(vmm, 1, 16 * PAGE, 4 * PAGE, VMM_PROT_READ), VMM_OK);
     assert_int_equal(vmm_advise(vmm, 1, 16 * PAGE, 4 * PAGE, VMM_ADVICE_DONTNEED), VMM_OK);
     assert_int_equal(vmm_advise(vmm, 1, 16 * PAGE, 4 * PAGE, 25), VMM_OK);
     map(vmm, 1, 33, 1, 0); /* the kernel makes it one with the page below, written or not */
-    touch(vmm, 1, 32, true);
+    test_touch(vmm, 1, 32, true);
     assert_int_equal(vmm_remap(vmm, 1, 32 * PAGE, 2 * PAGE, 80 * PAGE, 3 * PAGE), VMM_OK);
     assert_int_equal(vmm_map(vmm, 1, 0, PAGE, RW, 0, "data", (UINT64_C(1) << 63) - PAGE), VMM_OK);
     vmm_destroy(vmm);
@@ -325,9 +315,9 @@ static void advice_says_what_children_get(void **state) {
     map(vmm, 1, 16, 4, 0);
     map(vmm, 1, 32, 1, VMM_MAP_SHARED);
     for (uint64_t page = 16; page < 20; page++) {
-        touch(vmm, 1, page, true);
+        test_touch(vmm, 1, page, true);
     }
-    touch(vmm, 1, 32, true);
+    test_touch(vmm, 1, 32, true);
     assert_int_equal(vmm_advise(vmm, 1, 16 * PAGE, PAGE, VMM_ADVICE_DONTFORK), VMM_OK);
     assert_int_equal(vmm_advise(vmm, 1, 17 * PAGE, 2 * PAGE, VMM_ADVICE_WIPEONFORK), VMM_OK);
     assert_int_equal(vmm_advise(vmm, 1, 18 * PAGE, PAGE, VMM_ADVICE_KEEPONFORK), VMM_OK);
@@ -336,18 +326,18 @@ static void advice_says_what_children_get(void **state) {
             "at 0x20000 is shared");
     refused(vmm, vmm_advise(vmm, 1, 32 * PAGE, PAGE, VMM_ADVICE_FREE), "at 0x20000 is shared");
     assert_int_equal(vmm_fork(vmm, 1, 2), VMM_OK);
-    assert_int_equal(touch(vmm, 1, 16, true), VMM_FAULT_NONE);
-    assert_int_equal(touch(vmm, 1, 17, true), VMM_FAULT_NONE);
-    assert_int_equal(touch(vmm, 1, 18, true), VMM_FAULT_cow);
-    assert_int_equal(touch(vmm, 2, 16, false), VMM_FAULT_invalid);
-    assert_int_equal(touch(vmm, 2, 17, false), VMM_FAULT_zero_fill);
-    assert_int_equal(touch(vmm, 2, 18, false), VMM_FAULT_NONE);
-    assert_int_equal(touch(vmm, 2, 32, false), VMM_FAULT_invalid);
+    assert_int_equal(test_touch(vmm, 1, 16, true), VMM_FAULT_NONE);
+    assert_int_equal(test_touch(vmm, 1, 17, true), VMM_FAULT_NONE);
+    assert_int_equal(test_touch(vmm, 1, 18, true), VMM_FAULT_cow);
+    assert_int_equal(test_touch(vmm, 2, 16, false), VMM_FAULT_invalid);
+    assert_int_equal(test_touch(vmm, 2, 17, false), VMM_FAULT_zero_fill);
+    assert_int_equal(test_touch(vmm, 2, 18, false), VMM_FAULT_NONE);
+    assert_int_equal(test_touch(vmm, 2, 32, false), VMM_FAULT_invalid);
     assert_int_equal(vmm_fork(vmm, 2, 3), VMM_OK); /* the advice is inherited */
-    assert_int_equal(touch(vmm, 3, 17, false), VMM_FAULT_zero_fill);
+    assert_int_equal(test_touch(vmm, 3, 17, false), VMM_FAULT_zero_fill);
     assert_int_equal(vmm_advise(vmm, 1, 16 * PAGE, PAGE, VMM_ADVICE_DOFORK), VMM_OK);
     assert_int_equal(vmm_fork(vmm, 1, 4), VMM_OK);
-    assert_int_equal(touch(vmm, 4, 16, true), VMM_FAULT_cow);
+    assert_int_equal(test_touch(vmm, 4, 16, true), VMM_FAULT_cow);
     vmm_destroy(vmm);
 }
 
@@ -356,12 +346,12 @@ static void permissive_machines_take_what_is_not_mapped(void **state) {
     (void)state;
     VMMConfig config = test_configure("policy=lru page-size=4K frames=64 mappings=partial");
     VMM *vmm = vmm_create(&config);
-    assert_int_equal(touch(vmm, 1, 16, true), VMM_FAULT_zero_fill);
+    assert_int_equal(test_touch(vmm, 1, 16, true), VMM_FAULT_zero_fill);
     assert_int_equal(vmm_protect(vmm, 1, 16 * PAGE, 2 * PAGE, VMM_PROT_READ), VMM_OK);
     assert_int_equal(vmm_remap(vmm, 1, 16 * PAGE, 2 * PAGE, 80 * PAGE, 2 * PAGE), VMM_OK);
-    assert_int_equal(touch(vmm, 1, 80, true), VMM_FAULT_NONE);
+    assert_int_equal(test_touch(vmm, 1, 80, true), VMM_FAULT_NONE);
     assert_int_equal(vmm_advise(vmm, 1, 80 * PAGE, 2 * PAGE, VMM_ADVICE_DONTNEED), VMM_OK);
-    assert_int_equal(touch(vmm, 1, 80, true), VMM_FAULT_zero_fill);
+    assert_int_equal(test_touch(vmm, 1, 80, true), VMM_FAULT_zero_fill);
     refused(vmm, vmm_advise(vmm, 1, 80 * PAGE, PAGE, 77), "advice 77");
     vmm_destroy(vmm);
 }
