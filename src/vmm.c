@@ -67,6 +67,10 @@
 #include "mm/pool.c"
 #include "mm/pressure.c"
 #include "mm/resolve.c"
+#include "mm/resolve_advise.c"
+#include "mm/resolve_event.c"
+#include "mm/resolve_map.c"
+#include "mm/resolve_window.c"
 #include "mm/tlb/tlb.c"
 
 /* engine: the hot loop */
