@@ -90,6 +90,13 @@ def can_follow():
     return done.returncode == 0, done.stderr
 
 
+def write_by_page(path, content):
+    """Written at once, the page cache may hold large folios, which a write fault maps as a whole."""
+    with path.open("wb", buffering=0) as file:
+        for start in range(0, len(content), 4096):
+            file.write(content[start:start + 4096])
+
+
 def main():
     tap = Tap()
     possible, why = can_follow()
@@ -101,7 +108,7 @@ def main():
         lines, source = f"{folder}/lines", f"{folder}/source.c"
         subprocess.run(["cc", "-O1", "-pthread", "-o", own,
                         str(ROOT / "tests/validate/programs.c")], check=True)
-        Path(file).write_bytes(bytes(i * i % 251 for i in range(1 << 20)))
+        write_by_page(Path(file), bytes(i * i % 251 for i in range(1 << 20)))
         Path(lines).write_text("".join(f"{i * 7919 % 5000}\n" for i in range(5000)),
                                encoding="ascii")
         Path(source).write_text('#include <stdio.h>\nint main(void) { return puts("hi"); }\n',
