@@ -184,6 +184,15 @@ static void resolver_map_again(Resolver *resolver, uint32_t space, const VMMEven
     resolver->failed |= !mappings_add(maps, &resolver->memory, &second, resolver_use, resolver);
 }
 
+/* Whether private pages were made in any piece of what is mapped of [start, end). */
+static bool resolver_has_copies(const Mappings *maps, uint64_t start, uint64_t end) {
+    const Mapping *mapping = mappings_first(maps, start, end);
+    while (mapping != NULL && (mapping->flags & MAPPING_COPIED) == 0) {
+        mapping = mappings_first(maps, mapping->end, end);
+    }
+    return mapping != NULL;
+}
+
 void resolver_remap(Resolver *resolver, uint32_t space, const VMMEvent *event) {
     if (event->length == 0) {
         resolver_map_again(resolver, space, event);
@@ -205,6 +214,9 @@ void resolver_remap(Resolver *resolver, uint32_t space, const VMMEvent *event) {
     moved.offset += found != NULL && start > found->start ? start - found->start : 0;
     if (moved.object != OBJECT_NONE && moved.offset > UINT64_MAX - event->value) {
         return; /* and that of all files */
+    }
+    if (resolver_has_copies(maps, start, end)) {
+        moved.flags |= MAPPING_COPIED;
     }
     moved.start = event->target;
     moved.end = event->target + event->value;

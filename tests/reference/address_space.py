@@ -618,7 +618,8 @@ class AddressSpaces:
             offset = source.offset + max(0, start - source.start)
             if source.backing and offset + size > 2**64:
                 return  # and that of all files
-            moved = replace(source, start=target, end=target + size, offset=offset)
+            moved = replace(source, start=target, end=target + size, offset=offset,
+                            copied=any(one.copied for one in found))
             self.use(moved.backing, 1)
         self.unmap(space, start + kept, end)
         if target != start:

@@ -115,6 +115,20 @@ static void mappings_change(void **state) {
     vmm_destroy(vmm);
 }
 
+/* A mapping that was cut by its protection for a while, and written in one piece meanwhile. */
+static void private_pages_of_all_pieces_move_and_fork(void **state) {
+    (void)state;
+    VMM *vmm = make();
+    assert_int_equal(vmm_map(vmm, 1, 0, 4 * PAGE, RW, 0, "data", 0), VMM_OK);
+    assert_int_equal(vmm_protect(vmm, 1, 0, 2 * PAGE, VMM_PROT_READ), VMM_OK);
+    assert_int_equal(test_touch(vmm, 1, 2, true), VMM_FAULT_file_read); /* a copy of its own */
+    assert_int_equal(vmm_protect(vmm, 1, 0, 2 * PAGE, RW), VMM_OK);
+    assert_int_equal(vmm_remap(vmm, 1, 0, 4 * PAGE, 16 * PAGE, 4 * PAGE), VMM_OK);
+    assert_int_equal(vmm_fork(vmm, 1, 2), VMM_OK);
+    assert_int_equal(test_touch(vmm, 2, 18, false), VMM_FAULT_NONE); /* not the file's page */
+    vmm_destroy(vmm);
+}
+
 static void files_are_the_same_by_name(void **state) {
     (void)state;
     VMM *vmm = make();
@@ -572,6 +586,7 @@ int main(void) {
         cmocka_unit_test(vfork_runs_in_the_parent),
         cmocka_unit_test(a_space_goes_with_its_last_process),
         cmocka_unit_test(mappings_change),
+        cmocka_unit_test(private_pages_of_all_pieces_move_and_fork),
         cmocka_unit_test(files_are_the_same_by_name),
         cmocka_unit_test(segments_live_until_the_last_leaves),
         cmocka_unit_test(a_segment_stays_where_it_replaces_itself),
