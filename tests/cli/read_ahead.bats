@@ -56,3 +56,17 @@ counters() {
         vmm -t walk.trace --read-ahead windows
     fails 1 'read-ahead: "1G" is out of range, expected' vmm -t walk.trace --read-ahead 1G
 }
+
+@test "where nothing is read ahead, or nothing is known of it, that is told" {
+    printf '@ map 1 0x10000+64K r-- file=data\n1 R 0x10000\n' >ahead.trace
+    run --separate-stderr vmm -t ahead.trace -a opt --frames 8 --read-ahead linux
+    [ "$status" -eq 0 ]
+    [[ $stderr == 'vmm: warning: nothing is read ahead: opt takes pages only when they are referenced' ]]
+    run --separate-stderr vmm -t ahead.trace -a lru --frames 8 --read-ahead linux
+    [ -z "$stderr" ]
+    run --separate-stderr vmm mrc -t ahead.trace --read-ahead linux --groups a=64K:1
+    [ "$status" -eq 0 ]
+    [[ $stderr == *'--groups is unknown to exact curves'*'--read-ahead is unknown to exact curves'* ]]
+    run --separate-stderr vmm mrc -t ahead.trace
+    [ -z "$stderr" ]
+}

@@ -61,6 +61,11 @@ void cli_warn_losses(const VMMTrace *trace, const VMMTraceInfo *info);
 void cli_warn_invalid(const VMMConfig *config, uint64_t count, const VMM *vmm);
 void cli_warn_killed(const VMM *vmm);
 
+/* Says which options about memory were given that the curves of the trace do not know; */
+void cli_warn_unknown_to_curves(const VMMConfig *config);
+/* that there was none to read ahead for a policy that takes no page before it is referenced. */
+void cli_warn_unread(const VMMConfig *config);
+
 /*
  * A text with its control characters as \x1b. Names and values are whatever a user or a file says:
  * none may reach a terminal as a command. Messages are made so as a whole. free() it.

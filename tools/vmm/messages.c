@@ -108,6 +108,38 @@ int cli_usage_error(const char *command, const char *format, ...) {
     return CLI_FAILURE;
 }
 
+/* Whether an option has another value than its default. */
+static bool messages_is_set(const VMMConfig *config, const char *name) {
+    char value[CLI_VALUE_BYTES];
+    return strcmp(cli_config_text(config, name, value), vmm_option_find(name)->default_text) != 0;
+}
+
+void cli_warn_unknown_to_curves(const VMMConfig *config) {
+    static const char *const names[] = {"resident-limit", "groups", "free-low", "read-ahead",
+                                        "fault-around"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (messages_is_set(config, names[i])) {
+            cli_warning("--%s is unknown to exact curves, which are of one memory whose pages come "
+                        "when they are referenced; vmm sweep simulates each size",
+                        names[i]);
+        }
+    }
+}
+
+void cli_warn_unread(const VMMConfig *config) {
+    char name[CLI_VALUE_BYTES];
+    cli_config_text(config, "policy", name);
+    name[strcspn(name, ":")] = '\0';
+    for (size_t i = 0; vmm_policy_at(i) != NULL && messages_is_set(config, "read-ahead"); i++) {
+        const VMMPolicyInfo *info = vmm_policy_at(i);
+        if (strcmp(info->name, name) == 0 &&
+            (info->needs == VMM_NEEDS_FUTURE || info->variable_space != 0)) {
+            cli_warning("nothing is read ahead: %s takes pages only when they are referenced",
+                        name);
+        }
+    }
+}
+
 void cli_warn_losses(const VMMTrace *trace, const VMMTraceInfo *info) {
     const char *bad;
     for (size_t i = 0; (bad = vmm_trace_bad_record_text(trace, i)) != NULL; i++) {

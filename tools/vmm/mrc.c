@@ -300,6 +300,7 @@ static int mrccmd_judge(const Mrc *mrc) {
         return CLI_BAD_INPUT;
     }
     cli_warn_losses(mrc->trace, &info);
+    cli_warn_unknown_to_curves(&mrc->config);
     cli_warn_invalid(&mrc->config, invalid, NULL);
     return CLI_OK;
 }

@@ -292,6 +292,7 @@ static void simcmd_warn(const SimRun *run) {
     VMMStats stats = {.struct_size = sizeof stats};
     vmm_stats(run->vmm, &stats);
     cli_warn_losses(run->trace, info);
+    cli_warn_unread(&run->config);
     if (run->error != VMM_E_INVALID_ADDRESS) { /* which tells of it by itself */
         cli_warn_invalid(&run->config, stats.faults[VMM_FAULT_invalid], run->vmm);
         cli_warn_killed(run->vmm);
