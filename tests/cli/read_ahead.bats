@@ -45,7 +45,9 @@ counters() {
 @test "policies that see the future or have no frames of their own get nothing ahead" {
     walk
     for policy in opt ws; do
-        works -t walk.trace --frames 100 -a "$policy" -o r.json --read-ahead linux
+        run --separate-stderr vmm -t walk.trace --frames 100 -a "$policy" -o r.json --read-ahead linux
+        [ "$status" -eq 0 ]
+        [ "$stderr" = "vmm: warning: nothing is read ahead: $policy takes pages only when they are referenced" ]
         [ "$(counters major_faults pages_read_ahead)" = "64 0" ]
     done
 }
