@@ -27,6 +27,7 @@ static bool streams_agree(const Machine *a, const Machine *b) {
            a->settings.mappings == b->settings.mappings &&
            a->settings.zero_page == b->settings.zero_page &&
            a->settings.fault_around == b->settings.fault_around &&
+           a->settings.fault_around_shift == b->settings.fault_around_shift &&
            a->settings.read_ahead == b->settings.read_ahead &&
            a->settings.stack_limit == b->settings.stack_limit &&
            a->settings.invalid == b->settings.invalid &&

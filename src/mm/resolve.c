@@ -17,6 +17,7 @@ void resolver_init(Resolver *resolver, const Memory *memory, Directory *director
                            .strict = settings->mappings == MAPPINGS_COMPLETE,
                            .shares_zeros = settings->zero_page != 0,
                            .around = settings->fault_around >> settings_page_shift(settings),
+                           .around_shift = settings->fault_around_shift,
                            .ahead = settings->read_ahead >> settings_page_shift(settings),
                            .stack_limit = settings->stack_limit};
 }

@@ -127,9 +127,10 @@ typedef struct Resolver {
     bool shares_zeros; /* a read of anonymous memory that was never written shows the page of zeros
                         */
     uint64_t around;   /* pages of a fault-around window, a power of two; 1 or 0: none */
-    uint64_t ahead;    /* pages of a read-ahead window; 0: nothing is read ahead */
-    bool failed;       /* out of memory: nothing can be resolved any more */
-    uint64_t stack_limit; /* bytes that a stack may have */
+    uint64_t around_shift; /* by which pages are higher for that */
+    uint64_t ahead;        /* pages of a read-ahead window; 0: nothing is read ahead */
+    bool failed;           /* out of memory: nothing can be resolved any more */
+    uint64_t stack_limit;  /* bytes that a stack may have */
 } Resolver;
 
 void resolver_init(Resolver *resolver, const Memory *memory, Directory *directory,

@@ -22,8 +22,10 @@ ResolveWindow resolver_window(const Resolver *resolver, uint32_t page) {
     }
     uint64_t lowest = (mapping->start + (UINT64_C(1) << shift) - 1) >> shift;
     uint64_t end = mapping->end >> shift;
-    uint64_t table = (vpn | (RESOLVE_TABLE_ENTRIES - 1)) + 1;
-    uint64_t first = vpn & ~(resolver->around - 1);
+    uint64_t shifted = vpn + resolver->around_shift;
+    uint64_t table = (shifted | (RESOLVE_TABLE_ENTRIES - 1)) + 1 - resolver->around_shift;
+    uint64_t first = shifted & ~(resolver->around - 1);
+    first = first > resolver->around_shift ? first - resolver->around_shift : 0;
     first = first > lowest ? first : lowest;
     uint64_t last = first + resolver->around;
     last = last < end ? last : end;

@@ -385,6 +385,7 @@ def options_for_events(rng: Random, options: dict[str, str]) -> None:
         options["file-cache"] = "warm"
     if rng.random() < 0.4 and page_size <= 2**21:
         options["fault-around"] = str(page_size * rng.choice((1, 2, 4, 16)))
+        options["fault-around-shift"] = str(rng.choice((0, 0, 1, 3, 13, 511)))
     ties = options.get("policy", "").startswith("lruk")  # of pages that came in with one reference
     if rng.random() < 0.4 and page_size <= 2**21 and not ties:
         options["read-ahead"] = str(page_size * rng.choice((1, 2, 3, 4, 8, 32)))

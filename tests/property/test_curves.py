@@ -58,7 +58,7 @@ def random_case(seed: int, plain: bool = False) -> Case:
             trace = with_events(rng, trace, page_size, plain)
             if not plain:
                 options_for_events(rng, options)
-                for name in ("fault-around", "read-ahead"):
+                for name in ("fault-around", "fault-around-shift", "read-ahead"):
                     options.pop(name, None)  # it takes frames for pages nobody asked for
         options.pop("policy", None)
     return Case({**options, "frames": "1"}, trace, mode)

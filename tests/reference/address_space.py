@@ -374,9 +374,10 @@ class AddressSpaces:
         if pages < 2 or not inside or not inside[0].backing or inside[0].sysv:
             return None, range(0)
         mapping = inside[0]
-        first = max(vpn // pages * pages, -(-mapping.start // size))
+        shift = self.config.fault_around_shift  # as if addresses were so many pages higher
+        first = max((vpn + shift) // pages * pages - shift, -(-mapping.start // size))
         end = min(first + pages, mapping.end // size,
-                  (vpn // TABLE_ENTRIES + 1) * TABLE_ENTRIES)
+                  ((vpn + shift) // TABLE_ENTRIES + 1) * TABLE_ENTRIES - shift)
         return mapping, range(first, end)
 
     def know_around(self, translation: Translation) -> None:

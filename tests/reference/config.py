@@ -43,6 +43,7 @@ DEFAULTS = {
     "zero-page": "off",
     "file-cache": "cold",
     "fault-around": "off",
+    "fault-around-shift": "0",
     "read-ahead": "off",
     "stack-limit": "8M",
     "cost-copy": "400ns",
@@ -177,6 +178,7 @@ class Config:
         self.zero_page = self.text("zero-page") == "on"
         self.file_cache_is_warm = self.text("file-cache") == "warm"
         self.fault_around = parse_size(self.text("fault-around"))
+        self.fault_around_shift = int(self.text("fault-around-shift"))
         self.read_ahead = LINUX_READ_AHEAD if self.text("read-ahead") == "linux" else parse_size(
             self.text("read-ahead"))
         self.stack_limit = parse_size(self.text("stack-limit"), 1 << 20)

@@ -53,7 +53,8 @@ int validate_kernel_run(char **words, ValidateTree *tree);
 typedef struct ValidateModel {
     ValidateTree tree;
     uint64_t faults[VMM_FAULT_CLASS_COUNT]; /* of the references in the trace */
-    uint64_t beside; /* minor faults of what no reference in the trace shows */
+    uint64_t beside;      /* minor faults of what no reference in the trace shows */
+    uint64_t least, most; /* minor faults over all choices of addresses */
 } ValidateModel;
 
 /* Records the program into `path`; CLI_OK or a status after a message. */

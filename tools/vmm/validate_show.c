@@ -103,9 +103,10 @@ void validate_show(const Validate *validate) {
     validateshow_table(validate);
     validateshow_classes(&validate->model);
     printf("\nThe kernel counted %" PRIu64 " to %" PRIu64 " minor faults in %" PRIu32
-           " runs, %" PRIu64 " in the middle; simulated %" PRIu64 ":\n",
+           " runs, %" PRIu64 " in the middle; simulated %" PRIu64 " to %" PRIu64
+           " as addresses fall, %" PRIu64 " in the middle:\n",
            validateshow_least(validate), validateshow_most(validate), validate->runs, kernel,
-           model);
+           validate->model.least, validate->model.most, model);
     printf("%" PRIu64 " apart, %s the %" PRIu64 " that 2 %%, 5 faults or the kernel's own spread "
            "allow.\n",
            distance, distance <= allowed ? "within" : "more than", allowed);
@@ -148,8 +149,10 @@ static void validateshow_json_text(const Validate *validate, FILE *out) {
     }
     fprintf(out,
             "],\n  \"runs\": %" PRIu32 ",\n  \"minor_faults_least\": %" PRIu64
-            ",\n  \"minor_faults_most\": %" PRIu64 ",\n  \"kernel\": ",
-            validate->runs, validateshow_least(validate), validateshow_most(validate));
+            ",\n  \"minor_faults_most\": %" PRIu64 ",\n  \"simulated_least\": %" PRIu64
+            ",\n  \"simulated_most\": %" PRIu64 ",\n  \"kernel\": ",
+            validate->runs, validateshow_least(validate), validateshow_most(validate),
+            validate->model.least, validate->model.most);
     validateshow_json_tree(validate_kernel(validate), out);
     fputs(",\n  \"simulated\": ", out);
     validateshow_json_tree(&validate->model.tree, out);
