@@ -195,7 +195,7 @@ END
     [ "$status" -eq 1 ]
     [[ $stderr == *"cannot write 'out.csv'"* ]]
     [[ $stderr == *"the same command goes on from there"* ]]
-    [ "$(tail -c 1 out.csv | xxd -p)" = 0a ]
+    [ "$(tail -c 1 out.csv | od -An -tx1)" = " 0a" ]
     [ "$(wc -l <out.csv)" -gt 2 ]
     vmm sweep -t belady.trace -a lru,fifo --frames 2..8+1 --csv out.csv
     vmm sweep -t belady.trace -a lru,fifo --frames 2..8+1 --csv whole.csv
